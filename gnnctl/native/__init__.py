@@ -1,0 +1,1 @@
+"""The native engine: CPU code behind raw buffers, so that one build serves every torch release."""
