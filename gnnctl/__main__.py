@@ -1,0 +1,5 @@
+"""`python -m gnnctl`, the same as the `gnnctl` command."""
+
+from gnnctl.cli import main
+
+main()

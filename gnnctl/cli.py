@@ -1,0 +1,85 @@
+"""The `gnnctl` command: its stages, and the one place where errors become exit codes.
+
+    gnnctl STAGE --help
+"""
+
+import errno
+import importlib
+import sys
+from typing import Annotated
+
+import typer
+
+from gnnctl import __version__
+from gnnctl.errors import DataError, GnnctlError, ResourceError
+
+STAGES = ("ingest", "split", "sample", "train", "predict", "explain", "bench", "inspect")
+
+app = typer.Typer(
+    name="gnnctl",
+    help="Graph neural networks as composable stages: tables -> graph -> split -> model -> predictions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 internal error, 2 usage, 3 bad input data, 4 artifact missing, damaged or "
+    "mismatched, 5 out of resources, 6 findings, 130 interrupted.",
+)
+for stage in STAGES:
+    try:
+        app.command()(getattr(importlib.import_module(f"gnnctl.stages.{stage}"), stage))
+    except ModuleNotFoundError:  # until every stage has landed
+        pass
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"gnnctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options that come before the stage."""
+
+
+def _as_gnnctl_error(error: BaseException) -> GnnctlError | None:
+    """The documented error that an operating-system or memory failure stands for; None for a bug of ours."""
+    if isinstance(error, GnnctlError):
+        return error
+    if isinstance(error, MemoryError):
+        return ResourceError(f"out of memory: {error}", fix="lower --batch-size or --memory, or use a larger machine")
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return ResourceError(f"{where}the disk is full", fix="free space or write elsewhere")
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return ResourceError(f"{where}permission denied", fix="choose a folder that you may write")
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+            return DataError(f"{where}{error.strerror}", fix="check the path")
+    return None
+
+
+def main() -> None:
+    """Entry point: run the command; every failure ends in one line on stderr and a documented exit code."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except Exception as error:
+        if "--traceback" in sys.argv:
+            raise
+        known = _as_gnnctl_error(error)
+        if known is None and hasattr(error, "format_message"):  # Typer's own: unknown options, bad values
+            sys.stderr.write(f"gnnctl: error: {error.format_message()}\n")
+            sys.exit(2)
+        if known is None:
+            sys.stderr.write(f"gnnctl: internal error: {type(error).__name__}: {' '.join(str(error).split())}; ")
+            sys.stderr.write("run again with --traceback and report what it prints\n")
+            sys.exit(1)
+        sys.stderr.write(f"gnnctl: error: {known}\n")
+        sys.exit(known.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The published contract: JSON Schemas and the format's prose, shipped with the package."""
