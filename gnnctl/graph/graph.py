@@ -1,0 +1,384 @@
+"""The one graph model: typed nodes and edges, edges sorted by destination.
+
+A homogeneous graph has one node type and one edge type. Arrays may be memory-mapped from an artifact or live in memory;
+they are read-only either way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gnnctl.artifacts import Artifact, ArtifactWriter, checksum_json
+from gnnctl.artifacts.checksum import array_checksum
+from gnnctl.errors import ArtifactError, DataError
+from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DEFAULT_NODE = "node"
+DEFAULT_EDGE = EdgeType("node", "to", "node")
+
+
+@dataclass(frozen=True)
+class NodeStore:
+    """Nodes of one type; a node is its row.
+
+    Attributes:
+        num_nodes: how many.
+        ids: original ids by row, any Arrow type; None where rows are all there is.
+        x: features (N, F) float32, or None.
+        time: (N,) int64, or None.
+        columns: kept columns (N rows), the label's among them, or None.
+        feature_names: names of the F features.
+        label: name of the kept column that is the label, or None.
+    """
+
+    num_nodes: int
+    ids: "pa.Array | pa.ChunkedArray | None" = None
+    x: np.ndarray | None = None
+    time: np.ndarray | None = None
+    columns: "pa.Table | None" = None
+    feature_names: list[str] = field(default_factory=list)
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class EdgeStore:
+    """Edges of one type in CSC: the in-edges of node ``v`` are positions ``colptr[v]:colptr[v + 1]``.
+
+    Attributes:
+        colptr: (num_dst + 1,) int64, non-decreasing from 0 to E.
+        row: (E,) int32 or int64 source rows, sorted by (visible time, source, attributes) within a destination.
+        weight: (E,) float32, or None.
+        edge_attr: (E, F) float32, or None.
+        time: (E,) int64, or None.
+        forward: (E,) int64, for a generated reverse type the position of each edge's forward edge; else None.
+        feature_names: names of the F edge features.
+    """
+
+    colptr: np.ndarray
+    row: np.ndarray
+    weight: np.ndarray | None = None
+    edge_attr: np.ndarray | None = None
+    time: np.ndarray | None = None
+    forward: np.ndarray | None = None
+    feature_names: list[str] = field(default_factory=list)
+
+    @property
+    def num_edges(self) -> int:
+        """E."""
+        return len(self.row)
+
+
+class Graph:
+    """A typed graph. Open one with :meth:`open`, or build one in memory with :meth:`from_coo`."""
+
+    def __init__(
+        self,
+        nodes: dict[str, NodeStore],
+        edges: dict[EdgeType, EdgeStore],
+        *,
+        encoders: dict[str, Any] | None = None,
+        artifact: Artifact | None = None,
+    ) -> None:
+        self.nodes = nodes
+        self.edges = edges
+        self.encoders = encoders or {}
+        self.artifact = artifact
+
+    @property
+    def node_types(self) -> list[str]:
+        """Node types in their fixed order."""
+        return list(self.nodes)
+
+    @property
+    def edge_types(self) -> list[EdgeType]:
+        """Edge types in their fixed order."""
+        return list(self.edges)
+
+    def num_nodes(self, node_type: str) -> int:
+        """Nodes of one type."""
+        return self.nodes[node_type].num_nodes
+
+    @property
+    def num_edges(self) -> int:
+        """Edges of all types."""
+        return sum(e.num_edges for e in self.edges.values())
+
+    @cached_property
+    def schema(self) -> GraphSchema:
+        """Types and feature widths."""
+        return GraphSchema(
+            nodes={
+                name: NodeSchema(n.num_nodes, 0 if n.x is None else int(n.x.shape[1])) for name, n in self.nodes.items()
+            },
+            edges={
+                t: EdgeSchema(0 if e.edge_attr is None else int(e.edge_attr.shape[1]), e.weight is not None)
+                for t, e in self.edges.items()
+            },
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The artifact's fingerprint; for a graph in memory, a hash of its structure and features."""
+        if self.artifact is not None:
+            return self.artifact.fingerprint
+        parts: dict[str, Any] = {"schema": self.schema.to_json()}
+        for name, n in self.nodes.items():
+            parts[name] = None if n.x is None else array_checksum(n.x)
+        for t, e in self.edges.items():
+            parts[str(t)] = [array_checksum(e.colptr), array_checksum(e.row)]
+        return checksum_json(parts)
+
+    # -- on disk -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, source: Path | str | Artifact) -> "Graph":
+        """Open a graph artifact; arrays are mapped and each CSC is checked once.
+
+        Raises:
+            ArtifactError: missing, damaged, or no graph.
+        """
+        artifact = source if isinstance(source, Artifact) else Artifact.open(source, "graph")
+        if artifact.kind != "graph":
+            raise ArtifactError(f"{artifact.path} is a {artifact.kind}, not a graph", fix="name a graph artifact")
+        layout = artifact.json("graph")
+        nodes = {entry["name"]: _open_nodes(artifact, entry) for entry in layout["nodes"]}
+        edges = {}
+        for entry in layout["edges"]:
+            edge_type = EdgeType(*entry["type"])
+            edges[edge_type] = _open_edges(artifact, edge_type, entry)
+        graph = cls(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact)
+        graph.check()
+        return graph
+
+    def write(self, writer: ArtifactWriter) -> None:
+        """Write a graph that is in memory into an artifact; ingest streams larger ones array by array."""
+        for name, n in self.nodes.items():
+            base = f"nodes/{name}"
+            if n.ids is not None:
+                writer.table(f"{base}/ids", _ids_table(n.ids))
+            if n.columns is not None:
+                writer.table(f"{base}/columns", n.columns)
+            for part in ("x", "time"):
+                if (values := getattr(n, part)) is not None:
+                    writer.array(f"{base}/{part}", values)
+        for t, e in self.edges.items():
+            for part in ("colptr", "row", "weight", "edge_attr", "time", "forward"):
+                if (values := getattr(e, part)) is not None:
+                    writer.array(f"edges/{t.key}/{part}", values)
+        writer.json("graph", self.layout())
+        writer.json("encoders", self.encoders)
+        writer.summary.update(self.summary())
+
+    def layout(self) -> dict[str, Any]:
+        """The document ``graph.json``: types in order, sizes, and which arrays each has."""
+        return {
+            "nodes": [
+                {
+                    "name": name,
+                    "num_nodes": n.num_nodes,
+                    "ids": n.ids is not None,
+                    "x": n.x is not None,
+                    "time": n.time is not None,
+                    "columns": [] if n.columns is None else n.columns.column_names,
+                    "label": n.label,
+                    "features": n.feature_names,
+                }
+                for name, n in self.nodes.items()
+            ],
+            "edges": [
+                {
+                    "type": list(t),
+                    "num_edges": e.num_edges,
+                    "weight": e.weight is not None,
+                    "edge_attr": e.edge_attr is not None,
+                    "time": e.time is not None,
+                    "forward": e.forward is not None,
+                    "features": e.feature_names,
+                }
+                for t, e in self.edges.items()
+            ],
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for the manifest."""
+        return {
+            "nodes": {name: n.num_nodes for name, n in self.nodes.items()},
+            "edges": {str(t): e.num_edges for t, e in self.edges.items()},
+            "features": {name: n.features for name, n in self.schema.nodes.items()},
+            "labels": {name: n.label for name, n in self.nodes.items() if n.label},
+        }
+
+    # -- contents ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Check every CSC: shapes, sorted ``colptr``, sources in range.
+
+        Raises:
+            ArtifactError: which array is wrong, and how.
+        """
+        for t, e in self.edges.items():
+            where = f"edges '{t}'" + (f" of {self.artifact.path}" if self.artifact else "")
+            for end in (t.src, t.dst):
+                if end not in self.nodes:
+                    raise ArtifactError(f"{where}: there is no node type '{end}'")
+            if len(e.colptr) != self.num_nodes(t.dst) + 1 or e.colptr[0] != 0 or e.colptr[-1] != len(e.row):
+                raise ArtifactError(f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges")
+            if np.any(e.colptr[1:] < e.colptr[:-1]):
+                raise ArtifactError(f"{where}: colptr decreases")
+            if len(e.row) and (int(e.row.min()) < 0 or int(e.row.max()) >= self.num_nodes(t.src)):
+                raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}")
+
+    def rows_of(self, node_type: str, ids: list[Any]) -> np.ndarray:
+        """Rows (int64) of original ids; text matches ids of any type by what they print as.
+
+        Raises:
+            DataError: an unknown type or id.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if node_type not in self.nodes:
+            raise DataError(f"the graph has no node type '{node_type}'", fix=f"it has {', '.join(self.nodes)}")
+        store = self.nodes[node_type]
+        known = store.ids if store.ids is not None else pa.array(np.arange(store.num_nodes))
+        wanted = pa.array([str(i) for i in ids], pa.string())
+        rows = pc.index_in(wanted, value_set=pc.cast(known, pa.string()))
+        if rows.null_count:
+            missing = [text for text, row in zip(wanted.to_pylist(), rows.to_pylist(), strict=True) if row is None]
+            raise DataError(
+                f"no {node_type} has the id {', '.join(repr(m) for m in missing[:3])}" + _nearest(missing[0], known),
+                fix="check the spelling",
+            )
+        return rows.to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def ids_of(self, node_type: str, rows: np.ndarray) -> "pa.Array":
+        """Original ids of rows, in their own Arrow type; the rows themselves where the type has no ids."""
+        import pyarrow as pa
+
+        ids = self.nodes[node_type].ids
+        if ids is None:
+            return pa.array(rows)
+        found = ids.take(pa.array(rows))
+        return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+    # -- in memory ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_coo(
+        cls,
+        num_nodes: int | Mapping[str, int],
+        edges: np.ndarray | Mapping[EdgeType, np.ndarray],
+        *,
+        x: np.ndarray | Mapping[str, np.ndarray] | None = None,
+        edge_weight: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
+        edge_attr: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
+        columns: "pa.Table | Mapping[str, pa.Table] | None" = None,
+        ids: "Mapping[str, pa.Array] | None" = None,
+    ) -> "Graph":
+        """A graph in memory from edge lists in any order.
+
+        Args:
+            num_nodes: count, or counts by node type.
+            edges: (2, E) integers, sources over destinations, or one such array by edge type.
+            x: (N, F), or by node type.
+            edge_weight: (E,) in the order of ``edges``, or by edge type.
+            edge_attr: (E, F) likewise.
+            columns: kept columns, or by node type.
+            ids: original ids by node type.
+
+        Raises:
+            ArtifactError: an edge points outside the nodes.
+        """
+        counts = {DEFAULT_NODE: num_nodes} if isinstance(num_nodes, int) else dict(num_nodes)
+        by_type: dict[EdgeType, np.ndarray] = (
+            {t: np.asarray(e) for t, e in edges.items()} if isinstance(edges, Mapping) else {DEFAULT_EDGE: edges}
+        )
+        features = _by_name(x, DEFAULT_NODE)
+        kept = _by_name(columns, DEFAULT_NODE)
+        weights, attributes = _by_name(edge_weight, DEFAULT_EDGE), _by_name(edge_attr, DEFAULT_EDGE)
+        nodes = {}
+        for name, count in counts.items():
+            values = features.get(name)
+            values = None if values is None else np.ascontiguousarray(values, dtype=np.float32)
+            names = [] if values is None else [f"x{i}" for i in range(values.shape[1])]
+            nodes[name] = NodeStore(
+                count, ids=(ids or {}).get(name), x=values, columns=kept.get(name), feature_names=names
+            )
+        stores = {}
+        for t, coo in by_type.items():
+            order = np.lexsort((coo[0], coo[1]))
+            num_dst, small = counts[t.dst], counts[t.src] < 2**31
+            colptr = np.zeros(num_dst + 1, np.int64)
+            np.cumsum(np.bincount(coo[1], minlength=num_dst), out=colptr[1:])
+            weight, attribute = weights.get(t), attributes.get(t)
+            stores[t] = EdgeStore(
+                colptr,
+                np.ascontiguousarray(coo[0][order], dtype=np.int32 if small else np.int64),
+                weight=None if weight is None else np.ascontiguousarray(weight[order], dtype=np.float32),
+                edge_attr=None if attribute is None else np.ascontiguousarray(attribute[order], dtype=np.float32),
+                feature_names=[] if attribute is None else [f"e{i}" for i in range(attribute.shape[1])],
+            )
+        graph = cls(nodes, stores)
+        graph.check()
+        return graph
+
+
+def _by_name(value: Any, default: Any) -> dict[Any, Any]:
+    if value is None:
+        return {}
+    return dict(value) if isinstance(value, Mapping) else {default: value}
+
+
+def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":
+    import pyarrow as pa
+
+    return pa.table({"id": ids})
+
+
+def _open_nodes(artifact: Artifact, entry: dict[str, Any]) -> NodeStore:
+    base = f"nodes/{entry['name']}"
+    return NodeStore(
+        num_nodes=entry["num_nodes"],
+        ids=artifact.table(f"{base}/ids")["id"] if entry["ids"] else None,
+        x=artifact.array(f"{base}/x") if entry["x"] else None,
+        time=artifact.array(f"{base}/time") if entry["time"] else None,
+        columns=artifact.table(f"{base}/columns") if entry["columns"] else None,
+        feature_names=entry["features"],
+        label=entry["label"],
+    )
+
+
+def _open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any]) -> EdgeStore:
+    base = f"edges/{edge_type.key}"
+
+    def part(name: str) -> np.ndarray | None:
+        return artifact.array(f"{base}/{name}") if entry[name] else None
+
+    return EdgeStore(
+        colptr=artifact.array(f"{base}/colptr"),
+        row=artifact.array(f"{base}/row"),
+        weight=part("weight"),
+        edge_attr=part("edge_attr"),
+        time=part("time"),
+        forward=part("forward"),
+        feature_names=entry["features"],
+    )
+
+
+def _nearest(text: str, known: "pa.Array | pa.ChunkedArray") -> str:
+    import difflib
+
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pc.cast(known, pa.string())
+    start = pc.starts_with(texts, pattern=text[:3])
+    close = difflib.get_close_matches(text, texts.filter(start).to_pylist()[:20000], n=3)
+    return f" (nearest: {', '.join(close)})" if close else ""
