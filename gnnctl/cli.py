@@ -1,6 +1,6 @@
 """The `gnnctl` command: its stages, and the one place where errors become exit codes.
 
-    gnnctl STAGE --help
+gnnctl STAGE --help
 """
 
 import errno

@@ -107,6 +107,14 @@ def _cell(value: object) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text == "-" or text.replace(",", "").replace(".", "").replace("e", "").lstrip("-").replace("+", "").replace(
-        "-", ""
-    ).rstrip("%x").isdigit()
+    return (
+        text == "-"
+        or text.replace(",", "")
+        .replace(".", "")
+        .replace("e", "")
+        .lstrip("-")
+        .replace("+", "")
+        .replace("-", "")
+        .rstrip("%x")
+        .isdigit()
+    )

@@ -25,9 +25,9 @@ def rows_per_chunk(shape: tuple[int, ...], itemsize: int, limit: int = _CHUNK_BY
     if rows * row_bytes <= limit:
         return rows
     step = _ALIGNMENT // math.gcd(_ALIGNMENT, row_bytes)
-    chunks = -(-rows * row_bytes // limit)
-    even = -(-rows // chunks)
-    return max(step, -(-even // step) * step)
+    largest = max(step, limit // row_bytes // step * step)
+    chunks = -(-rows // largest)
+    return -(-rows // (chunks * step)) * step
 
 
 class ArrayStream:
@@ -102,6 +102,12 @@ class ArrayStream:
         self._file.close()
         self._file = None
         self._chunk += 1
+
+    def abort(self) -> None:
+        """Let go of the open file; the array stays unfinished."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def close(self) -> str:
         """Finish the array and return its content hash.

@@ -160,5 +160,3 @@ class Artifact:
     def bytes(self) -> int:
         """Bytes of all files of the artifact."""
         return sum(entry["bytes"] for entry in self.manifest.files)
-
-

@@ -107,6 +107,8 @@ class ArtifactWriter:
                 self._directory.discard()
             raise
         finally:
+            for stream in self._streams.values():
+                stream.abort()
             self._directory.release()
 
     def array(self, name: str, values: np.ndarray, attributes: dict[str, Any] | None = None) -> None:

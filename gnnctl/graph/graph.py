@@ -229,7 +229,9 @@ class Graph:
                 if end not in self.nodes:
                     raise ArtifactError(f"{where}: there is no node type '{end}'")
             if len(e.colptr) != self.num_nodes(t.dst) + 1 or e.colptr[0] != 0 or e.colptr[-1] != len(e.row):
-                raise ArtifactError(f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges")
+                raise ArtifactError(
+                    f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges"
+                )
             if np.any(e.colptr[1:] < e.colptr[:-1]):
                 raise ArtifactError(f"{where}: colptr decreases")
             if len(e.row) and (int(e.row.min()) < 0 or int(e.row.max()) >= self.num_nodes(t.src)):
