@@ -1,0 +1,1 @@
+"""Training and prediction: tasks, loop, metrics, checkpoints, exact and sampled inference."""

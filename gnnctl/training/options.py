@@ -1,0 +1,91 @@
+"""Options of a training run, with their checks."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from gnnctl.errors import UsageError
+
+Optimizer = Literal["adam", "adamw", "sgd"]
+Schedule = Literal["none", "cosine", "linear", "plateau"]
+Precision = Literal["float32", "bfloat16", "float16"]
+DecayOn = Literal["all", "first"]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a model is trained. All of it is part of the model's recipe.
+
+    Attributes:
+        epochs: the most epochs; patience may end the run earlier.
+        batch_size: seeds a step, or None for the full batch.
+        weight_decay_on: ``all`` parameters, or the ``first`` layer (the encoder and the first convolution) only.
+        warmup: epochs, may be a fraction, over which the learning rate rises linearly from 0.
+        patience: epochs without a better validation metric before the run ends; 0 never ends it early.
+        monitor: validation metric that picks the best epoch; None is the problem's default.
+        clip_grad: largest norm of the gradient; 0 leaves it as it is.
+        eval_every: epochs between two validations; the last epoch always has one.
+    """
+
+    epochs: int = 20
+    batch_size: int | None = None
+    lr: float = 0.01
+    weight_decay: float = 0.0
+    weight_decay_on: DecayOn = "all"
+    optimizer: Optimizer = "adam"
+    schedule: Schedule = "none"
+    warmup: float = 0.0
+    patience: int = 0
+    monitor: str | None = None
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = 0.0
+    clip_grad: float = 0.0
+    precision: Precision = "float32"
+    compile: bool = False
+    eval_every: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        positive = {"--epochs": self.epochs, "--lr": self.lr, "--eval-every": self.eval_every}
+        for flag, value in positive.items():
+            if not value > 0:
+                raise UsageError(f"{flag} {value} is not positive", fix="pass a larger value")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UsageError(f"--batch-size {self.batch_size} is not positive", fix="pass 1 or more")
+        if not 0 <= self.label_smoothing < 1:
+            raise UsageError(f"--label-smoothing {self.label_smoothing} is outside [0, 1)", fix="pass e.g. 0.1")
+        if self.warmup < 0 or self.patience < 0 or self.clip_grad < 0 or self.weight_decay < 0:
+            raise UsageError("--warmup, --patience, --clip-grad and --weight-decay take no negative value")
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as JSON values, in the order above."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "TrainOptions":
+        """The options of a model.json."""
+        return cls(**document)
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` (cuda where there is one), ``cpu`` or ``cuda[:index]``; UsageError where this machine has none."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name} is unknown", fix="pass auto, cpu or cuda") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name} is not supported", fix="pass auto, cpu or cuda")
+    if device.type == "cuda" and (
+        not torch.cuda.is_available() or (device.index is not None and device.index >= torch.cuda.device_count())
+    ):
+        raise UsageError(f"--device {name}: this machine has no such device", fix="pass auto or cpu")
+    return device
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """UsageError for a precision that the device cannot train in."""
+    if precision == "float16" and device.type != "cuda":
+        raise UsageError("--precision float16 needs a CUDA device", fix="pass bfloat16 or float32")

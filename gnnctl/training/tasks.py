@@ -1,0 +1,104 @@
+"""What a model is trained for: loss, probabilities and predictions of one kind of target."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from gnnctl.errors import DataError, UsageError
+
+Problem = Literal["multiclass", "multilabel", "regression"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Loss and outputs of a node task.
+
+    Attributes:
+        problem: multiclass (labels: int64 class index), multilabel (float32 rows of 0 and 1) or regression (float32).
+        num_outputs: width of the logits: the number of classes, or 1.
+        mean, std: regression targets are standardised with these for the loss and restored in the scores.
+        class_weights: float32 (num_outputs,), mean loss weight 1; None weighs all examples alike.
+        label_smoothing: share of the probability mass spread over all classes (multiclass only).
+    """
+
+    problem: Problem
+    num_outputs: int
+    mean: float = 0.0
+    std: float = 1.0
+    class_weights: Tensor | None = None
+    label_smoothing: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        target: Any,
+        train_labels: np.ndarray[Any, Any],
+        class_weights: str = "none",
+        label_smoothing: float = 0.0,
+    ) -> "Task":
+        """The task of a split's target; balanced class weights are counted over ``train_labels``."""
+        if target.problem != "multiclass" and label_smoothing:
+            raise UsageError(f"--label-smoothing is for classes; the target is {target.problem}", fix="leave it out")
+        weights = None
+        if class_weights == "balanced":
+            if target.problem == "regression":
+                raise UsageError("--class-weights balanced needs classes; the target is a number", fix="leave it out")
+            weights = torch.from_numpy(balanced_weights(target.problem, target.num_outputs, train_labels))
+        elif class_weights != "none":
+            raise UsageError(f"--class-weights {class_weights} is unknown", fix="pass balanced or none")
+        return cls(
+            problem=target.problem,
+            num_outputs=target.num_outputs,
+            mean=float(target.mean) if target.mean is not None else 0.0,
+            std=float(target.std) or 1.0 if target.std is not None else 1.0,
+            class_weights=weights,
+            label_smoothing=label_smoothing,
+        )
+
+    def to(self, device: torch.device) -> "Task":
+        """The same task with its class weights on ``device``."""
+        if self.class_weights is None:
+            return self
+        moved = self.class_weights.to(device)
+        return Task(self.problem, self.num_outputs, self.mean, self.std, moved, self.label_smoothing)
+
+    def loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Mean loss over the seeds, float32 scalar. logits (n, num_outputs), y (n,) or (n, num_outputs)."""
+        logits = logits.float()
+        if self.problem == "multiclass":
+            return functional.cross_entropy(logits, y, weight=self.class_weights, label_smoothing=self.label_smoothing)
+        if self.problem == "multilabel":
+            return functional.binary_cross_entropy_with_logits(logits, y.float(), pos_weight=self.class_weights)
+        return functional.mse_loss(logits.squeeze(-1), (y.float() - self.mean) / self.std)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """float32 (n, num_outputs): class probabilities, label probabilities, or values in the target's unit."""
+        logits = logits.float()
+        if self.problem == "multiclass":
+            return logits.softmax(dim=-1)
+        if self.problem == "multilabel":
+            return logits.sigmoid()
+        return logits * self.std + self.mean
+
+
+def balanced_weights(problem: str, num_outputs: int, labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """float32 (num_outputs,): multiclass n / (classes x count), so that every class weighs the same in the loss;
+    multilabel the ratio of negatives to positives. Classes absent from ``labels`` get weight 0 (1 if multilabel)."""
+    if problem == "multiclass":
+        counts = np.bincount(labels, minlength=num_outputs).astype(np.float64)
+        present = counts > 0
+        weights = np.zeros(num_outputs)
+        weights[present] = len(labels) / (present.sum() * counts[present])
+        return weights.astype(np.float32)
+    positives = np.asarray(labels, dtype=np.float64).sum(axis=0)
+    return np.where(positives > 0, (len(labels) - positives) / np.maximum(positives, 1), 1.0).astype(np.float32)
+
+
+def check_seeds(part: str, rows: np.ndarray[Any, Any]) -> None:
+    """DataError where a part that training needs has no seeds."""
+    if len(rows) == 0:
+        raise DataError(f"the split's {part} part has no seeds", fix="split again with a larger share for it")
