@@ -4,17 +4,16 @@ import json as json_module
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
-T = TypeVar("T")
 Progress = Callable[..., "tqdm[Any]"]
 
 
 def no_progress(
-    iterable: Iterable[T] | None = None, *, total: float | None = None, desc: str = "", unit: str = "it"
-) -> "tqdm[T]":
+    iterable: Iterable[Any] | None = None, *, total: float | None = None, desc: str = "", unit: str = "it"
+) -> "tqdm[Any]":
     """A progress bar that shows nothing; the default of every library function that reports progress."""
     return tqdm(iterable, total=total, desc=desc, unit=unit, disable=True)
 
@@ -44,13 +43,13 @@ class Console:
 
     def progress(
         self,
-        iterable: Iterable[T] | None = None,
+        iterable: Iterable[Any] | None = None,
         *,
         total: float | None = None,
         desc: str = "",
         unit: str = "it",
         unit_scale: bool = True,
-    ) -> "tqdm[T]":
+    ) -> "tqdm[Any]":
         """A bar on stderr; where stderr is no terminal it is drawn rarely, so that logs stay short."""
         return tqdm(
             iterable,

@@ -63,4 +63,4 @@ def byte_blocks(array: np.ndarray) -> Iterator[memoryview]:
     whole = array.reshape(1) if array.ndim == 0 else array
     for start in range(0, len(whole), rows):
         block = np.ascontiguousarray(whole[start : start + rows], dtype=little)
-        yield memoryview(block.reshape(-1).view(np.uint8))
+        yield block.reshape(-1).view(np.uint8).data

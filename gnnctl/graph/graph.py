@@ -258,7 +258,8 @@ class Graph:
                 f"no {node_type} has the id {', '.join(repr(m) for m in missing[:3])}" + _nearest(missing[0], known),
                 fix="check the spelling",
             )
-        return rows.to_numpy(zero_copy_only=False).astype(np.int64)
+        found: np.ndarray = rows.to_numpy(zero_copy_only=False).astype(np.int64)
+        return found
 
     def ids_of(self, node_type: str, rows: np.ndarray) -> "pa.Array":
         """Original ids of rows, in their own Arrow type; the rows themselves where the type has no ids."""
