@@ -132,7 +132,7 @@ class Manifest:
             kind, form = document.get("kind"), document.get("format")
             if isinstance(form, int) and kind in FORMATS and form > FORMATS[kind]:
                 raise ArtifactError(
-                    f"{directory} has format {form} of kind {kind}, this gnnctl {__version__} reads up to {FORMATS[kind]}",
+                    f"{directory} has format {form} of kind {kind}; gnnctl {__version__} reads up to {FORMATS[kind]}",
                     fix="upgrade gnnctl",
                 )
         _validate(document, path)
