@@ -1,5 +1,7 @@
 """Learning-rate schedules and parameter groups."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -15,7 +17,7 @@ def test_warm_up_rises_linearly_and_cosine_falls_to_zero() -> None:
     assert factors[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert factors[10] == pytest.approx(1.0)
     assert factors[25] == pytest.approx(0.5)
-    assert all(a > b for a, b in zip(factors[10:], factors[11:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(factors[10:]))
     assert rate_factor(options, 40, 10) == pytest.approx(0.0)
 
 
