@@ -5,6 +5,7 @@ namespace py = pybind11;
 
 namespace gnnctl {
 void bind_mapping(py::module_& m);
+void bind_machine(py::module_& m);
 void bind_spmm(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_transpose(py::module_& m);
@@ -16,6 +17,7 @@ void bind_csc(py::module_& m);
 PYBIND11_MODULE(_native, m) {
     m.doc() = "gnnctl's native engine: raw buffers in, raw buffers out, no torch.";
     gnnctl::bind_mapping(m);
+    gnnctl::bind_machine(m);
     gnnctl::bind_spmm(m);
     gnnctl::bind_softmax(m);
     gnnctl::bind_transpose(m);

@@ -1,0 +1,65 @@
+"""What a figure was measured on: the processor, the versions, and the machine's own limits.
+
+Rates of gnnctl are reported in units of these limits, measured in the same run, because absolute figures drift and do
+not carry over to another machine.
+"""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gnnctl.bench.timing import LEAST_REPEATS, Timing
+from gnnctl.native import random_gather_rate, stream_bandwidth
+
+GATHER_ENTRIES = 1 << 24  # 134 MB of int64: far beyond the caches
+COPY_BYTES = 1 << 28
+PACKAGES = ("gnnctl", "torch", "numpy", "torch-geometric", "pyg-lib")
+
+
+def machine_facts() -> dict[str, Any]:
+    """Processor, cores, memory, system, versions of what is measured, torch's threads."""
+    import torch
+
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": _memory_gib(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch_threads": torch.get_num_threads(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def machine_rates(repeats: int = LEAST_REPEATS, entries: int = GATHER_ENTRIES) -> dict[str, Timing]:
+    """The machine's limits, one thread: ``gather`` (random reads of an int64 array, per second) and ``copy``
+    (bytes read and written per second by a streaming copy)."""
+    reads = min(entries, 1 << 23)
+    return {
+        "gather": Timing(tuple(random_gather_rate(entries, reads, repeats))),
+        "copy": Timing(tuple(stream_bandwidth(min(COPY_BYTES, entries * 16), repeats))),
+    }
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float:
+    if hasattr(os, "sysconf"):
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    return 0.0
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
