@@ -1,0 +1,40 @@
+// Picks the kernels of the best instruction set that this processor has; GNNCTL_ISA=portable|avx2 asks for less.
+#include "kernels.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace gnnctl {
+namespace {
+
+struct Choice {
+    const KernelTable* table;
+    const char* name;
+};
+
+Choice choose() {
+#ifdef GNNCTL_X86
+    const char* wanted = std::getenv("GNNCTL_ISA");
+    const bool any = wanted == nullptr || *wanted == '\0';
+    __builtin_cpu_init();
+    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+    if (has_avx512 && (any || std::strcmp(wanted, "avx512") == 0)) return {&avx512::table_f32, "avx512"};
+    if (has_avx2 && (any || std::strcmp(wanted, "portable") != 0)) return {&avx2::table_f32, "avx2"};
+#endif
+    return {&portable::table_f32, "portable"};
+}
+
+const Choice& chosen() {
+    static const Choice choice = choose();
+    return choice;
+}
+
+}  // namespace
+
+const KernelTable& kernels_f32() { return *chosen().table; }
+const KernelTable& kernels_f64() { return portable::table_f64; }
+const char* kernels_name() { return chosen().name; }
+
+}  // namespace gnnctl
