@@ -1,0 +1,215 @@
+"""Edges as layers see them: sorted by destination, with the view by source that gradients need."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gnnctl.native import _native
+
+_INT32_LIMIT = 2**31
+
+
+class Transposed(NamedTuple):
+    """Edges by source: those of source s stand at ``rowptr[s]:rowptr[s + 1]``, in edge order.
+
+    ``rowptr`` (S + 1,) int64; ``col`` (E,) destinations; ``perm`` (E,) positions in the destination-sorted order.
+    """
+
+    rowptr: Tensor
+    col: Tensor
+    perm: Tensor
+
+
+class EdgeIndex:
+    """Edges from ``num_src`` sources to ``num_dst`` destinations, sorted by destination (CSC).
+
+    Args:
+        colptr: (D + 1,) int64; destination d's edges are ``colptr[d]:colptr[d + 1]``.
+        row: (E,) int32 or int64 sources.
+        num_src: S.
+        num_dst: D.
+        validate: check the contents (once, here); skip it only for arrays that were checked before.
+
+    Raises:
+        TypeError: wrong dtypes.
+        ValueError: shapes, order or range are wrong.
+    """
+
+    def __init__(self, colptr: Tensor, row: Tensor, num_src: int, num_dst: int, *, validate: bool = True) -> None:
+        self.colptr = colptr
+        self.row = row
+        self.num_src = num_src
+        self.num_dst = num_dst
+        self._transposed: Transposed | None = None
+        self._col: Tensor | None = None
+        self._trimmed: dict[tuple[int, int], EdgeIndex] = {}
+        if validate:
+            self._validate()
+
+    def __repr__(self) -> str:
+        return f"EdgeIndex({self.num_src} -> {self.num_dst}, {self.num_edges} edges, {self.row.dtype}, {self.device})"
+
+    @property
+    def num_edges(self) -> int:
+        """E."""
+        return self.row.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.row.device
+
+    def _validate(self) -> None:
+        if self.colptr.dtype != torch.int64 or self.row.dtype not in (torch.int32, torch.int64):
+            raise TypeError(f"colptr must be int64 and row int32 or int64, got {self.colptr.dtype}, {self.row.dtype}")
+        if self.colptr.shape != (self.num_dst + 1,) or self.row.dim() != 1:
+            raise ValueError(
+                f"colptr {tuple(self.colptr.shape)} and row {tuple(self.row.shape)} fit no {self.num_dst} destinations"
+            )
+        self.colptr, self.row = self.colptr.contiguous(), self.row.contiguous()
+        colptr, row = self.colptr.cpu(), self.row.cpu()
+        problem = _native.check_csc(
+            colptr=colptr.data_ptr(),
+            num_dst=self.num_dst,
+            row=row.data_ptr(),
+            wide=row.dtype == torch.int64,
+            num_edges=self.num_edges,
+            num_src=self.num_src,
+        )
+        if problem == 1:
+            raise ValueError(f"colptr must rise from 0 to the {self.num_edges} edges")
+        if problem == 2:
+            raise ValueError(f"row has a source outside 0..{self.num_src - 1}")
+
+    @classmethod
+    def from_coo(
+        cls, edge_index: Tensor, num_src: int, num_dst: int | None = None
+    ) -> tuple["EdgeIndex", Tensor]:
+        """Sort edges by destination; edges of one destination keep their order.
+
+        Args:
+            edge_index: (2, E) integers, sources over destinations, in any order.
+            num_src: S.
+            num_dst: D; S where None.
+
+        Returns:
+            The edges, and (E,) int64 ``perm``: edge e of the result is edge ``perm[e]`` of ``edge_index``.
+
+        Raises:
+            ValueError: an endpoint is out of range.
+        """
+        num_dst = num_src if num_dst is None else num_dst
+        if edge_index.dim() != 2 or edge_index.shape[0] != 2:
+            raise ValueError(f"edge_index must be (2, E), got {tuple(edge_index.shape)}")
+        coo = edge_index.detach().to("cpu", torch.int64).contiguous()
+        wide = num_src >= _INT32_LIMIT
+        colptr = torch.empty(num_dst + 1, dtype=torch.int64)
+        row = torch.empty(coo.shape[1], dtype=torch.int64 if wide else torch.int32)
+        perm = torch.empty(coo.shape[1], dtype=torch.int64)
+        sound = _native.sort_coo(
+            src=coo[0].data_ptr(),
+            dst=coo[1].data_ptr(),
+            num_edges=coo.shape[1],
+            num_src=num_src,
+            num_dst=num_dst,
+            colptr=colptr.data_ptr(),
+            row=row.data_ptr(),
+            wide=wide,
+            perm=perm.data_ptr(),
+            threads=torch.get_num_threads(),
+        )
+        if not sound:
+            raise ValueError(f"edge_index has an endpoint outside {num_src} sources or {num_dst} destinations")
+        device = edge_index.device
+        return cls(colptr.to(device), row.to(device), num_src, num_dst, validate=False), perm.to(device)
+
+    def transposed(self) -> Transposed:
+        """The view by source, computed at the first call."""
+        if self._transposed is None:
+            self._transposed = self._transpose()
+        return self._transposed
+
+    def transposed_for(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]:
+        """The view by source where a gradient for ``x`` will need it; inside a compiled graph, if it is there."""
+        if self._transposed is not None:
+            return self._transposed
+        if torch.compiler.is_compiling() or not (x.requires_grad and torch.is_grad_enabled()):
+            return None, None, None
+        return self.transposed()
+
+    def _transpose(self) -> Transposed:
+        wide = max(self.num_dst, self.num_edges) >= _INT32_LIMIT
+        index = torch.int64 if wide else torch.int32
+        if self.device.type != "cpu":
+            order = torch.argsort(self.row, stable=True)
+            rowptr = torch.zeros(self.num_src + 1, dtype=torch.int64, device=self.device)
+            rowptr[1:] = torch.bincount(self.row, minlength=self.num_src).cumsum(0)
+            return Transposed(rowptr, self.col()[order].to(index), order.to(index))
+        rowptr = torch.empty(self.num_src + 1, dtype=torch.int64)
+        col = torch.empty(self.num_edges, dtype=index)
+        perm = torch.empty(self.num_edges, dtype=index)
+        _native.transpose(
+            colptr=self.colptr.data_ptr(),
+            row=self.row.data_ptr(),
+            wide=self.row.dtype == torch.int64,
+            num_src=self.num_src,
+            num_dst=self.num_dst,
+            rowptr=rowptr.data_ptr(),
+            col=col.data_ptr(),
+            perm=perm.data_ptr(),
+            wide_out=wide,
+            threads=torch.get_num_threads(),
+        )
+        return Transposed(rowptr, col, perm)
+
+    def col(self) -> Tensor:
+        """(E,) destination of each edge, of ``row``'s dtype."""
+        if self._col is None:
+            nodes = torch.arange(self.num_dst, dtype=self.row.dtype, device=self.device)
+            self._col = torch.repeat_interleave(nodes, self.in_degree(), output_size=self.num_edges)
+        return self._col
+
+    def in_degree(self) -> Tensor:
+        """(D,) int64 edges of each destination."""
+        return torch.diff(self.colptr)
+
+    def coo(self) -> Tensor:
+        """(2, E) int64, sources over destinations."""
+        return torch.stack([self.row.long(), self.col().long()])
+
+    def trim(self, num_dst: int, num_src: int) -> "EdgeIndex":
+        """The edges of the first ``num_dst`` destinations, which must come from the first ``num_src`` sources.
+
+        Nothing is copied. The same sizes give the same object, so that its transposed view is computed once.
+        """
+        if num_dst == self.num_dst and num_src == self.num_src:
+            return self
+        key = (num_dst, num_src)
+        if key not in self._trimmed:
+            num_edges = int(self.colptr[num_dst])
+            self._trimmed[key] = EdgeIndex(
+                self.colptr[: num_dst + 1], self.row[:num_edges], num_src, num_dst, validate=False
+            )
+        return self._trimmed[key]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "EdgeIndex":
+        """The edges on another device, prepared views included."""
+        if self.device == torch.device(device):
+            return self
+        moved = EdgeIndex(
+            self.colptr.to(device, non_blocking=non_blocking),
+            self.row.to(device, non_blocking=non_blocking),
+            self.num_src,
+            self.num_dst,
+            validate=False,
+        )
+        if self._transposed is not None:
+            moved._transposed = Transposed(*(t.to(device, non_blocking=non_blocking) for t in self._transposed))
+        return moved
+
+    def pin_memory(self) -> "EdgeIndex":
+        """The edges in page-locked memory, for asynchronous copies."""
+        return EdgeIndex(
+            self.colptr.pin_memory(), self.row.pin_memory(), self.num_src, self.num_dst, validate=False
+        )

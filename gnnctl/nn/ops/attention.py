@@ -1,0 +1,194 @@
+"""Softmax over each destination's edges, and additive attention fused with it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.native import _native
+from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops.checks import address, as_float, check_edges, check_index, compute_dtype
+from gnnctl.nn.ops.gather import sum_by_source
+
+
+def edge_softmax(edge_index: EdgeIndex, scores: Tensor) -> Tensor:
+    """Softmax of scores within each destination.
+
+    Args:
+        edge_index: E edges.
+        scores: (E,) or (E, H) float.
+
+    Returns:
+        Probabilities, shaped like the scores.
+    """
+    flat = scores if scores.dim() == 2 else scores.unsqueeze(-1)
+    prob: Tensor = _attention(edge_index.colptr, edge_index.row, None, None, flat, None, None, 1.0)
+    return prob.view_as(scores)
+
+
+def attention(
+    edge_index: EdgeIndex, src: Tensor, dst: Tensor, edge: Tensor | None = None, negative_slope: float = 0.2
+) -> Tensor:
+    """Attention coefficients of GAT: the softmax of ``leaky_relu(src[row] + dst[col] + edge)``.
+
+    Args:
+        edge_index: E edges from S sources to D destinations.
+        src: (S, H) scores of sources.
+        dst: (D, H) scores of destinations.
+        edge: (E, H) scores of edges, or None.
+        negative_slope: of the leaky ReLU.
+
+    Returns:
+        (E, H), summing to one over each destination's edges.
+    """
+    rowptr, _, perm = edge_index.transposed_for(src)
+    colptr, row = edge_index.colptr, edge_index.row
+    prob: Tensor = _attention(colptr, row, src, dst, edge, rowptr, perm, negative_slope)
+    return prob
+
+
+@torch.library.custom_op("gnnctl::attention", mutates_args=())
+def _attention(
+    colptr: Tensor,
+    row: Tensor,
+    src: Tensor | None,
+    dst: Tensor | None,
+    edge: Tensor | None,
+    rowptr: Tensor | None,
+    perm: Tensor | None,
+    negative_slope: float,
+) -> Tensor:
+    given = next(t for t in (edge, src, dst) if t is not None)
+    if given.device.type != "cpu":
+        scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
+        return fallback.softmax(colptr, torch.nn.functional.leaky_relu(scores, negative_slope))
+    wide, dtype = check_index(colptr, row), compute_dtype(given)
+    heads = _check_heads(row, src, dst, edge, colptr.shape[0] - 1)
+    parts = [as_float(t, dtype) for t in (src, dst, edge)]
+    out = torch.empty((row.shape[0], heads), dtype=dtype)
+    _native.attention(
+        colptr=address(colptr),
+        row=address(row),
+        src=address(parts[0]),
+        dst=address(parts[1]),
+        edge=address(parts[2]),
+        out=address(out),
+        num_dst=colptr.shape[0] - 1,
+        heads=heads,
+        slope=negative_slope,
+        wide=wide,
+        is_double=dtype == torch.float64,
+        threads=torch.get_num_threads(),
+    )
+    return out.to(given.dtype)
+
+
+def _check_heads(row: Tensor, src: Tensor | None, dst: Tensor | None, edge: Tensor | None, num_dst: int) -> int:
+    check_edges("edge", edge, row.shape[0])
+    if dst is not None and dst.shape[0] != num_dst:
+        raise ValueError(f"dst has {dst.shape[0]} rows for {num_dst} destinations")
+    heads = {t.shape[1] for t in (src, dst, edge) if t is not None and t.dim() == 2}
+    if len(heads) != 1:
+        raise ValueError("scores must all be (., H) with the same H")
+    return int(heads.pop())
+
+
+@_attention.register_fake
+def _(
+    colptr: Tensor,
+    row: Tensor,
+    src: Tensor | None,
+    dst: Tensor | None,
+    edge: Tensor | None,
+    rowptr: Tensor | None,
+    perm: Tensor | None,
+    negative_slope: float,
+) -> Tensor:
+    given = next(t for t in (edge, src, dst) if t is not None)
+    return given.new_empty((row.shape[0], given.shape[1]))
+
+
+@torch.library.custom_op("gnnctl::attention_backward", mutates_args=())
+def _attention_backward(
+    colptr: Tensor,
+    row: Tensor,
+    src: Tensor | None,
+    dst: Tensor | None,
+    edge: Tensor | None,
+    prob: Tensor,
+    grad: Tensor,
+    negative_slope: float,
+) -> tuple[Tensor, Tensor]:
+    """Gradients of each edge's score before leaky_relu, (E, H), and of its sum per destination, (D, H)."""
+    num_dst, heads = colptr.shape[0] - 1, prob.shape[1]
+    if prob.device.type != "cpu":
+        by_edge = fallback.softmax_backward(colptr, prob, grad)
+        if negative_slope != 1.0:
+            scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
+            by_edge = torch.where(scores > 0, by_edge, by_edge * negative_slope)
+        return by_edge, fallback.spmm(colptr, None, by_edge, None, False)
+    wide, dtype = check_index(colptr, row), compute_dtype(prob)
+    parts = [as_float(t, dtype) for t in (src, dst, edge, prob, grad)]
+    out = torch.empty((row.shape[0], heads), dtype=dtype)
+    grad_dst = torch.empty((num_dst, heads), dtype=dtype)
+    _native.attention_backward(
+        colptr=address(colptr),
+        row=address(row),
+        src=address(parts[0]),
+        dst=address(parts[1]),
+        edge=address(parts[2]),
+        prob=address(parts[3]),
+        grad=address(parts[4]),
+        out=address(out),
+        grad_dst=address(grad_dst),
+        num_dst=num_dst,
+        heads=heads,
+        slope=negative_slope,
+        wide=wide,
+        is_double=dtype == torch.float64,
+        threads=torch.get_num_threads(),
+    )
+    return out.to(prob.dtype), grad_dst.to(prob.dtype)
+
+
+@_attention_backward.register_fake
+def _(
+    colptr: Tensor,
+    row: Tensor,
+    src: Tensor | None,
+    dst: Tensor | None,
+    edge: Tensor | None,
+    prob: Tensor,
+    grad: Tensor,
+    negative_slope: float,
+) -> tuple[Tensor, Tensor]:
+    return prob.new_empty(prob.shape), prob.new_empty((colptr.shape[0] - 1, prob.shape[1]))
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    *tensors, ctx.negative_slope = inputs
+    ctx.save_for_backward(*tensors, output)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    colptr, row, src, dst, edge, rowptr, perm, prob = ctx.saved_tensors
+    by_edge, by_dst = _attention_backward(colptr, row, src, dst, edge, prob, grad, ctx.negative_slope)
+    by_src = None
+    if src is not None and ctx.needs_input_grad[2]:
+        by_src = sum_by_source(by_edge, row, rowptr, perm, src.shape[0])
+    return (
+        None,
+        None,
+        by_src,
+        by_dst if dst is not None and ctx.needs_input_grad[3] else None,
+        by_edge if edge is not None and ctx.needs_input_grad[4] else None,
+        None,
+        None,
+        None,
+    )
+
+
+_attention.register_autograd(_backward, setup_context=_setup)
+for _device in ("cpu", "cuda"):
+    _attention.register_autocast(_device, torch.float32)
