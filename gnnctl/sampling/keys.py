@@ -1,0 +1,38 @@
+"""The keyed hashes of schemas/picks.md, vectorised; the native sampler computes the same."""
+
+import numpy as np
+
+_MASK = (1 << 64) - 1
+GOLDEN = 0x9E3779B97F4A7C15
+
+
+def name_hash(name: str) -> int:
+    """FNV-1a, 64 bits, of a name's UTF-8 bytes: how the types of a graph enter the keys."""
+    value = 0xCBF29CE484222325
+    for byte in name.encode():
+        value = ((value ^ byte) * 0x100000001B3) & _MASK
+    return value
+
+
+def mix(z: int) -> int:
+    """The finalizer of SplitMix64."""
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK
+    return z ^ (z >> 31)
+
+
+def absorb(key: int, word: int) -> int:
+    """A new key from a key and a word of 64 bits."""
+    return mix(key ^ mix((word + GOLDEN) & _MASK))
+
+
+def absorb_rows(key: int, rows: np.ndarray) -> np.ndarray:
+    """:func:`absorb` of each row (n,) int64: (n,) uint64."""
+    words = rows.astype(np.uint64) + np.uint64(GOLDEN)
+    return _mix_all(np.uint64(key) ^ _mix_all(words))
+
+
+def _mix_all(z: np.ndarray) -> np.ndarray:
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))

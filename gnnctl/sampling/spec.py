@@ -1,0 +1,168 @@
+"""How many neighbours are drawn, and how."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gnnctl.errors import DataError, UsageError
+from gnnctl.graph.graph import Graph
+from gnnctl.graph.types import EdgeType
+
+ALL = -1
+_LARGEST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """Fan-outs by edge type and hop, and the rules of drawing.
+
+    Attributes:
+        num_neighbors: by edge type the fan-out of each hop; -1 takes every neighbour. All lists have the same length.
+        replace: draw with replacement.
+        disjoint: every seed gets a tree of its own; seeds share no nodes and no randomness.
+        budget: per hop, the most a node draws over all its incoming edge types (-1: no limit); None: no limit.
+        seed: run seed.
+    """
+
+    num_neighbors: dict[EdgeType, tuple[int, ...]]
+    replace: bool = False
+    disjoint: bool = False
+    budget: tuple[int, ...] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        lengths = {len(fan_out) for fan_out in self.num_neighbors.values()}
+        if len(lengths) > 1:
+            raise UsageError(
+                f"--num-neighbors: edge types have {' and '.join(map(str, sorted(lengths)))} hops",
+                fix="give every type as many numbers",
+            )
+        if self.budget is not None and lengths and len(self.budget) not in lengths:
+            raise UsageError(
+                f"--fan-out-budget has {len(self.budget)} hops, --num-neighbors {self.hops}", fix="give one per hop"
+            )
+        if not 0 <= self.seed < 2**64:
+            raise UsageError(f"--seed: {self.seed} is outside 0..2^64-1")
+        for fan_out in [*self.num_neighbors.values(), self.budget or ()]:
+            for k in fan_out:
+                if not ALL <= k <= _LARGEST:
+                    raise UsageError(f"a fan-out of {k}", fix="use -1 (all), 0 or a positive number")
+
+    @property
+    def hops(self) -> int:
+        """Number of hops, H."""
+        return len(next(iter(self.num_neighbors.values()), ()))
+
+    @classmethod
+    def uniform(cls, edge_types: Iterable[EdgeType], fan_out: Sequence[int], **options: Any) -> "SampleSpec":
+        """The same fan-out for each edge type."""
+        return cls({t: tuple(fan_out) for t in edge_types}, **options)
+
+    @classmethod
+    def parse(
+        cls,
+        graph: Graph,
+        texts: Sequence[str],
+        budget: str | None = None,
+        replace: bool = False,
+        disjoint: bool = False,
+        seed: int = 0,
+    ) -> "SampleSpec":
+        """Read ``"15,10"`` (every edge type) and ``"src rel dst=15,10"`` (one); the last word on a type counts.
+
+        Raises:
+            UsageError: no numbers, an unknown edge type, lists of different lengths.
+        """
+        default: tuple[int, ...] | None = None
+        single: dict[EdgeType, tuple[int, ...]] = {}
+        for text in texts:
+            name, equals, numbers = text.rpartition("=")
+            fan_out = _numbers(numbers, "--num-neighbors")
+            if not equals:
+                default = fan_out
+                continue
+            try:
+                edge_type = EdgeType.parse(name)
+            except DataError as error:
+                raise UsageError(f"--num-neighbors '{text}': {error.message}", fix=error.fix) from None
+            if edge_type not in graph.edges:
+                raise UsageError(
+                    f"--num-neighbors '{text}': the graph has no edge type '{edge_type}'",
+                    fix=f"it has {', '.join(repr(str(t)) for t in graph.edges)}",
+                )
+            single[edge_type] = fan_out
+        if default is None:
+            missing = [t for t in graph.edges if t not in single]
+            if not single:
+                raise UsageError("--num-neighbors is missing", fix="pass for example --num-neighbors 15,10")
+            if missing:
+                default = (0,) * len(next(iter(single.values())))
+        return cls(
+            {t: single[t] if t in single else default or () for t in graph.edge_types},
+            replace=replace,
+            disjoint=disjoint,
+            budget=None if budget is None else _numbers(budget, "--fan-out-budget"),
+            seed=seed,
+        )
+
+    def merge_law_refusal(self) -> str | None:
+        """Why records of single seeds would not merge into any batch; None where they do."""
+        if self.disjoint:
+            return None
+        if self.budget is not None:
+            for t, fan_out in self.num_neighbors.items():
+                if len(set(fan_out)) > 1:
+                    return f"with a budget the fan-out of '{t}' must be the same at every hop, it is {_text(fan_out)}"
+            if not _non_increasing(self.budget):
+                return f"the budget grows from hop to hop: {_text(self.budget)}"
+            return None
+        for t, fan_out in self.num_neighbors.items():
+            if not _non_increasing(fan_out):
+                return f"the fan-out of '{t}' grows from hop to hop: {_text(fan_out)}"
+        return None
+
+    @property
+    def merge_law_holds(self) -> bool:
+        """Whether merging the records of single seeds gives exactly the batch's."""
+        return self.merge_law_refusal() is None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON document that :meth:`from_json` reads; the canonical form in recipes."""
+        return {
+            "num_neighbors": {str(t): list(fan_out) for t, fan_out in self.num_neighbors.items()},
+            "replace": self.replace,
+            "disjoint": self.disjoint,
+            "budget": None if self.budget is None else list(self.budget),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "SampleSpec":
+        """Rebuild a spec from its JSON document."""
+        return cls(
+            {EdgeType.parse(t): tuple(fan_out) for t, fan_out in document["num_neighbors"].items()},
+            replace=document["replace"],
+            disjoint=document["disjoint"],
+            budget=None if document["budget"] is None else tuple(document["budget"]),
+            seed=document["seed"],
+        )
+
+
+def _numbers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} '{text}' is no list of numbers", fix="write for example 15,10") from None
+    for k in found:
+        if not ALL <= k <= _LARGEST:
+            raise UsageError(f"{option} '{text}': a fan-out of {k}", fix="use -1 (all), 0 or a positive number")
+    return found
+
+
+def _non_increasing(fan_out: Sequence[int]) -> bool:
+    sizes = [float("inf") if k == ALL else k for k in fan_out]
+    return all(a >= b for a, b in zip(sizes, sizes[1:], strict=False))
+
+
+def _text(fan_out: Sequence[int]) -> str:
+    return ",".join(map(str, fan_out))

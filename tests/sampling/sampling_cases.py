@@ -1,0 +1,46 @@
+"""Random typed graphs and specs for the tests of sampling."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.spec import SampleSpec
+
+
+def random_graph(rng, num_types=3, num_relations=4, most_nodes=40, most_edges=200, names="abc"):
+    sizes = {names[i]: int(rng.integers(1, most_nodes)) for i in range(num_types)}
+    edges = {}
+    for r in range(num_relations):
+        t = EdgeType(names[int(rng.integers(num_types))], f"r{r}", names[int(rng.integers(num_types))])
+        count = int(rng.integers(0, most_edges))
+        edges[t] = np.stack([rng.integers(0, sizes[t.src], count), rng.integers(0, sizes[t.dst], count)])
+    return Graph.from_coo(sizes, edges)
+
+
+@st.composite
+def cases(draw, non_increasing=False, budget=False, replace=None, disjoint=None):
+    """(graph, spec, seeds, node_type, epoch)"""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    types, relations = draw(st.integers(1, 3)), draw(st.integers(1, 5))
+    graph = random_graph(rng, types, relations)
+    hops = draw(st.integers(1, 3))
+    fan_outs = {}
+    for t in graph.edge_types:
+        k = [int(x) for x in rng.choice([-1, 0, 1, 2, 3, 5, 9], hops)]
+        if non_increasing:
+            k = sorted(k, key=lambda x: -np.inf if x < 0 else -x)
+        if budget:
+            k = [k[0]] * hops
+        fan_outs[t] = tuple(k)
+    caps = tuple(sorted((int(x) for x in rng.integers(0, 12, hops)), reverse=True)) if budget else None
+    spec = SampleSpec(
+        fan_outs,
+        replace=draw(st.booleans()) if replace is None else replace,
+        disjoint=draw(st.booleans()) if disjoint is None else disjoint,
+        budget=caps,
+        seed=draw(st.integers(0, 2**64 - 1)),
+    )
+    node_type = graph.node_types[int(rng.integers(types))]
+    count = int(rng.integers(1, min(8, graph.num_nodes(node_type)) + 1))
+    seeds = rng.permutation(graph.num_nodes(node_type))[:count].astype(np.int64)
+    return graph, spec, seeds, node_type, draw(st.integers(0, 100))

@@ -1,0 +1,77 @@
+"""The vectors of schemas/picks.md, against plain Python and against the native sampler."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from sampling_reference import GOLDEN, MASK, absorb, draw, fnv, mix, permutation, share
+
+import gnnctl
+from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.keys import name_hash
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.seeds import batches
+from gnnctl.sampling.spec import SampleSpec
+
+TEXT = (Path(gnnctl.__file__).parent / "schemas" / "picks.md").read_text()
+VECTORS = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", TEXT.split("## Vectors")[1], re.MULTILINE))
+KEY = absorb(0, 7, 3, fnv("paper cites paper"), 42)
+
+
+def vector(start):
+    [found] = [value for name, value in VECTORS.items() if name.startswith(start)]
+    return found
+
+
+def numbers(text):
+    return [[int(n) for n in part.split()] for part in re.split("[,;] ", text)]
+
+
+def test_hashes_and_keys():
+    assert vector('name("paper cites') == hex(fnv("paper cites paper")) == hex(name_hash("paper cites paper"))
+    assert vector('name("paper")') == ", ".join(hex(fnv(n)) for n in ("paper", "budget", "shuffle"))
+    assert vector("mix(0)") == f"{mix(0):#x}, {mix(1):#x}"
+    assert vector("key(1)") == f"{absorb(0, 1):#x}, {absorb(0, 1, 2):#x}"
+    assert vector("K = key") == hex(KEY)
+    assert vector("random(K, 0)") == ", ".join(hex(mix((KEY + (i + 1) * GOLDEN) & MASK)) for i in range(3))
+
+
+def native(degree, fan_out, replace, disjoint=False):
+    t = EdgeType("paper", "cites", "paper")
+    edges = np.stack([np.arange(degree), np.full(degree, 42)])
+    if disjoint:
+        edges = np.concatenate([np.array([[42], [9]]), edges], axis=1)
+    graph = Graph.from_coo({"paper": max(degree, 50)}, {t: edges})
+    spec = SampleSpec({t: (fan_out,) * (1 + disjoint)}, replace=replace, disjoint=disjoint, seed=7)
+    found = Sampler(graph, spec).sample(np.array([9 if disjoint else 42]), "paper", 3).edges[t].pos
+    return (found[1:] - 1 if disjoint else found).tolist()
+
+
+def test_picks():
+    for take, degree in ((4, 5), (6, 300), (6, 60000)):
+        without, repeated = numbers(vector(f"{take} of {degree} without"))
+        assert without == permutation(KEY, degree, take) == native(degree, take, False)
+        assert repeated == [draw(KEY, i, degree) for i in range(take)] == native(degree, take, True)
+    key = absorb(0, 7, 3, fnv("paper"), fnv("paper cites paper"), 9, 42)
+    assert numbers(vector("4 of 300, disjoint")) == [permutation(key, 300, 4)] == [native(300, 4, False, True)]
+
+
+def test_budget():
+    key = absorb(0, 7, 3, fnv("budget"), 42)
+    for budget, takes, given in zip((20, 8), ([10, 2, 9, 7], [5, 1, 5, 5]), numbers(vector("budget 20")), strict=True):
+        assert share(key, takes, budget) == given
+        types = [EdgeType("paper", f"r{i}", "paper") for i in range(4)]
+        graph = Graph.from_coo(
+            {"paper": 50}, {t: np.stack([np.arange(n), np.full(n, 42)]) for t, n in zip(types, takes, strict=True)}
+        )
+        subgraph = Sampler(graph, SampleSpec.uniform(types, (-1,), budget=(budget,), seed=7)).sample(
+            np.array([42]), "paper", 3
+        )
+        assert [subgraph.edge_counts[t][0] for t in types] == given
+
+
+def test_order_of_an_epoch():
+    rows = np.concatenate(batches(np.arange(10), 4, shuffle=True, seed=7, epoch=3))
+    assert [rows.tolist()] == numbers(vector("rows 0"))
+    again = np.concatenate(batches(np.arange(10)[::-1], 3, shuffle=True, seed=7, epoch=3))
+    assert np.array_equal(rows, again)
