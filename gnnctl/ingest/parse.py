@@ -1,0 +1,223 @@
+"""Reads a TOML spec; whatever it does not know is refused by name, with the nearest thing it does know."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from gnnctl.errors import DataError
+from gnnctl.graph.types import EdgeType
+from gnnctl.ingest.spec import Duplicates, EdgeSpec, FeatureSpec, NodeSpec, OnMissing, SelfLoops, Source, Spec
+
+_TOP = ("nodes", "edges", "setup", "self_loops", "duplicates", "on_missing")
+_SOURCE = ("table", "sql", "options")
+_NODE = (*_SOURCE, "id", "label", "time", "columns", "features", "fit")
+_EDGE = (
+    *_SOURCE,
+    *("source", "target", "weight", "time", "features", "fit"),
+    *("reverse", "undirected", "self_loops", "duplicates", "on_missing"),
+)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]*")
+
+
+def read_spec(path: Path) -> Spec:
+    """Read a spec file.
+
+    Raises:
+        DataError: missing, not TOML, an unknown key, a value of the wrong type.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"spec {path} does not exist", fix="name a graph.toml, or pass --nodes and --edges") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"spec {path} cannot be read: {error}", fix="name a TOML file") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"spec {path} is not TOML: {error}", fix="correct that line") from None
+    return parse_spec(document, folder=str(path.parent), where=str(path))
+
+
+def parse_spec(document: Mapping[str, Any], folder: str = ".", where: str = "the spec") -> Spec:
+    """Check a spec read from TOML (or written as the same nested dictionaries) and give it types.
+
+    Args:
+        document: tables ``nodes`` and ``edges``, and defaults for every edge type.
+        folder: what relative paths are relative to.
+        where: how messages call the spec.
+
+    Raises:
+        DataError: an unknown key, a missing one, a value of the wrong type.
+    """
+    reader = _Reader(where)
+    reader.keys(document, _TOP, "")
+    node_tables = reader.get(document, "nodes", dict, {}, "")
+    edge_tables = reader.get(document, "edges", dict, {}, "")
+    defaults = {k: document[k] for k in ("self_loops", "duplicates", "on_missing") if k in document}
+    nodes = [reader.node(name, table) for name, table in node_tables.items()]
+    edges = [reader.edge(name, table, defaults) for name, table in edge_tables.items()]
+    known = {node.name for node in nodes}
+    for edge in edges:
+        for name in (edge.type.src, edge.type.dst):
+            if name not in known:
+                known.add(name)
+                nodes.append(NodeSpec(name))
+    mentioned = {name for edge in edges for name in (edge.type.src, edge.type.dst)}
+    for node in nodes:
+        if node.source is None and node.name not in mentioned:
+            raise reader.error(f"nodes.{node.name} has no table and no edge type mentions it", "give it a table")
+    if not nodes:
+        raise reader.error('there is no [nodes.NAME] and no [edges."SRC REL DST"]', "add one")
+    reader.unique_types(edges)
+    setup = document.get("setup", [])
+    setup = reader.strings(setup if isinstance(setup, list) else [setup], "setup")
+    return Spec(tuple(nodes), tuple(edges), folder, tuple(setup))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'x'? `` for messages, or nothing."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean '{found[0]}'? " if found else ""
+
+
+class _Reader:
+    """Checks with the spec's name in every message."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def error(self, message: str, fix: str) -> DataError:
+        return DataError(f"{self.where}: {message}", fix=fix)
+
+    def keys(self, table: Mapping[str, Any], known: tuple[str, ...], section: str) -> None:
+        for key in table:
+            if key not in known:
+                place = f"[{section}] has " if section else ""
+                raise self.error(f"{place}unknown key '{key}'", f"{nearest(key, known)}known are {', '.join(known)}")
+
+    def get(self, table: Mapping[str, Any], key: str, kind: type, default: Any, section: str) -> Any:
+        value = table.get(key, default)
+        if value is not default and not isinstance(value, kind):
+            words = {str: "a string", bool: "true or false", dict: "a table", list: "a list"}[kind]
+            raise self.error(f"[{section or 'top level'}] {key} must be {words}, not {value!r}", "correct it")
+        return value
+
+    def choice(self, table: Mapping[str, Any], key: str, choices: tuple[str, ...], section: str) -> Any:
+        value = table.get(key, choices[0])
+        if value not in choices:
+            raise self.error(f"[{section}] {key} = {value!r}", f"it takes {', '.join(choices)}")
+        return value
+
+    def strings(self, values: Any, section: str) -> list[str]:
+        if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
+            raise self.error(f"{section} must be a list of strings, not {values!r}", "correct it")
+        return values
+
+    def name(self, name: str, what: str) -> str:
+        if not _NAME.fullmatch(name) or "__" in name:
+            fix = "use letters, digits, - . : + and single _, beginning with a letter or digit"
+            raise self.error(f"'{name}' cannot name {what}", fix)
+        return name
+
+    def source(self, table: Mapping[str, Any], section: str) -> Source | None:
+        if "table" in table and "sql" in table:
+            raise self.error(f"[{section}] has both table and sql", "keep one")
+        options = self.get(table, "options", dict, {}, section)
+        if "sql" in table:
+            return Source(sql=self.get(table, "sql", str, None, section).strip().rstrip(";"), options=options)
+        if "table" not in table:
+            return None
+        files = table["table"]
+        return Source(
+            tuple(self.strings(files if isinstance(files, list) else [files], f"[{section}] table")), None, options
+        )
+
+    def node(self, name: str, table: Any) -> NodeSpec:
+        section = f"nodes.{self.name(name, 'a node type')}"
+        if not isinstance(table, dict):
+            raise self.error(f"{section} must be a table", f"write [{section}]")
+        self.keys(table, _NODE, section)
+        source = self.source(table, section)
+        if source is None and table:
+            raise self.error(f"[{section}] has no table and no sql", 'add table = "FILE"')
+        columns = table.get("columns", {})
+        if not isinstance(columns, dict):
+            columns = {c: c for c in self.strings(columns, f"[{section}] columns")}
+        return NodeSpec(
+            name=name,
+            source=source,
+            id=self.get(table, "id", str, "id", section),
+            label=self.label(table, section),
+            time=self.get(table, "time", str, None, section),
+            columns=columns,
+            features=self.features(table, section),
+            fit=self.get(table, "fit", str, None, section),
+        )
+
+    def label(self, table: Mapping[str, Any], section: str) -> tuple[str, str] | None:
+        label = self.get(table, "label", str, None, section)
+        if label is None:
+            return None
+        return (label if re.fullmatch(r"[\w .-]+", label) else "label"), label
+
+    def edge(self, name: str, table: Any, defaults: Mapping[str, Any]) -> EdgeSpec:
+        words = name.split()
+        if len(words) != 3:
+            raise self.error(f'edges."{name}" is no edge type', 'write [edges."SOURCE RELATION TARGET"]')
+        for word, what in zip(words, ("a node type", "a relation", "a node type"), strict=True):
+            self.name(word, what)
+        section = f'edges."{name}"'
+        if not isinstance(table, dict):
+            raise self.error(f"{section} must be a table", f"write [{section}]")
+        self.keys(table, _EDGE, section)
+        source = self.source(table, section)
+        if source is None:
+            raise self.error(f"[{section}] has no table and no sql", 'add table = "FILE"')
+        merged = {**defaults, **table}
+        edge = EdgeSpec(
+            type=EdgeType(*words),
+            source=source,
+            source_id=self.get(table, "source", str, "source", section),
+            target_id=self.get(table, "target", str, "target", section),
+            weight=self.get(table, "weight", str, None, section),
+            time=self.get(table, "time", str, None, section),
+            features=self.features(table, section),
+            fit=self.get(table, "fit", str, None, section),
+            reverse=self.get(table, "reverse", bool, False, section),
+            undirected=self.get(table, "undirected", bool, False, section),
+            self_loops=self.choice(merged, "self_loops", get_args(SelfLoops), section),
+            duplicates=self.choice(merged, "duplicates", get_args(Duplicates), section),
+            on_missing=self.choice(merged, "on_missing", get_args(OnMissing), section),
+        )
+        if edge.undirected and edge.type.src != edge.type.dst:
+            raise self.error(f"[{section}] undirected needs one node type at both ends", "use reverse = true")
+        if edge.undirected and edge.reverse:
+            raise self.error(f"[{section}] has both undirected and reverse", "keep one")
+        return edge
+
+    def features(self, table: Mapping[str, Any], section: str) -> tuple[FeatureSpec, ...]:
+        section = f"{section}.features"
+        features = self.get(table, "features", dict, {}, section)
+        return tuple(self.feature(name, value, section) for name, value in features.items())
+
+    def feature(self, name: str, value: Any, section: str) -> FeatureSpec:
+        if isinstance(value, str):
+            return FeatureSpec(name, name, value)
+        if not isinstance(value, dict) or not isinstance(value.get("encoder"), str):
+            raise self.error(
+                f"[{section}] '{name}' needs an encoder", f'write {name} = "standard", or a table with encoder'
+            )
+        column = self.get(value, "column", str, name, section)
+        options = {k: v for k, v in value.items() if k not in ("encoder", "column")}
+        return FeatureSpec(name, column, value["encoder"], options)
+
+    def unique_types(self, edges: list[EdgeSpec]) -> None:
+        seen: set[EdgeType] = set()
+        for edge in edges:
+            for kind in [edge.type, *([edge.reverse_type] if edge.reverse else [])]:
+                if kind in seen:
+                    raise self.error(f"two edge types are called '{kind}'", "rename one relation")
+                seen.add(kind)

@@ -1,0 +1,191 @@
+"""Opens the tables of a spec as DuckDB views, whatever their format, and finds columns in them."""
+
+import glob
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gnnctl.artifacts import file_checksum
+from gnnctl.errors import DataError
+from gnnctl.ingest.engine import Engine, literal, quote
+from gnnctl.ingest.parse import nearest
+from gnnctl.ingest.spec import EdgeSpec, NodeSpec, Source, Spec
+
+_COMPRESSED = (".gz", ".zst", ".bz2")
+_READERS = {
+    ".csv": "read_csv",
+    ".tsv": "read_csv",
+    ".txt": "read_csv",
+    ".parquet": "read_parquet",
+    ".pq": "read_parquet",
+    ".json": "read_json",
+    ".jsonl": "read_json",
+    ".ndjson": "read_json",
+}
+_ARROW = (".arrow", ".feather", ".ipc", ".arrows")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column or expression of a table: its SQL and its DuckDB type."""
+
+    sql: str
+    type: str
+
+
+class Table:
+    """One source, opened.
+
+    Args:
+        engine: where the view is made.
+        view: name of the view.
+        source: what it shows.
+        folder: what relative paths are relative to.
+        owner: how messages call it, such as ``"nodes 'paper'"``.
+
+    Raises:
+        DataError: missing, unreadable or empty.
+    """
+
+    def __init__(self, engine: Engine, view: str, source: Source, folder: str, owner: str) -> None:
+        self.engine = engine
+        self.view = view
+        self.label = source.label
+        self.what = f"{owner} ({source.label})"
+        relation = _arrow(engine, view, source, folder, self.what) or _relation(source, folder, self.what)
+        if relation:
+            engine.rows(f"CREATE TEMP VIEW {view} AS {relation}", self.what)
+        self.types = engine.describe(f"SELECT * FROM {view}", self.what)
+        self._names = {name.lower(): name for name in self.types}
+
+    def count(self) -> int:
+        """Rows in the table.
+
+        Raises:
+            DataError: there are none.
+        """
+        rows = int(self.engine.value(f"SELECT count(*) FROM {self.view}", self.what))
+        if rows == 0:
+            raise DataError(f"{self.what} has no rows", fix="fill the table, or leave it out of the spec")
+        return rows
+
+    def field(self, text: str, role: str) -> Field:
+        """The column called ``text``, or else the SQL expression.
+
+        Raises:
+            DataError: neither; the message lists the columns.
+        """
+        name = self._names.get(text.lower())
+        if name is not None:
+            return Field(quote(name), self.types[name])
+        columns = ", ".join(self.types)
+        if re.fullmatch(r"[^\W\d]\w*", text):
+            fix = f"{nearest(text, self.types)}its columns are {columns}"
+            raise DataError(f"{self.what}: {role} column '{text}' is missing", fix=fix)
+        try:
+            found = self.engine.describe(f"SELECT ({text}) AS value FROM {self.view}", f"{self.what}: {role} '{text}'")
+        except DataError as error:
+            raise DataError(error.message, fix=f"its columns are {columns}") from None
+        return Field(f"({text})", found["value"])
+
+
+def source_files(source: Source, folder: str, what: str) -> list[Path]:
+    """The files of a source, globs expanded, sorted within each glob; empty for a query or a remote table.
+
+    Raises:
+        DataError: a file that does not exist.
+    """
+    files: list[Path] = []
+    for pattern in source.table:
+        if "://" in pattern:
+            return []
+        path = os.path.join(folder, pattern)
+        found = [path] if os.path.isfile(path) else sorted(glob.glob(path, recursive=True))
+        if not found:
+            fix = "check the path; it is relative to the spec's folder" if folder != "." else "check the path"
+            raise DataError(f"{what}: {path} does not exist", fix=fix)
+        if os.path.isdir(found[0]):
+            raise DataError(f"{what}: {path} is a folder", fix=f"name its files, as {pattern.rstrip('/')}/*.parquet")
+        files += [Path(f) for f in found]
+    return files
+
+
+def checksums(spec: Spec, engine: Engine) -> dict[str, str]:
+    """What the spec reads, by name: SHA-256 of each file, or a digest of a query's rows that ignores their order."""
+    found: dict[str, str] = {}
+    owners: list[tuple[str, NodeSpec | EdgeSpec]] = [(f"nodes '{n.name}'", n) for n in spec.nodes]
+    owners += [(f"edges '{e.type}'", e) for e in spec.edges]
+    for owner, part in owners:
+        source = part.source
+        if source is None:
+            continue
+        what = f"{owner} ({source.label})"
+        for path in source_files(source, spec.folder, what):
+            name = os.path.relpath(path, spec.folder)
+            if name not in found:
+                found[name] = file_checksum(path)
+        if source.sql is not None or any("://" in t for t in source.table):
+            query = f"({source.sql})" if source.sql is not None else _relation(source, spec.folder, what)
+            found[owner] = _rows_digest(engine, query if source.sql is not None else f"({query})", what)
+    return found
+
+
+def _rows_digest(engine: Engine, query: str, what: str) -> str:
+    row = engine.rows(
+        "SELECT count(*), bit_xor(md5_number(CAST(t AS VARCHAR))), "
+        f"sum(CAST(md5_number(CAST(t AS VARCHAR)) % 9223372036854775807 AS HUGEINT)) FROM {query} AS t",
+        what,
+    )[0]
+    return "-".join(str(v) for v in row)
+
+
+def _relation(source: Source, folder: str, what: str) -> str:
+    """The SELECT that reads a source."""
+    if source.sql is not None:
+        return source.sql
+    files = source_files(source, folder, what)
+    if not files:
+        return f"SELECT * FROM {literal(source.table[0])}"
+    reader = _READERS.get(_suffix(files[0]))
+    if reader is None:
+        return f"SELECT * FROM {literal(os.path.abspath(files[0]))}"
+    options: dict[str, Any] = dict(source.options)
+    if len(files) > 1:
+        options.setdefault("union_by_name", True)
+    if _suffix(files[0]) in (".jsonl", ".ndjson"):
+        options.setdefault("format", "newline_delimited")
+    arguments = "".join(f", {key} = {literal(value)}" for key, value in options.items())
+    return f"SELECT * FROM {reader}({literal([glob.escape(os.path.abspath(f)) for f in files])}{arguments})"
+
+
+def _suffix(path: Path) -> str:
+    name = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
+    return name.suffix.lower()
+
+
+def _arrow(engine: Engine, view: str, source: Source, folder: str, what: str) -> str | None:
+    """Register Arrow files under the view's name; '' when done, None when the source is something else."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    if source.sql is not None or not source.table or not source.table[0].lower().endswith(_ARROW):
+        return None
+    files = source_files(source, folder, what)
+    try:
+        streams = [f for f in files if not _is_ipc_file(f)]
+        if streams:
+            relation: Any = pa.concat_tables([pa.ipc.open_stream(pa.memory_map(str(f))).read_all() for f in files])
+        else:
+            relation = ds.dataset([str(f) for f in files], format="ipc")
+        engine.register(f"{view}_arrow", relation)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{what} is no readable Arrow file: {reason}", fix="write it as Arrow IPC or Feather") from None
+    return f"SELECT * FROM {view}_arrow"
+
+
+def _is_ipc_file(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(6) == b"ARROW1"
