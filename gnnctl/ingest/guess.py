@@ -1,4 +1,5 @@
 from typing import Any
+
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.flags import Flags
 

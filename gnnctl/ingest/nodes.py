@@ -60,8 +60,8 @@ class Nodes:
         """
         base = self._base(engine)
         if self.mentions:
-            union = " UNION ".join(self.mentions)
-            seen = f"SELECT id FROM ({union}) WHERE id IS NOT NULL"
+            union = " UNION ALL ".join(self.mentions)
+            seen = f"SELECT DISTINCT id FROM ({union}) WHERE id IS NOT NULL"
             if base:
                 engine.rows(f"CREATE TEMP TABLE {self.relation}_own AS {base}", self.what)
                 base = f"SELECT * FROM {self.relation}_own UNION ALL BY NAME (SELECT id FROM ({seen}) AS m "

@@ -38,8 +38,8 @@ def predict(plan: Plan, engine: Engine) -> dict[str, Any]:
         if node.table is not None:
             rows = node.table.count()
         else:
-            union = " UNION ".join(node.mentions)
-            rows = int(engine.value(f"SELECT count(*) FROM ({union})", node.what))
+            union = " UNION ALL ".join(node.mentions)
+            rows = int(engine.value(f"SELECT count(DISTINCT id) FROM ({union})", node.what))
         width = _width(node.features, engine) if node.features else 0
         size = rows * (4 * width + 8 + 16 * len(node.kept) + (8 if node.spec.time else 0))
         document["nodes"][name] = {"rows": rows, "width": width, "bytes": size}
