@@ -41,7 +41,8 @@ def rmat(scale: int, edge_factor: int = 16, *, features: int = 0, seed: int = 0)
     rng = np.random.default_rng([seed, scale, edge_factor])
     n = 1 << scale
     nodes = {DEFAULT_NODE: _nodes(n, features, rng)}
-    return Graph(nodes, {DEFAULT_EDGE: _edges(n, n, n * edge_factor, rng)})
+    rename = rng.permutation(n)
+    return Graph(nodes, {DEFAULT_EDGE: _edges(rename, rename, n * edge_factor, rng)})
 
 
 def typed_rmat(scale: int = TYPED_SCALE, *, features: int = 0, seed: int = 0) -> Graph:
@@ -56,8 +57,10 @@ def typed_rmat(scale: int = TYPED_SCALE, *, features: int = 0, seed: int = 0) ->
     factor = 2.0 ** (scale - TYPED_SCALE)
     counts = {name: max(int(count * factor), 64) for name, count in TYPED_NODES.items()}
     nodes = {name: _nodes(count, features, rng) for name, count in counts.items()}
+    # One renaming a type for all its edge types: a hub as a source is a hub as a target too, as in real graphs.
+    rename = {name: rng.permutation(count) for name, count in counts.items()}
     edges = {
-        t: _edges(counts[t.src], counts[t.dst], max(int(count * factor), 256), rng) for t, count in TYPED_EDGES.items()
+        t: _edges(rename[t.src], rename[t.dst], max(int(count * factor), 256), rng) for t, count in TYPED_EDGES.items()
     }
     return Graph(nodes, edges)
 
@@ -76,14 +79,17 @@ def _nodes(count: int, features: int, rng: np.random.Generator) -> NodeStore:
     return NodeStore(count, x=x, feature_names=[f"x{i}" for i in range(features)])
 
 
-def _edges(num_src: int, num_dst: int, wanted: int, rng: np.random.Generator) -> EdgeStore:
-    """Exactly ``wanted`` distinct edges; duplicates are drawn again, and the last surplus dropped at random."""
+def _edges(rename_src: np.ndarray, rename_dst: np.ndarray, wanted: int, rng: np.random.Generator) -> EdgeStore:
+    """Exactly ``wanted`` distinct edges; duplicates are drawn again, and the last surplus dropped at random.
+
+    ``rename_*``: permutations of the sources' and the targets' ids.
+    """
+    num_src, num_dst = len(rename_src), len(rename_dst)
     if wanted > num_src * num_dst // 4:
         raise UsageError(
             f"{wanted:,} distinct edges between {num_src:,} and {num_dst:,} nodes are too dense",
             fix="raise the scale or lower the edge factor",
         )
-    rename_src, rename_dst = rng.permutation(num_src), rng.permutation(num_dst)
     keys = np.zeros(0, np.int64)
     while len(keys) < wanted:
         missing = wanted - len(keys)
@@ -92,7 +98,8 @@ def _edges(num_src: int, num_dst: int, wanted: int, rng: np.random.Generator) ->
         for start in range(0, missing + missing // 10 + 64, CHUNK):
             src, dst = _draw(min(CHUNK, missing + missing // 10 + 64 - start), num_src, num_dst, rng)
             drawn.append(rename_dst[dst] * num_src + rename_src[src])
-        keys = np.unique(np.concatenate(drawn))
+        keys = np.sort(np.concatenate(drawn))
+        keys = keys[np.append(True, keys[1:] != keys[:-1])]
     if len(keys) > wanted:
         keys = np.delete(keys, rng.choice(len(keys), len(keys) - wanted, replace=False))
     return _csc(keys, num_src, num_dst)

@@ -1,0 +1,128 @@
+"""Measure this machine: gnnctl bench compile -o run/bench   |   gnnctl bench sampling -o run/bench-sampling"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gnnctl import options
+from gnnctl.console import Console
+
+COMPILE, SAMPLING = "compile", "sampling"
+
+
+class Benchmark(StrEnum):
+    """What can be measured."""
+
+    compile = COMPILE
+    sampling = SAMPLING
+
+
+class Peer(StrEnum):
+    """Libraries to compare with, where they are installed."""
+
+    torch_geometric = "torch-geometric"
+
+
+class Device(StrEnum):
+    """Where models run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def bench(
+    benchmark: Annotated[
+        Benchmark, typer.Argument(help="compile: training steps, eager and compiled; sampling: sampled edges a second.")
+    ],
+    output: options.Output,
+    graph: Annotated[
+        Path | None, typer.Option(help="Graph artifact to measure on.  [default: a generated graph]")
+    ] = None,
+    node_type: Annotated[
+        str | None, typer.Option(help="Type of the seeds and outputs.  [default: the labelled one, else the first]")
+    ] = None,
+    against: Annotated[Peer | None, typer.Option(help="Measure this library beside ours, if it is installed.")] = None,
+    repeats: Annotated[int, typer.Option(help="Measurements; medians are reported.", min=1)] = 7,
+    threads: Annotated[
+        str | None,
+        typer.Option(help="Threads: for compile one number, for sampling a list.  [default: all; 1 and all]"),
+    ] = None,
+    models: Annotated[str, typer.Option(help="Models.", rich_help_panel=COMPILE)] = "gcn,sage,gin",
+    hidden: Annotated[int, typer.Option(help="Width of the layers.", min=1, rich_help_panel=COMPILE)] = 64,
+    layers: Annotated[int, typer.Option(help="Layers.", min=1, rich_help_panel=COMPILE)] = 3,
+    nodes: Annotated[int, typer.Option(help="Nodes of the random graph.", min=2, rich_help_panel=COMPILE)] = 10_000,
+    edges: Annotated[int, typer.Option(help="Its edges.", min=1, rich_help_panel=COMPILE)] = 200_000,
+    features: Annotated[int, typer.Option(help="Its features a node.", min=1, rich_help_panel=COMPILE)] = 64,
+    device: Annotated[Device, typer.Option(help="Where the models run.", rich_help_panel=COMPILE)] = Device.cpu,
+    num_neighbors: Annotated[
+        list[str] | None,
+        typer.Option(help="Fan-outs, also 'src rel dst=15,10'.  [default: 15,10,5]", rich_help_panel=SAMPLING),
+    ] = None,
+    scale: Annotated[
+        int, typer.Option(help="The RMAT graph has 2^SCALE nodes.", min=6, max=26, rich_help_panel=SAMPLING)
+    ] = 18,
+    edge_factor: Annotated[int, typer.Option(help="Its edges a node.", min=1, rich_help_panel=SAMPLING)] = 16,
+    typed: Annotated[
+        bool, typer.Option("--typed", help="Four node types and seven edge types.", rich_help_panel=SAMPLING)
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=SAMPLING)] = 1024,
+    batches: Annotated[int, typer.Option(help="Batches a measurement.", min=1, rich_help_panel=SAMPLING)] = 32,
+    disjoint: Annotated[bool, typer.Option("--disjoint", help="A tree a seed.", rich_help_panel=SAMPLING)] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With replacement.", rich_help_panel=SAMPLING)] = False,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    config: options.Config = None,
+    traceback: options.Traceback = False,
+) -> None:
+    """Measure training steps or sampling on this machine; write results, a table and a plot."""
+    from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, finished
+    from gnnctl.bench.plan import Plan, resolve_device, thread_counts
+
+    console = Console("bench", json=json, quiet=quiet)
+    compiling = benchmark == Benchmark.compile
+    settings = (
+        {"models": models.split(","), "hidden": hidden, "layers": layers, "device": resolve_device(device)}
+        if compiling
+        else {
+            "num_neighbors": num_neighbors or ["15,10,5"],
+            "batch_size": batch_size,
+            "num_batches": batches,
+            "disjoint": disjoint,
+            "replace": replace,
+        }
+    )
+    plan = Plan(
+        benchmark=benchmark.value,
+        settings=settings,
+        generated={"nodes": nodes, "edges": edges, "features": features}
+        if compiling
+        else {"scale": scale, "edge_factor": edge_factor, "typed": typed},
+        source=None if graph is None else Artifact.open(graph, "graph"),
+        node_type=node_type,
+        threads=thread_counts(threads, many=not compiling),
+        repeats=repeats,
+        against_peer=against is not None,
+        seed=seed,
+    )
+    recipe = Recipe("report", "bench", 1, plan.options(), [Parent("graph", plan.source)] if plan.source else [])
+    if not force and (done := finished(output, recipe)):
+        console.log(f"{output} is up to date: the same measurement on the same machine; --force measures again")
+        text = (done.path / "table.md").read_text(encoding="utf-8")
+        console.result({"status": "up to date", "output": str(output), **done.json("results")}, text)
+        return
+    if dry_run:
+        text = f"{plan.describe()}; writes {output}"
+        console.result({"status": "dry run", "output": str(output), "options": recipe.options}, text)
+        return
+    console.log(plan.describe().replace("would measure", "measuring", 1))
+    with ArtifactWriter(output, recipe, force=force) as writer:
+        report = plan.run(console.progress)
+        report.write(writer)
+        writer.summary.update({"benchmark": plan.benchmark, "title": report.title, "rows": len(report.rows)})
+    console.result({"status": "done", "output": str(output), **report.document}, report.text())
