@@ -83,9 +83,7 @@ class EdgeIndex:
             raise ValueError(f"row has a source outside 0..{self.num_src - 1}")
 
     @classmethod
-    def from_coo(
-        cls, edge_index: Tensor, num_src: int, num_dst: int | None = None
-    ) -> tuple["EdgeIndex", Tensor]:
+    def from_coo(cls, edge_index: Tensor, num_src: int, num_dst: int | None = None) -> tuple["EdgeIndex", Tensor]:
         """Sort edges by destination; edges of one destination keep their order.
 
         Args:
@@ -210,6 +208,4 @@ class EdgeIndex:
 
     def pin_memory(self) -> "EdgeIndex":
         """The edges in page-locked memory, for asynchronous copies."""
-        return EdgeIndex(
-            self.colptr.pin_memory(), self.row.pin_memory(), self.num_src, self.num_dst, validate=False
-        )
+        return EdgeIndex(self.colptr.pin_memory(), self.row.pin_memory(), self.num_src, self.num_dst, validate=False)

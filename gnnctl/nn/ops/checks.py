@@ -16,7 +16,9 @@ def address(tensor: Tensor | None) -> int:
     if tensor is None:
         return 0
     if tensor.device.type != "cpu" or not tensor.is_contiguous():
-        raise ValueError(f"a native kernel needs a contiguous CPU tensor, got {tensor.device}, strides {tensor.stride()}")
+        raise ValueError(
+            f"a native kernel needs a contiguous CPU tensor, got {tensor.device}, strides {tensor.stride()}"
+        )
     return tensor.data_ptr() or _EMPTY
 
 

@@ -187,9 +187,7 @@ def _sddmm(
 
 
 @_sddmm.register_fake
-def _(
-    colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, arg: Tensor | None, mean: bool
-) -> Tensor:
+def _(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, arg: Tensor | None, mean: bool) -> Tensor:
     return weight.new_empty(weight.shape)
 
 

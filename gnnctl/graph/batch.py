@@ -1,0 +1,303 @@
+"""What a model's forward sees: features and edges of a whole graph, or of a sampled part of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.graph.graph import EdgeStore, Graph
+from gnnctl.graph.types import EdgeType
+from gnnctl.native import gather_rows
+
+
+class SampledEdges(Protocol):
+    """Edges of one type of a sampled subgraph: CSC in local numbers, ``pos`` their positions in the graph's CSC."""
+
+    colptr: np.ndarray
+    row: np.ndarray
+    pos: np.ndarray
+
+
+class Sampled(Protocol):
+    """The part of :class:`gnnctl.sampling.Subgraph` that a batch is made from."""
+
+    nodes: dict[str, np.ndarray]
+    node_counts: dict[str, list[int]]
+    edge_counts: dict[EdgeType, list[int]]
+    seeds: np.ndarray
+    node_type: str
+
+    @property
+    def edges(self) -> Mapping[EdgeType, SampledEdges]: ...
+
+
+class Degrees(NamedTuple):
+    """Degrees in the whole graph, float32, of a batch's local nodes, for one edge type.
+
+    ``src`` (S,): of sources, their out-degree; in a homogeneous graph their in-degree, as GCN has it.
+    ``dst`` (D,): in-degree of destinations. Both are sums of edge weights where there are any.
+    ``in_edges`` (D,): number of in-edges of destinations.
+    """
+
+    src: Tensor
+    dst: Tensor
+    in_edges: Tensor
+
+
+@dataclass
+class Batch:
+    """Nodes and edges of every type, in local numbers.
+
+    Attributes:
+        x: by node type (n, F) float32 features, or None for a type without.
+        node_id: by node type (n,) int64 rows in the graph.
+        edge_index: by edge type.
+        edge_weight: by edge type (E,) float32, or None.
+        edge_attr: by edge type (E, F) float32, or None.
+        node_type: type of the seeds.
+        num_seeds: how many; they are local rows 0.. of their type unless ``seed_rows`` names them.
+        seed_rows: (num_seeds,) int64 local rows, or None.
+        y: labels of the seeds, or None.
+        degree: by edge type degrees in the whole graph, or None where no layer asked for them.
+        node_counts: by node type nodes per hop, 0..H; None: a whole graph, which cannot be trimmed.
+        edge_counts: by edge type edges per hop, 1..H, or None.
+    """
+
+    x: dict[str, Tensor | None]
+    node_id: dict[str, Tensor]
+    edge_index: dict[EdgeType, EdgeIndex]
+    edge_weight: dict[EdgeType, Tensor | None]
+    edge_attr: dict[EdgeType, Tensor | None]
+    node_type: str
+    num_seeds: int
+    seed_rows: Tensor | None = None
+    y: Tensor | None = None
+    degree: dict[EdgeType, Degrees] | None = None
+    node_counts: dict[str, list[int]] | None = None
+    edge_counts: dict[EdgeType, list[int]] | None = None
+
+    @classmethod
+    def full(
+        cls,
+        graph: Graph,
+        node_type: str,
+        rows: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        *,
+        degrees: bool = True,
+    ) -> "Batch":
+        """The whole graph, copied into memory, with the seeds ``rows`` (int64; all nodes where None)."""
+        x = {t: _copied(store.x) for t, store in graph.nodes.items()}
+        node_id = {t: torch.arange(store.num_nodes) for t, store in graph.nodes.items()}
+        edge_index, weight, attribute = {}, {}, {}
+        for t, store in graph.edges.items():
+            colptr, row = torch.from_numpy(np.array(store.colptr)), torch.from_numpy(np.array(store.row))
+            edge_index[t] = EdgeIndex(colptr, row, graph.num_nodes(t.src), graph.num_nodes(t.dst), validate=False)
+            weight[t], attribute[t] = _copied(store.weight), _copied(store.edge_attr)
+        return cls(
+            x=x,
+            node_id=node_id,
+            edge_index=edge_index,
+            edge_weight=weight,
+            edge_attr=attribute,
+            node_type=node_type,
+            num_seeds=graph.num_nodes(node_type) if rows is None else len(rows),
+            seed_rows=None if rows is None else torch.from_numpy(np.array(rows, dtype=np.int64)),
+            y=_labels(labels),
+            degree={t: _gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
+        )
+
+    @classmethod
+    def from_subgraph(
+        cls,
+        subgraph: Sampled,
+        graph: Graph,
+        labels: np.ndarray | None = None,
+        *,
+        degrees: bool = False,
+        num_threads: int = 1,
+        pin: bool = False,
+    ) -> "Batch":
+        """Gather what a model needs of a sampled subgraph.
+
+        Args:
+            subgraph: local structure, checked by whoever made it.
+            graph: where its features are.
+            labels: of the seeds, in their order; integers become int64, floats float32.
+            degrees: also gather degrees in the whole graph (models with ``needs_degree``).
+            num_threads: for the gathering.
+            pin: into page-locked memory, for asynchronous copies to a GPU.
+        """
+        nodes = subgraph.nodes
+        x = {t: _rows(graph.nodes[t].x, rows, num_threads, pin) for t, rows in nodes.items()}
+        edge_index, weight, attribute = {}, {}, {}
+        for t, edges in subgraph.edges.items():
+            store: EdgeStore = graph.edges[t]
+            edge_index[t] = EdgeIndex(
+                _shared(edges.colptr), _shared(edges.row), len(nodes[t.src]), len(nodes[t.dst]),
+                validate=False,
+            )  # fmt: skip
+            weight[t] = _edge_rows(store.weight, edges.pos, 1.0)
+            attribute[t] = _edge_rows(store.edge_attr, edges.pos, 0.0)
+        batch = cls(
+            x=x,
+            node_id={t: _shared(rows) for t, rows in nodes.items()},
+            edge_index=edge_index,
+            edge_weight=weight,
+            edge_attr=attribute,
+            node_type=subgraph.node_type,
+            num_seeds=len(subgraph.seeds),
+            y=_labels(labels),
+            degree={t: _gathered_degrees(graph, t, nodes[t.src], nodes[t.dst]) for t in graph.edges}
+            if degrees
+            else None,
+            node_counts={t: [int(c) for c in counts] for t, counts in subgraph.node_counts.items()},
+            edge_counts={t: [int(c) for c in counts] for t, counts in subgraph.edge_counts.items()},
+        )
+        return batch.pin_memory() if pin else batch
+
+    def num_nodes(self, node_type: str) -> int:
+        """Local nodes of a type."""
+        return self.node_id[node_type].shape[0]
+
+    @property
+    def hops(self) -> int | None:
+        """H, or None for a whole graph."""
+        return None if self.node_counts is None else len(self.node_counts[self.node_type]) - 1
+
+    def within(self, hop: int) -> dict[str, int]:
+        """By node type, the number of nodes at hops <= ``hop``; they are the first ones."""
+        if self.node_counts is None:
+            return {t: self.num_nodes(t) for t in self.node_id}
+        return {t: sum(counts[: hop + 1]) for t, counts in self.node_counts.items()}
+
+    def prepare(self, num_layers: int, *, first: bool = True) -> "Batch":
+        """Compute ahead (in a loading thread) the trimmed edges of each layer and their views by source.
+
+        Args:
+            num_layers: of the model.
+            first: whether the first layer's inputs need a gradient (an encoder or embeddings come before it).
+        """
+        for layer in range(num_layers):
+            source, target = self.within(num_layers - layer), self.within(num_layers - 1 - layer)
+            for t, edges in self.edge_index.items():
+                trimmed = edges.trim(target[t.dst], source[t.src])
+                if trimmed.num_edges and (layer or first):
+                    trimmed.transposed()
+        return self
+
+    def seeds_of(self, values: Tensor) -> Tensor:
+        """(num_seeds, ...): the seeds' rows of values over the local nodes of ``node_type``."""
+        if self.seed_rows is not None:
+            return values.index_select(0, self.seed_rows)
+        return values[: self.num_seeds]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The batch on another device."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device, non_blocking=non_blocking)
+
+        return self._mapped(move, {t: e.to(device, non_blocking) for t, e in self.edge_index.items()})
+
+    def pin_memory(self) -> "Batch":
+        """The batch in page-locked memory."""
+
+        def pin(tensor: Tensor) -> Tensor:
+            return tensor if tensor.is_pinned() else tensor.pin_memory()
+
+        return self._mapped(pin, {t: e.pin_memory() for t, e in self.edge_index.items()})
+
+    def _mapped(self, change: Any, edge_index: dict[EdgeType, EdgeIndex]) -> "Batch":
+        degree = self.degree
+        return replace(
+            self,
+            x=_changed(self.x, change),
+            node_id={t: change(v) for t, v in self.node_id.items()},
+            edge_index=edge_index,
+            edge_weight=_changed(self.edge_weight, change),
+            edge_attr=_changed(self.edge_attr, change),
+            seed_rows=None if self.seed_rows is None else change(self.seed_rows),
+            y=None if self.y is None else change(self.y),
+            degree=None if degree is None else {t: Degrees(*(change(v) for v in d)) for t, d in degree.items()},
+        )
+
+
+_Key = TypeVar("_Key")
+
+
+def _changed(parts: dict[_Key, Tensor | None], change: Any) -> dict[_Key, Tensor | None]:
+    return {t: None if v is None else change(v) for t, v in parts.items()}
+
+
+class _GraphDegrees(NamedTuple):
+    out: np.ndarray
+    into: np.ndarray
+    in_edges: np.ndarray
+
+
+# Degrees of a graph never change; they live as long as the graph does.
+_degrees: "WeakKeyDictionary[Graph, dict[EdgeType, _GraphDegrees]]" = WeakKeyDictionary()
+
+
+def graph_degrees(graph: Graph, edge_type: EdgeType) -> _GraphDegrees:
+    """Float32 arrays over all nodes: out-degree of sources, in-degree of destinations (both weighted), in-edges."""
+    known = _degrees.setdefault(graph, {})
+    if edge_type not in known:
+        store = graph.edges[edge_type]
+        count = np.diff(store.colptr)
+        into = count
+        if store.weight is not None:
+            target = np.repeat(np.arange(len(count)), count)
+            into = np.bincount(target, weights=store.weight, minlength=len(count))
+        out = into
+        if not graph.schema.is_homogeneous:
+            out = np.bincount(store.row, weights=store.weight, minlength=graph.num_nodes(edge_type.src))
+        known[edge_type] = _GraphDegrees(*(a.astype(np.float32) for a in (out, into, count)))
+    return known[edge_type]
+
+
+def _gathered_degrees(graph: Graph, edge_type: EdgeType, src: np.ndarray | None, dst: np.ndarray | None) -> Degrees:
+    whole = graph_degrees(graph, edge_type)
+    return Degrees(
+        torch.from_numpy(whole.out if src is None else whole.out[src]),
+        torch.from_numpy(whole.into if dst is None else whole.into[dst]),
+        torch.from_numpy(whole.in_edges if dst is None else whole.in_edges[dst]),
+    )
+
+
+def _shared(array: np.ndarray) -> Tensor:
+    # Records read from Arrow are read-only, which torch does not know: it would write through.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _copied(array: np.ndarray | None) -> Tensor | None:
+    return None if array is None else torch.from_numpy(np.array(array))
+
+
+def _rows(source: np.ndarray | None, rows: np.ndarray, num_threads: int, pin: bool) -> Tensor | None:
+    if source is None:
+        return None
+    out = torch.empty((len(rows), *source.shape[1:]), dtype=torch.float32, pin_memory=pin)
+    gather_rows(source, rows, out.numpy(), num_threads)
+    return out
+
+
+def _edge_rows(source: np.ndarray | None, positions: np.ndarray, virtual: float) -> Tensor | None:
+    if source is None:
+        return None
+    out = source[np.maximum(positions, 0)] if len(source) else np.zeros((len(positions), *source.shape[1:]), np.float32)
+    out[positions < 0] = virtual
+    return torch.from_numpy(out)
+
+
+def _labels(labels: np.ndarray | Sequence[Any] | None) -> Tensor | None:
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    return torch.from_numpy(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))
