@@ -1,0 +1,238 @@
+"""Splits of node tasks: making, writing and reading them."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gnnctl.artifacts import Artifact, ArtifactWriter
+from gnnctl.errors import DataError, UsageError
+from gnnctl.graph.graph import Graph
+from gnnctl.splits import by as ways
+from gnnctl.splits.by import By, Fractions
+from gnnctl.splits.keyed import keyed_hashes
+from gnnctl.splits.target import Target, column_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class NodeSplit:
+    """Seeds and labels of the three parts; messages pass over the whole graph in each.
+
+    Attributes:
+        graph: the graph that was split.
+        target: what is predicted.
+        parts: by name, ascending rows (n,) int64 and their labels: int64 (n,), or float32 (n,) or (n, num_outputs).
+        counts: rows that are in no part, by reason.
+        warnings: what a user should know, a sentence each.
+        artifact: where it was read from, or None.
+    """
+
+    graph: Graph
+    target: Target
+    parts: dict[str, tuple[np.ndarray, np.ndarray]]
+    counts: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    artifact: Artifact | None = None
+
+    @classmethod
+    def open(cls, source: Path | str | Artifact, graph: Graph | Path | str | None = None) -> "NodeSplit":
+        """Open a split artifact and the graph it was made from, or that graph as found elsewhere.
+
+        Raises:
+            ArtifactError: missing, damaged, no split, or another graph than it was made from.
+        """
+        artifact = source if isinstance(source, Artifact) else Artifact.open(source, "split")
+        if not isinstance(graph, Graph):
+            graph = Graph.open(artifact.parent("graph", None if graph is None else Path(graph)))
+        parts = {name: _read_part(artifact.table(name)) for name in PARTS}
+        summary = artifact.manifest.summary
+        return cls(
+            graph,
+            Target.from_json(artifact.json("target")),
+            parts,
+            summary.get("left_out", {}),
+            summary.get("warnings", []),
+            artifact,
+        )
+
+    def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and labels of ``train``, ``val`` or ``test``."""
+        return self.parts[name]
+
+    def write(self, writer: ArtifactWriter) -> None:
+        """Write everything of a split artifact."""
+        time = self.graph.nodes[self.target.node_type].time
+        for name, (rows, labels) in self.parts.items():
+            writer.table(name, _part_table(rows, labels, None if time is None else time[rows]))
+        writer.json("target", self.target.to_json())
+        writer.summary.update(self.summary())
+
+    def summary(self) -> dict[str, Any]:
+        """Counts for the manifest and for reports."""
+        target = self.target
+        summary: dict[str, Any] = {
+            "target": f"{target.node_type}.{target.column}",
+            "problem": target.problem,
+            "seeds": {name: len(rows) for name, (rows, _) in self.parts.items()},
+            "left_out": self.counts,
+        }
+        if target.classes is not None:
+            summary["classes"] = {
+                name: dict(zip(map(str, target.classes), self.class_counts(name).tolist(), strict=True))
+                for name in self.parts
+            }
+        else:
+            summary |= {"mean": target.mean, "std": target.std}
+        return {**summary, "warnings": self.warnings}
+
+    def class_counts(self, part: str) -> np.ndarray:
+        """(num_outputs,) int64: seeds of each class, or with each label."""
+        _, labels = self.parts[part]
+        counts: np.ndarray = (
+            labels.sum(axis=0, dtype=np.float64).astype(np.int64)
+            if self.target.problem == "multilabel"
+            else np.bincount(labels, minlength=self.target.num_outputs)
+        )
+        return counts
+
+
+def split_nodes(
+    graph: Graph,
+    target: Target,
+    by: By | None = None,
+    fractions: Fractions | None = None,
+    seed: int = 0,
+    names: dict[str, str] | None = None,
+) -> NodeSplit:
+    """Deal the labelled nodes of the target's type out to the parts.
+
+    With ``random`` and ``group`` a row's part depends on its id, or its group, and the seed alone: rows added later
+    change the part of none.
+
+    Args:
+        graph: what to split.
+        target: see :func:`gnnctl.splits.find_target`.
+        by: which way.
+        fractions: shares of val and test; ``column`` ignores them.
+        seed: another seed is another split (not for ``time`` and ``column``).
+        names: for ``column``, value -> part.
+
+    Raises:
+        DataError: a column is missing or of the wrong type, or a part would have no seeds.
+        UsageError: a way that the target does not allow.
+    """
+    by, fractions = by or By(), fractions or Fractions()
+    if names and by.way != "column":
+        raise UsageError(f"--map does not go with --by {by}", fix="leave it out, or split --by column:COLUMN")
+    known, labels = target.labels(graph)
+    assigned = _assign(graph, target, by, fractions, seed, names or {}, known, labels)
+    counts = {"without_label": int((~known).sum()), "in_no_part": int((known & (assigned < 0)).sum())}
+    parts = {}
+    for number, name in enumerate(PARTS):
+        rows = np.flatnonzero(known & (assigned == number)).astype(np.int64)
+        parts[name] = (rows, labels[rows])
+    _check_seeds(parts, by, fractions, int(known.sum()))
+    if target.problem == "regression":
+        numbers = parts["train"][1].astype(np.float64)
+        target = replace(target, mean=float(numbers.mean()), std=float(numbers.std()))
+    split = NodeSplit(graph, target, parts, counts)
+    split.warnings.extend(_warnings(split, by))
+    return split
+
+
+def _assign(
+    graph: Graph,
+    target: Target,
+    by: By,
+    fractions: Fractions,
+    seed: int,
+    names: dict[str, str],
+    known: np.ndarray,
+    labels: np.ndarray,
+) -> np.ndarray:
+    """Part (N,) int8 of every node of the type; -1 is none."""
+    import pyarrow as pa
+
+    store = graph.nodes[target.node_type]
+    ids = store.ids if store.ids is not None else pa.array(np.arange(store.num_nodes))
+    if by.way == "random":
+        return ways.by_hash(keyed_hashes(ids, seed, "id"), fractions)
+    if by.way == "stratified":
+        if target.problem != "multiclass":
+            raise UsageError(f"--by stratified needs classes; the target is {target.problem}", fix="pass --by random")
+        return ways.by_class(np.where(known, labels, -1), keyed_hashes(ids, seed, "id"), fractions)
+    column = by.column or ""
+    if by.way == "time":
+        kept = [] if store.columns is None else store.columns.column_names
+        # The times of the spec are an array of their own, not a kept column.
+        own = store.time is not None and column == "time" and column not in kept
+        times = pa.array(store.time) if own else column_of(graph, target.node_type, column)
+        return ways.by_time(times, known, fractions)
+    values = column_of(graph, target.node_type, column)
+    if by.way == "group":
+        return ways.by_group(values, ids, seed, fractions)
+    return ways.by_column(values, names, column)
+
+
+def _check_seeds(parts: dict[str, tuple[np.ndarray, np.ndarray]], by: By, fractions: Fractions, labelled: int) -> None:
+    wanted = {"train": 1.0, "val": fractions.val, "test": fractions.test}
+    for name, (rows, _) in parts.items():
+        if len(rows) or (by.way != "column" and wanted[name] == 0):
+            continue
+        if by.way == "column":
+            if name != "train":
+                continue
+            fix = f"column '{by.column}' must say train for some rows with a label"
+        elif name == "train":
+            fix = "lower --val and --test, or label more rows"
+        else:
+            fix = f"raise --{name}, pass --{name} 0 to do without, or choose another --by"
+        raise DataError(f"the {name} part of the split --by {by} has no seeds ({labelled:,} labelled rows)", fix=fix)
+
+
+def _warnings(split: NodeSplit, by: By) -> list[str]:
+    found = []
+    target = split.target
+    if target.classes is not None:
+        counts = {name: split.class_counts(name) for name in split.parts}
+        absent = np.flatnonzero((counts["train"] == 0) & (counts["val"] + counts["test"] > 0))
+        if len(absent):
+            some = ", ".join(str(target.classes[i]) for i in absent[:5]) + (", ..." if len(absent) > 5 else "")
+            found.append(f"{len(absent)} classes have no training row and will never be predicted: {some}")
+    elif target.std == 0:
+        found.append(f"every training label is {target.mean}: there is nothing to learn")
+    empty = [name for name, (rows, _) in split.parts.items() if not len(rows)]
+    if empty:
+        found.append(f"the {' and '.join(empty)} part has no seeds")
+    if by.way == "time":
+        found.append("messages pass over the whole graph: a seed also sees what came after it")
+    return found
+
+
+def _part_table(rows: np.ndarray, labels: np.ndarray, time: np.ndarray | None) -> "pa.Table":
+    import pyarrow as pa
+
+    if labels.ndim == 2:
+        flat = pa.array(np.ascontiguousarray(labels).reshape(-1))
+        label = pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
+    else:
+        label = pa.array(labels)
+    columns = {"node": pa.array(rows), "label": label}
+    if time is not None:
+        columns["time"] = pa.array(time)
+    return pa.table(columns)
+
+
+def _read_part(table: "pa.Table") -> tuple[np.ndarray, np.ndarray]:
+    import pyarrow as pa
+
+    rows, label = table["node"].to_numpy(), table["label"].combine_chunks()
+    if pa.types.is_fixed_size_list(label.type):
+        return rows, label.flatten().to_numpy().reshape(-1, label.type.list_size)
+    return rows, label.to_numpy()
