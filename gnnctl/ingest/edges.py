@@ -1,25 +1,20 @@
 """Edges of one type: endpoints joined to rows, filtered, sorted by destination and streamed into a CSC."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gnnctl.artifacts import ArtifactWriter
-from gnnctl.artifacts.arrays import open_array
 from gnnctl.console import Progress
 from gnnctl.errors import DataError
 from gnnctl.graph.graph import EdgeStore
+from gnnctl.ingest.csc import CscWriter, open_edges
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.features import Features
 from gnnctl.ingest.ids import TEXT, id_type, time_sql
 from gnnctl.ingest.nodes import NO_TIME, Nodes
 from gnnctl.ingest.spec import EdgeSpec
 from gnnctl.ingest.tables import Table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _ROWS = 1 << 20
 
@@ -281,133 +276,3 @@ class Edges:
             self.features.write(engine, kept, stream, name_rows, progress, f"features of {self.spec.type}")
             stream.close()
         return open_edges(writer, base, feature_names)
-
-
-class CscWriter:
-    """Streams destination-sorted edges into ``colptr``, ``row`` and further arrays, a batch at a time.
-
-    Args:
-        base: folder of the arrays within the artifact.
-        num_dst, num_src, num_edges: sizes.
-        others: names of further int64 (``time``, ``forward``) or float32 (``weight``) arrays.
-    """
-
-    def __init__(
-        self, writer: ArtifactWriter, base: str, num_dst: int, num_src: int, num_edges: int, others: dict[str, None]
-    ) -> None:
-        self._writer, self._base = writer, base
-        self._degree = np.zeros(num_dst + 1, np.int64)
-        self._last = 0
-        row_type = np.int32 if num_src < 2**31 else np.int64
-        types: dict[str, Any] = {"row": row_type} | {k: np.float32 if k == "weight" else np.int64 for k in others}
-        self._streams = [writer.array_stream(f"{base}/{k}", v, (num_edges,)) for k, v in types.items()]
-
-    def append(self, dst: np.ndarray, *columns: np.ndarray) -> None:
-        """The next edges: destinations, sources, then the further arrays, each (n,)."""
-        if len(dst) and (int(dst[0]) < self._last or np.any(dst[1:] < dst[:-1])):
-            raise AssertionError("edges arrived out of order")
-        if len(dst):
-            self._last, first = int(dst[-1]), int(dst[0])
-            # Only the range that this batch touches: num_dst may be far larger than a batch.
-            self._degree[first + 1 : self._last + 2] += np.bincount(dst - first, minlength=self._last - first + 1)
-        for stream, column in zip(self._streams, columns, strict=True):
-            stream.append(column)
-
-    def close(self) -> None:
-        """Finish all arrays."""
-        for stream in self._streams:
-            stream.close()
-        np.cumsum(self._degree, out=self._degree)
-        self._writer.array(f"{self._base}/colptr", self._degree)
-
-
-def open_edges(writer: ArtifactWriter, base: str, feature_names: list[str]) -> EdgeStore:
-    """The arrays just written, mapped."""
-
-    def part(name: str) -> np.ndarray | None:
-        path = writer.path / base / name
-        return open_array(path) if path.exists() else None
-
-    return EdgeStore(
-        colptr=open_array(writer.path / base / "colptr"),
-        row=open_array(writer.path / base / "row"),
-        weight=part("weight"),
-        edge_attr=part("edge_attr"),
-        time=part("time"),
-        forward=part("forward"),
-        feature_names=feature_names,
-    )
-
-
-def destinations(colptr: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Destination of each edge at positions ``start:stop`` of a CSC, (stop - start,) int64."""
-    first = int(np.searchsorted(colptr, start, side="right")) - 1
-    last = int(np.searchsorted(colptr, stop, side="left"))
-    bounds = np.clip(colptr[first : last + 1], start, stop)
-    return np.repeat(np.arange(first, last, dtype=np.int64), np.diff(bounds))
-
-
-def write_reverse(
-    engine: Engine,
-    writer: ArtifactWriter,
-    progress: Progress,
-    spec: EdgeSpec,
-    forward: EdgeStore,
-    src: Nodes,
-    dst: Nodes,
-    dst_time: np.ndarray | None,
-) -> EdgeStore:
-    """Write the reverse type of edges that are on disk: sorted by (source, visible time, destination, position).
-
-    Equal endpoints keep the order of their forward edges, which is that of their attributes.
-
-    Args:
-        forward: the edges as written.
-        dst_time: (num_dst,) times of the forward destinations, which the reverse edges come from.
-    """
-    import pyarrow as pa
-
-    count = forward.num_edges
-    timed = forward.time is not None or dst_time is not None
-
-    def batches() -> "Iterator[pa.RecordBatch]":
-        for start in range(0, count, _ROWS):
-            stop = min(count, start + _ROWS)
-            ends = destinations(forward.colptr, start, stop)
-            arrays = {"s": forward.row[start:stop], "d": ends, "position": np.arange(start, stop)}
-            if timed:
-                times = [
-                    v
-                    for v in (None if dst_time is None else dst_time[ends], _slice(forward.time, start, stop))
-                    if v is not None
-                ]
-                arrays["visible"] = times[0] if len(times) == 1 else np.maximum(*times)
-            yield pa.record_batch(arrays)
-
-    base = f"edges/{spec.reverse_type.key}"
-    names = ["forward"] + ["time"] * (forward.time is not None) + ["weight"] * (forward.weight is not None)
-    csc = CscWriter(writer, base, src.num_nodes, dst.num_nodes, count, dict.fromkeys(names))
-    attributes = None
-    if forward.edge_attr is not None:
-        attributes = writer.array_stream(f"{base}/edge_attr", np.float32, forward.edge_attr.shape)
-    schema = next(batches()).schema if count else pa.schema({n: pa.int64() for n in ("s", "d", "position", "visible")})
-    engine.register("forward_edges", pa.RecordBatchReader.from_batches(schema, batches()))
-    order = "s, visible, d, position" if timed else "s, d, position"
-    what = f"edges '{spec.reverse_type}'"
-    with progress(total=count, desc=f"edges {spec.reverse_type}", unit="edges") as bar:
-        for batch in engine.batches(f"SELECT s, d, position FROM forward_edges ORDER BY {order}", what, _ROWS):
-            s, d, position = (column.to_numpy() for column in batch.columns)
-            others = [v[position] for v in (forward.time, forward.weight) if v is not None]
-            csc.append(s, d, position, *others)
-            if attributes is not None and forward.edge_attr is not None:
-                attributes.append(forward.edge_attr[position])
-            bar.update(batch.num_rows)
-    engine.unregister("forward_edges")
-    csc.close()
-    if attributes is not None:
-        attributes.close()
-    return open_edges(writer, base, forward.feature_names)
-
-
-def _slice(values: np.ndarray | None, start: int, stop: int) -> np.ndarray | None:
-    return None if values is None else values[start:stop]

@@ -59,8 +59,8 @@ class Nodes:
             DataError: an empty table, null or duplicate ids, a wrong type.
         """
         base = self._base(engine)
+        union = " UNION ALL ".join(self.mentions)
         if self.mentions:
-            union = " UNION ALL ".join(self.mentions)
             seen = f"SELECT DISTINCT id FROM ({union}) WHERE id IS NOT NULL"
             if base:
                 engine.rows(f"CREATE TEMP TABLE {self.relation}_own AS {base}", self.what)
@@ -68,10 +68,8 @@ class Nodes:
                 base += f"ANTI JOIN {self.relation}_own AS o ON m.id = o.id)"
             else:
                 base = seen
-        self.num_nodes = (
-            int(engine.value(f"SELECT count(*) FROM ({base})", self.what)) if self.mentions else self._count
-        )
-        self.row_type = "INTEGER" if self.num_nodes < 2**31 else "BIGINT"
+        most = self._count + (int(engine.value(f"SELECT count(*) FROM ({union})", self.what)) if self.mentions else 0)
+        self.row_type = "INTEGER" if most < 2**31 else "BIGINT"
         replace = f" REPLACE (coalesce(time, {NO_TIME}) AS time)" if self.spec.time is not None else ""
         engine.rows(
             f"CREATE TEMP TABLE {self.relation} AS SELECT CAST(row_number() OVER () - 1 AS {self.row_type}) AS row, "
@@ -79,6 +77,7 @@ class Nodes:
             self.what,
         )
         engine.rows(f"DROP TABLE IF EXISTS {self.relation}_own", self.what)
+        self.num_nodes = int(engine.value(f"SELECT count(*) FROM {self.relation}", self.what))
         self._check_ids(engine)
 
     def _base(self, engine: Engine) -> str:

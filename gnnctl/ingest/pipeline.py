@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from gnnctl.artifacts import ArtifactWriter
@@ -11,12 +10,13 @@ from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
 from gnnctl.graph.types import EdgeType
-from gnnctl.ingest.edges import Edges, write_reverse
+from gnnctl.ingest.edges import Edges
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.features import Features
 from gnnctl.ingest.ids import TEXT, common_type, id_type
 from gnnctl.ingest.nodes import Nodes
 from gnnctl.ingest.parse import nearest
+from gnnctl.ingest.reverse import write_reverse
 from gnnctl.ingest.spec import Spec
 from gnnctl.ingest.tables import Table
 
@@ -183,8 +183,3 @@ def default_threads() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def spill_folder(output: Path) -> Path:
-    """Where to spill before the writer's own folder exists."""
-    return output.parent / f".{output.name}.spill"
