@@ -5,6 +5,7 @@ from gnnctl.native._native import (
     Sampler,
     csc_from_coo,
     gather_rows,
+    number_nodes,
     random_gather_rate,
     stream_bandwidth,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "Sampler",
     "csc_from_coo",
     "gather_rows",
+    "number_nodes",
     "random_gather_rate",
     "stream_bandwidth",
 ]

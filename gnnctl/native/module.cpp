@@ -12,6 +12,7 @@ void bind_transpose(py::module_& m);
 void bind_sampler(py::module_& m);
 void bind_gather(py::module_& m);
 void bind_csc(py::module_& m);
+void bind_number_nodes(py::module_& m);
 }
 
 PYBIND11_MODULE(_native, m) {
@@ -24,4 +25,5 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_sampler(m);
     gnnctl::bind_gather(m);
     gnnctl::bind_csc(m);
+    gnnctl::bind_number_nodes(m);
 }

@@ -66,6 +66,7 @@ class Sampler:
             raise ValueError(f"epoch: {epoch} is out of range")
         nodes, edges = self._native.sample(seeds, self._types[node_type], epoch)
         names, edge_types = self.graph.node_types, self.graph.edge_types
+        groups = {name: n[1] for name, n in zip(names, nodes, strict=True) if n[1] is not None}
         return Subgraph(
             nodes={name: n[0] for name, n in zip(names, nodes, strict=True)},
             node_counts={name: n[2] for name, n in zip(names, nodes, strict=True)},
@@ -73,5 +74,5 @@ class Sampler:
             edge_counts={t: e[3] for t, e in zip(edge_types, edges, strict=True)},
             seeds=seeds.copy(),
             node_type=node_type,
-            node_group={name: n[1] for name, n in zip(names, nodes, strict=True)} if self.spec.disjoint else None,
+            node_group=groups if self.spec.disjoint else None,
         )

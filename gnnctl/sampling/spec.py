@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from gnnctl.errors import DataError, UsageError
@@ -98,7 +99,7 @@ class SampleSpec:
             if missing:
                 default = (0,) * len(next(iter(single.values())))
         return cls(
-            {t: single[t] if t in single else default or () for t in graph.edge_types},
+            {t: single.get(t, default or ()) for t in graph.edge_types},
             replace=replace,
             disjoint=disjoint,
             budget=None if budget is None else _numbers(budget, "--fan-out-budget"),
@@ -161,7 +162,7 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
 
 def _non_increasing(fan_out: Sequence[int]) -> bool:
     sizes = [float("inf") if k == ALL else k for k in fan_out]
-    return all(a >= b for a, b in zip(sizes, sizes[1:], strict=False))
+    return all(a >= b for a, b in pairwise(sizes))
 
 
 def _text(fan_out: Sequence[int]) -> str:

@@ -2,8 +2,8 @@ import threading
 
 import numpy as np
 import pytest
-from sampling_cases import cases, random_graph
 from hypothesis import given, settings
+from sampling_cases import cases, random_graph
 from sampling_reference import fnv, mix, sample
 from torch_geometric.utils import k_hop_subgraph
 

@@ -1,0 +1,215 @@
+"""Records of sampled subgraphs, several side by side in flat arrays: how they are stored, sent and merged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gnnctl.errors import ArtifactError
+from gnnctl.graph.graph import Graph
+from gnnctl.graph.types import EdgeType
+from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What all records of one artifact or stream have in common.
+
+    Attributes:
+        node_types: T names, in the graph's order.
+        edge_types: E types, in the graph's order.
+        hops: H.
+        node_type: type of the seeds.
+        disjoint: whether records have a node_group.
+    """
+
+    node_types: tuple[str, ...]
+    edge_types: tuple[EdgeType, ...]
+    hops: int
+    node_type: str
+    disjoint: bool
+
+    @classmethod
+    def of(cls, graph: Graph, hops: int, node_type: str, disjoint: bool) -> "Layout":
+        """The layout of records sampled from ``graph``."""
+        return cls(tuple(graph.node_types), tuple(graph.edge_types), hops, node_type, disjoint)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON document that :meth:`from_json` reads."""
+        return {
+            "node_types": list(self.node_types),
+            "edge_types": [str(t) for t in self.edge_types],
+            "hops": self.hops,
+            "node_type": self.node_type,
+            "disjoint": self.disjoint,
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Layout":
+        """Rebuild a layout from its JSON document."""
+        return cls(
+            tuple(document["node_types"]),
+            tuple(EdgeType.parse(t) for t in document["edge_types"]),
+            document["hops"],
+            document["node_type"],
+            document["disjoint"],
+        )
+
+
+@dataclass
+class RecordColumns:
+    """R records of one part and epoch. T node types, E edge types, H hops; S seeds, N nodes, M edges in all.
+
+    Attributes:
+        layout: what they have in common.
+        seeds: (S,) int64 global rows.
+        seed_counts: (R,) int64 seeds of each record.
+        nodes: (N,) int64 global rows; record after record, within one by type, hop, discovery.
+        node_counts: (R, T, H + 1) int64.
+        node_group: (N,) int32, or None.
+        edge_row: (M,) int32 local sources; record after record, within one by edge type, destination, pick order.
+        edge_col: (M,) int32 local destinations.
+        edge_pos: (M,) int64.
+        edge_counts: (R, E, H) int64.
+    """
+
+    layout: Layout
+    seeds: np.ndarray
+    seed_counts: np.ndarray
+    nodes: np.ndarray
+    node_counts: np.ndarray
+    node_group: np.ndarray | None
+    edge_row: np.ndarray
+    edge_col: np.ndarray
+    edge_pos: np.ndarray
+    edge_counts: np.ndarray
+
+    def __post_init__(self) -> None:
+        self._node_start = _starts(self.node_counts.sum(axis=2))  # (R * T + 1,) where each record's type begins
+        self._edge_start = _starts(self.edge_counts.sum(axis=2))  # (R * E + 1,)
+        self._seed_start = _starts(self.seed_counts)
+
+    def __len__(self) -> int:
+        return len(self.seed_counts)
+
+    def node_start(self, node_type: str) -> np.ndarray:
+        """(R,) where each record's nodes of a type begin in ``nodes``."""
+        return self._node_start[self.layout.node_types.index(node_type) : -1 : len(self.layout.node_types)]
+
+    def edge_start(self, edge_type: EdgeType) -> np.ndarray:
+        """(R,) where each record's edges of a type begin in ``edge_row``."""
+        return self._edge_start[self.layout.edge_types.index(edge_type) : -1 : len(self.layout.edge_types)]
+
+    @classmethod
+    def of(cls, subgraphs: Sequence[Subgraph], layout: Layout) -> "RecordColumns":
+        """Lay subgraphs side by side, in order."""
+        names, types = layout.node_types, layout.edge_types
+        joined = [s.node_group[t] for s in subgraphs for t in names if s.node_group is not None]
+        return cls(
+            layout=layout,
+            seeds=_joined([s.seeds for s in subgraphs], np.int64),
+            seed_counts=np.array([len(s.seeds) for s in subgraphs], np.int64),
+            nodes=_joined([s.nodes[t] for s in subgraphs for t in names], np.int64),
+            node_counts=np.array([[s.node_counts[t] for t in names] for s in subgraphs], np.int64).reshape(
+                len(subgraphs), len(names), layout.hops + 1
+            ),
+            node_group=_joined(joined, np.int32) if layout.disjoint else None,
+            edge_row=_joined([s.edges[t].row for s in subgraphs for t in types], np.int32),
+            edge_col=_joined([s.edges[t].col() for s in subgraphs for t in types], np.int32),
+            edge_pos=_joined([s.edges[t].pos for s in subgraphs for t in types], np.int64),
+            edge_counts=np.array([[s.edge_counts[t] for t in types] for s in subgraphs], np.int64).reshape(
+                len(subgraphs), len(types), layout.hops
+            ),
+        )
+
+    def subgraph(self, record: int) -> Subgraph:
+        """One record as a subgraph, its arrays copied."""
+        layout = self.layout
+        nodes, groups, edges = {}, {}, {}
+        for t in layout.node_types:
+            part = self._part(self._node_start, record, layout.node_types.index(t), len(layout.node_types))
+            nodes[t] = self.nodes[part].copy()
+            if self.node_group is not None:
+                groups[t] = self.node_group[part].copy()
+        for i, e in enumerate(layout.edge_types):
+            part = self._part(self._edge_start, record, i, len(layout.edge_types))
+            colptr = colptr_of(self.edge_col[part], len(nodes[e.dst]))
+            edges[e] = SubgraphEdges(colptr, self.edge_row[part].copy(), self.edge_pos[part].copy())
+        return Subgraph(
+            nodes=nodes,
+            node_counts={t: self.node_counts[record, i].tolist() for i, t in enumerate(layout.node_types)},
+            edges=edges,
+            edge_counts={e: self.edge_counts[record, i].tolist() for i, e in enumerate(layout.edge_types)},
+            seeds=self.seeds[self._seed_start[record] : self._seed_start[record + 1]].copy(),
+            node_type=layout.node_type,
+            node_group=groups if self.node_group is not None else None,
+        )
+
+    @staticmethod
+    def _part(starts: np.ndarray, record: int, kind: int, kinds: int) -> slice:
+        at = record * kinds + kind
+        return slice(int(starts[at]), int(starts[at + 1]))
+
+    def check(self, graph: Graph, where: str) -> None:
+        """Check that every number fits the graph and the record it is in, so that no kernel reads beyond its arrays.
+
+        Raises:
+            ArtifactError: the records are damaged or of another graph.
+        """
+        layout, fix = self.layout, "make the records again"
+        if (list(layout.node_types), list(layout.edge_types)) != (graph.node_types, graph.edge_types):
+            raise ArtifactError(f"{where}: the node and edge types are not those of the graph", fix=fix)
+        sizes = self.node_counts.sum(axis=2)
+        fits = (
+            len(self.nodes) == self._node_start[-1]
+            and len(self.seeds) == self._seed_start[-1]
+            and len(self.edge_row) == len(self.edge_col) == len(self.edge_pos) == self._edge_start[-1]
+            and bool(np.all(self.node_counts >= 0) and np.all(self.edge_counts >= 0))
+            and np.array_equal(self.node_counts[:, layout.node_types.index(layout.node_type), 0], self.seed_counts)
+            and (self.node_group is not None) == layout.disjoint
+            and (self.node_group is None or len(self.node_group) == len(self.nodes))
+        )
+        if not fits:
+            raise ArtifactError(f"{where}: counts do not fit the arrays", fix=fix)
+        ends = np.array([graph.num_nodes(t) for t in layout.node_types])
+        most = np.repeat(np.tile(ends, len(self)), sizes.ravel())
+        if np.any((self.nodes < 0) | (self.nodes >= most)):
+            raise ArtifactError(f"{where}: a node is outside the graph", fix=fix)
+        index = {t: i for i, t in enumerate(layout.node_types)}
+        counts = self.edge_counts.sum(axis=2).ravel()
+        for values, kind in ((self.edge_row, "src"), (self.edge_col, "dst")):
+            most = np.repeat(sizes[:, [index[getattr(t, kind)] for t in layout.edge_types]].ravel(), counts)
+            if np.any((values < 0) | (values >= most)):
+                raise ArtifactError(f"{where}: an edge is outside its record", fix=fix)
+        falls = np.flatnonzero(np.diff(self.edge_col) < 0) + 1
+        if not np.all(np.isin(falls, self._edge_start)):
+            raise ArtifactError(f"{where}: edges are not sorted by destination", fix=fix)
+        most = np.repeat(np.tile([graph.edges[t].num_edges for t in layout.edge_types], len(self)), counts)
+        if np.any((self.edge_pos < -1) | (self.edge_pos >= most)):
+            raise ArtifactError(f"{where}: an edge position is outside the graph", fix=fix)
+
+
+def colptr_of(col: np.ndarray, num_dst: int) -> np.ndarray:
+    """(num_dst + 1,) int64 from ascending destinations."""
+    colptr = np.zeros(num_dst + 1, np.int64)
+    np.cumsum(np.bincount(col, minlength=num_dst), out=colptr[1:])
+    return colptr
+
+
+def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The integers of several runs one after the other: ``starts[i]``, ..., ``starts[i] + counts[i] - 1``."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    found: np.ndarray = np.arange(total, dtype=np.int64) + np.repeat(starts - ends + counts, counts)
+    return found
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    starts = np.zeros(counts.size + 1, np.int64)
+    np.cumsum(counts.ravel(), out=starts[1:])
+    return starts
+
+
+def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:
+    return np.concatenate(parts, dtype=dtype) if parts else np.zeros(0, dtype)
