@@ -204,7 +204,9 @@ def _warnings(split: NodeSplit, by: By) -> list[str]:
         absent = np.flatnonzero((counts["train"] == 0) & (counts["val"] + counts["test"] > 0))
         if len(absent):
             some = ", ".join(str(target.classes[i]) for i in absent[:5]) + (", ..." if len(absent) > 5 else "")
-            found.append(f"{len(absent)} classes have no training row and will never be predicted: {some}")
+            found.append(
+                f"never seen in training, so never predicted: {len(absent)} of {len(counts['train'])} classes ({some})"
+            )
     elif target.std == 0:
         found.append(f"every training label is {target.mean}: there is nothing to learn")
     empty = [name for name, (rows, _) in split.parts.items() if not len(rows)]
