@@ -59,6 +59,7 @@ class Console:
             unit_scale=unit_scale,
             file=sys.stderr,
             disable=self.quiet,
+            delay=0.5 if sys.stderr.isatty() else 5.0,
             mininterval=0.1 if sys.stderr.isatty() else 10.0,
             dynamic_ncols=sys.stderr.isatty(),
             leave=False,
