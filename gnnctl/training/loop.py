@@ -36,7 +36,7 @@ class BatchSource(Protocol):
     has_validation: bool
 
     def train(self, epoch: int) -> "Iterable[Batch]":
-        """The batches of one epoch, in their fixed order."""
+        """The batches of one epoch (from 1), in their fixed order."""
 
     def validation(self) -> "Iterable[Batch]":
         """The batches of the validation part; the same ones each time."""
@@ -137,11 +137,11 @@ class Trainer:
 
     def _run_epoch(self, bar: Any) -> dict[str, Any]:
         started = time.perf_counter()
-        seed_torch(self.options.seed, self.epoch)
+        seed_torch(self.options.seed, self.epoch + 1)
         self.model.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         seeds, wait, step = 0, 0.0, self.epoch * self.source.steps
-        batches = iter(self.source.train(self.epoch))
+        batches = iter(self.source.train(self.epoch + 1))
         while True:
             asked = time.perf_counter()
             batch = next(batches, None)
@@ -266,14 +266,14 @@ class Trainer:
 
 
 def seed_torch(seed: int, epoch: int) -> None:
-    """Seed torch's generators (all devices) with the pair, mixed so that neighbouring pairs share nothing."""
+    """Seed torch's generators on all devices; epoch 0 is the initialisation, training epochs count from 1."""
     torch.manual_seed(mix(seed, epoch))
 
 
 def mix(seed: int, epoch: int) -> int:
-    """A 63-bit key of (seed, epoch): two rounds of the splitmix64 finaliser."""
+    """A 63-bit key of (seed, epoch) that shares nothing with the neighbouring pairs: splitmix64, twice."""
     value = seed
-    for word in (epoch + 1, 0x9E3779B97F4A7C15):
+    for word in (epoch + 1, 1):
         value = (value + word * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
         value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
         value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF

@@ -1,0 +1,200 @@
+"""Which nodes to score, on which graph, and their table of predictions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from gnnctl.console import Progress, no_progress
+from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.graph.graph import Graph
+from gnnctl.graph.types import GraphSchema
+from gnnctl.sampling.spec import SampleSpec
+from gnnctl.training.inference import exact_logits, sampled_logits
+from gnnctl.training.metrics import evaluate
+from gnnctl.training.predictions import parts_of, predictions_table, read_ids
+from gnnctl.training.store import DEFAULT_MEMORY
+from gnnctl.training.trained import TrainedModel
+
+UNSEEN = -1
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The predictions table, and by part the metrics over the scored nodes with a label in the split."""
+
+    table: pa.Table
+    metrics: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A prediction ready to run.
+
+    Attributes:
+        trained: the model. graph: the graph to score, the model's own or another of the same schema.
+        rows: (n,) int64 nodes to score, in the order of the output.
+        spec: fan-outs for sampled prediction, disjoint; None for exact prediction.
+        node_ids: for another graph, by node type each row's row in the model's graph, -1 where it has none.
+    """
+
+    trained: TrainedModel
+    graph: Graph
+    rows: np.ndarray
+    spec: SampleSpec | None
+    node_ids: dict[str, np.ndarray] | None
+    embeddings: bool
+    device: torch.device
+
+    @classmethod
+    def prepare(
+        cls,
+        model: Path,
+        *,
+        on: Path | None = None,
+        graph: Path | None = None,
+        split: Path | None = None,
+        node: list[str] | None = None,
+        nodes: Path | None = None,
+        part: str | None = None,
+        num_neighbors: list[str] | None = None,
+        seed: int = 0,
+        embeddings: bool = False,
+        device: torch.device | str = "cpu",
+    ) -> "Prediction":
+        """Open everything and resolve the nodes.
+
+        Raises:
+            ArtifactError: an artifact is missing, damaged or does not match. DataError: an unknown id.
+            UsageError: fan-outs that do not fit the model.
+        """
+        trained = TrainedModel.open(model, graph=graph, split=split, device=device)
+        other = Graph.open(on) if on is not None else None
+        node_ids = None
+        if other is not None:
+            check_schema(trained.schema, other.schema, str(on))
+            node_ids = rows_in(trained.graph, other)
+        scored = other or trained.graph
+        node_type = trained.target.node_type
+        if node or nodes:
+            rows = scored.rows_of(node_type, node or read_ids(nodes))  # type: ignore[arg-type]
+        elif part is not None:
+            rows = trained.split.part(part)[0]
+        else:
+            rows = np.arange(scored.num_nodes(node_type), dtype=np.int64)
+        spec = None
+        if num_neighbors:
+            spec = SampleSpec.parse(scored, num_neighbors, disjoint=True, seed=seed)
+            if spec.hops != trained.options.layers:
+                raise UsageError(
+                    f"--num-neighbors has {spec.hops} hops, the model {trained.options.layers} layers",
+                    fix=f"give {trained.options.layers} numbers",
+                )
+        return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device))
+
+    def run(self, *, batch_size: int = 1024, memory: int = DEFAULT_MEMORY, progress: Progress = no_progress) -> Scored:
+        """Score the nodes.
+
+        Args:
+            batch_size: nodes at a time in sampled prediction; no score depends on it.
+            memory: bytes of representations to keep in memory in exact prediction.
+        """
+        trained, node_type = self.trained, self.trained.target.node_type
+        if self.spec is None:
+            logits, hidden = exact_logits(
+                trained.model,
+                self.graph,
+                node_type,
+                self.rows,
+                device=self.device,
+                memory=memory,
+                node_ids=self.node_ids,
+                progress=progress,
+                embeddings=True,
+            )
+        else:
+            hidden = None
+            logits = sampled_logits(
+                trained.model,
+                self.graph,
+                node_type,
+                self.rows,
+                self.spec,
+                batch_size=batch_size,
+                device=self.device,
+                node_ids=self.node_ids,
+                progress=progress,
+            )
+        scores = trained.task.scores(torch.from_numpy(logits)).numpy()
+        own = self.node_ids is None
+        parts = (
+            parts_of(trained.split, self.graph.num_nodes(node_type))[self.rows] if own else np.full(len(self.rows), "")
+        )
+        table = predictions_table(
+            self.graph, trained.target, self.rows, parts, scores, hidden if self.embeddings else None
+        )
+        return Scored(table, self._metrics(logits, parts) if own else {})
+
+    def _metrics(self, logits: np.ndarray, parts: np.ndarray) -> dict[str, dict[str, Any]]:
+        found = {}
+        for name in ("train", "val", "test"):
+            chosen = np.flatnonzero(parts == name)
+            if len(chosen) == 0:
+                continue
+            rows, labels = self.trained.split.part(name)
+            y = labels[np.searchsorted(rows, self.rows[chosen])]
+            values = evaluate(self.trained.task, torch.from_numpy(logits[chosen]), torch.from_numpy(y))
+            found[name] = {"seeds": len(chosen), **values}
+        return found
+
+
+def check_schema(trained: GraphSchema, other: GraphSchema, where: str) -> None:
+    """Whether a model of one graph can score another; counts of nodes may differ.
+
+    Raises:
+        ArtifactError: names the first type that differs, and how.
+    """
+    fix = "ingest it with --encoders-from the model's graph"
+    for name, wanted in trained.nodes.items():
+        if name not in other.nodes:
+            raise ArtifactError(f"{where} has no node type '{name}', which the model needs", fix=fix)
+        found = other.nodes[name]
+        if found.features != wanted.features:
+            raise ArtifactError(
+                f"{where}: {name} has {found.features} features, the model was trained on {wanted.features}", fix=fix
+            )
+    for edge_type, edge in trained.edges.items():
+        if edge_type not in other.edges:
+            raise ArtifactError(f"{where} has no edge type '{edge_type}', which the model needs", fix=fix)
+        if other.edges[edge_type] != edge:
+            raise ArtifactError(
+                f"{where}: edges '{edge_type}' have {_edge(other.edges[edge_type])}, the model was "
+                f"trained on {_edge(edge)}",
+                fix=fix,
+            )
+    extra = [str(t) for t in [*other.nodes, *other.edges] if t not in trained.nodes and t not in trained.edges]
+    if extra:
+        raise ArtifactError(f"{where} has '{extra[0]}', which the model was not trained on", fix=fix)
+
+
+def _edge(schema: Any) -> str:
+    return f"{schema.features} features and {'a' if schema.weighted else 'no'} weight"
+
+
+def rows_in(trained: Graph, other: Graph) -> dict[str, np.ndarray]:
+    """By node type (n,) int64: for each node of ``other`` the row of the same original id in ``trained``, or -1."""
+    found = {}
+    for name, store in other.nodes.items():
+        known = trained.nodes[name].ids
+        if known is None or store.ids is None:
+            rows = np.arange(store.num_nodes, dtype=np.int64)
+            found[name] = np.where(rows < trained.num_nodes(name), rows, UNSEEN)
+            continue
+        places = pc.index_in(pc.cast(store.ids, pa.string()), value_set=pc.cast(known, pa.string()))
+        filled = pc.fill_null(places, UNSEEN)
+        found[name] = np.asarray(filled.to_numpy()).astype(np.int64)
+    return found

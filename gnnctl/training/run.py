@@ -1,0 +1,124 @@
+"""One training run from a split to the files of a model artifact."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gnnctl.console import Progress, no_progress
+from gnnctl.errors import DataError
+from gnnctl.nn.models import ModelOptions, build_model
+from gnnctl.sampling.spec import SampleSpec
+from gnnctl.splits import NodeSplit
+from gnnctl.training.checkpoint import save_weights
+from gnnctl.training.inference import exact_logits
+from gnnctl.training.loop import BatchSource, FitResult, Trainer, seed_torch
+from gnnctl.training.metrics import baseline, evaluate
+from gnnctl.training.options import TrainOptions
+from gnnctl.training.tasks import Task, check_seeds
+from gnnctl.training.trained import WEIGHTS, model_document
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a run leaves.
+
+    Attributes:
+        fit: the loop's result. metrics: exact metrics by part, with the baseline. document: contents of model.json.
+        weights: sha256 of weights.safetensors.
+    """
+
+    fit: FitResult
+    metrics: dict[str, Any]
+    document: dict[str, Any]
+    weights: str
+
+
+def train_model(
+    split: NodeSplit,
+    source: Callable[[torch.device], BatchSource],
+    model_options: ModelOptions,
+    options: TrainOptions,
+    folder: Path,
+    *,
+    spec: SampleSpec | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress = no_progress,
+    log: Callable[[str], None] = lambda text: None,
+) -> TrainedRun:
+    """Train, keep the best epoch, evaluate it exactly on every part.
+
+    Args:
+        source: makes the batches, given the device.
+        folder: gets weights.safetensors, state.pt and metrics.jsonl; a state found there is resumed.
+        spec: what the batches were sampled with, for the record.
+
+    Raises:
+        DataError: a part without seeds, a loss that is no number. UsageError: options that do not fit the task.
+    """
+    device = torch.device(device)
+    rows, labels = split.part("train")
+    check_seeds("train", rows)
+    task = Task.of(split.target, labels, options.class_weights, options.label_smoothing)
+    model = initial_model(split, model_options, options.seed).to(device)
+    log(f"{model_options.name}: {count_parameters(model):,} parameters, {len(rows):,} training seeds, on {device}")
+    trainer = Trainer(model, task, source(device), options, device, folder, progress)
+    done = trainer.resume()
+    if done:
+        log(f"resuming after epoch {done} of {options.epochs}")
+    fit = trainer.fit()
+    weights = save_weights(folder / WEIGHTS, fit.best_weights)
+    model.load_state_dict(fit.best_weights)
+    metrics = evaluate_exactly(model, task, split, device, progress)
+    facts = {
+        "batch_size": options.batch_size,
+        "best_epoch": fit.best_epoch,
+        "epochs": fit.epochs,
+        "weights": weights,
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "parameters": count_parameters(model),
+    }
+    document = model_document(model_options, split.graph.schema, split.target, spec, options, facts)
+    return TrainedRun(fit, metrics, document, weights)
+
+
+def initial_model(split: NodeSplit, model_options: ModelOptions, seed: int) -> nn.Module:
+    """The model with its first weights, a function of the seed alone (same torch)."""
+    seed_torch(seed, 0)
+    return build_model(model_options, split.graph.schema, split.target.node_type, split.target.num_outputs)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable numbers."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def evaluate_exactly(
+    model: nn.Module, task: Task, split: NodeSplit, device: torch.device, progress: Progress = no_progress
+) -> dict[str, Any]:
+    """Metrics of every part from exact logits, and of the constant prediction under ``baseline``.
+
+    Raises:
+        DataError: a logit that is no number.
+    """
+    parts = {name: split.part(name) for name in PARTS}
+    rows = np.concatenate([part[0] for part in parts.values()])
+    logits = exact_logits(model, split.graph, split.target.node_type, rows, device=device, progress=progress)
+    if not np.isfinite(logits).all():
+        raise DataError("the trained model gives scores that are no numbers", fix="lower --lr or pass --clip-grad 1")
+    found: dict[str, Any] = {}
+    start = 0
+    for name, (part_rows, labels) in parts.items():
+        end = start + len(part_rows)
+        y = torch.from_numpy(np.ascontiguousarray(labels))
+        found[name] = {"seeds": len(part_rows), **evaluate(task, torch.from_numpy(logits[start:end]), y)}
+        found[name]["baseline"] = baseline(task, parts["train"][1], labels)
+        start = end
+    return found

@@ -1,0 +1,128 @@
+"""A trained model, opened from its artifact with the split and the graph that it was trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gnnctl.artifacts import Artifact
+from gnnctl.errors import ArtifactError
+from gnnctl.graph.graph import Graph
+from gnnctl.graph.types import GraphSchema
+from gnnctl.nn.models import ModelOptions, build_model
+from gnnctl.sampling.spec import SampleSpec
+from gnnctl.splits import NodeSplit, Target
+from gnnctl.training.checkpoint import load_weights
+from gnnctl.training.options import TrainOptions
+from gnnctl.training.tasks import Task
+
+DOCUMENT = "model"
+WEIGHTS = "weights.safetensors"
+STATE = "state.pt"
+HISTORY = "metrics.jsonl"
+METRICS = "metrics"
+FORMAT = 1
+
+
+@dataclass
+class TrainedModel:
+    """A model ready to predict.
+
+    Attributes:
+        model: with the best weights, in eval mode.
+        options: the architecture. training: how it was trained.
+        schema: of the graph it was trained on.
+        target: what it predicts.
+        spec: fan-outs of the training batches, None where they were the full graph.
+        artifact: where it was opened from.
+    """
+
+    model: nn.Module
+    options: ModelOptions
+    training: TrainOptions
+    schema: GraphSchema
+    target: Target
+    spec: SampleSpec | None
+    artifact: Artifact
+    graph: Graph
+    split: NodeSplit
+
+    @property
+    def task(self) -> Task:
+        """Turns logits into scores."""
+        return plain_task(self.target)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        graph: Path | None = None,
+        split: Path | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "TrainedModel":
+        """Open a model artifact.
+
+        Args:
+            path: the model.
+            graph, split: where they lie now, if they were moved.
+            device: where the model goes.
+
+        Raises:
+            ArtifactError: missing, damaged, of another kind, or made from another graph or split.
+        """
+        artifact = Artifact.open(path, "model")
+        document = artifact.json(DOCUMENT)
+        if document.get("format") != FORMAT:
+            raise ArtifactError(f"{path}: model of format {document.get('format')}", fix=f"this version reads {FORMAT}")
+        found_graph = Graph.open(artifact.parent("graph", graph))
+        found_split = NodeSplit.open(artifact.parent("split", split), found_graph)
+        options = ModelOptions.from_json(document["model"])
+        schema = GraphSchema.from_json(document["schema"])
+        target = found_split.target
+        model = build_model(options, schema, target.node_type, target.num_outputs)
+        load_weights(artifact.path / WEIGHTS, model)
+        model.to(device).eval()
+        return cls(
+            model=model,
+            options=options,
+            training=TrainOptions.from_json(document["training"]),
+            schema=schema,
+            target=target,
+            spec=None if document["sampling"] is None else SampleSpec.from_json(document["sampling"]),
+            artifact=artifact,
+            graph=found_graph,
+            split=found_split,
+        )
+
+
+def plain_task(target: Target) -> Task:
+    """The task of a target without anything that only training needs."""
+    return Task(
+        target.problem,
+        target.num_outputs,
+        float(target.mean) if target.mean is not None else 0.0,
+        float(target.std) or 1.0 if target.std is not None else 1.0,
+    )
+
+
+def model_document(
+    options: ModelOptions,
+    schema: GraphSchema,
+    target: Target,
+    spec: SampleSpec | None,
+    training: TrainOptions,
+    facts: dict[str, Any],
+) -> dict[str, Any]:
+    """The contents of model.json."""
+    return {
+        "format": FORMAT,
+        "model": options.to_json(),
+        "schema": schema.to_json(),
+        "target": target.to_json(),
+        "sampling": None if spec is None else spec.to_json(),
+        "training": training.to_json(),
+        **facts,
+    }
