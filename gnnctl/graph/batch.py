@@ -1,7 +1,7 @@
 """What a model's forward sees: features and edges of a whole graph, or of a sampled part of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -66,6 +66,7 @@ class Batch:
         degree: by edge type degrees in the whole graph, or None where no layer asked for them.
         node_counts: by node type nodes per hop, 0..H; None: a whole graph, which cannot be trimmed.
         edge_counts: by edge type edges per hop, 1..H, or None.
+        layers: by layer its edges, where :meth:`prepare` has been called.
     """
 
     x: dict[str, Tensor | None]
@@ -80,6 +81,7 @@ class Batch:
     degree: dict[EdgeType, Degrees] | None = None
     node_counts: dict[str, list[int]] | None = None
     edge_counts: dict[EdgeType, list[int]] | None = None
+    layers: dict[int, dict[EdgeType, EdgeIndex]] = field(default_factory=dict)
 
     @classmethod
     def full(
@@ -176,19 +178,36 @@ class Batch:
             return {t: self.num_nodes(t) for t in self.node_id}
         return {t: sum(counts[: hop + 1]) for t, counts in self.node_counts.items()}
 
-    def prepare(self, num_layers: int, *, first: bool = True) -> "Batch":
-        """Compute ahead (in a loading thread) the trimmed edges of each layer and their views by source.
+    def trimmed(self, layer: int, num_layers: int) -> dict[EdgeType, EdgeIndex]:
+        """The edges that layer ``layer`` of ``num_layers`` needs: those into nodes whose outputs later layers use."""
+        if layer in self.layers:
+            return self.layers[layer]
+        if self.node_counts is None or self.edge_counts is None:
+            return self.edge_index
+        keep = num_layers - 1 - layer
+        source, target = self.within(keep + 1), self.within(keep)
+        return {
+            t: edges.trim(target[t.dst], source[t.src], sum(self.edge_counts[t][: keep + 1]))
+            for t, edges in self.edge_index.items()
+        }
+
+    def prepare(self, num_layers: int, *, first: bool = True, self_loops: bool = False) -> "Batch":
+        """Compute ahead (in a loading thread) each layer's edges and their views by source; returns this batch.
 
         Args:
             num_layers: of the model.
             first: whether the first layer's inputs need a gradient (an encoder or embeddings come before it).
+            self_loops: whether the layers add loops (attention over one type of nodes).
         """
-        for layer in range(num_layers):
-            source, target = self.within(num_layers - layer), self.within(num_layers - 1 - layer)
-            for t, edges in self.edge_index.items():
-                trimmed = edges.trim(target[t.dst], source[t.src])
-                if trimmed.num_edges and (layer or first):
-                    trimmed.transposed()
+        if self.layers:
+            return self
+        layers = {layer: self.trimmed(layer, num_layers) for layer in range(num_layers)}
+        for layer, by_type in layers.items():
+            for edges in by_type.values():
+                used = edges.with_self_loops()[0] if self_loops else edges
+                if used.num_edges and (layer or first or self_loops):
+                    used.transposed()
+        self.layers = layers
         return self
 
     def seeds_of(self, values: Tensor) -> Tensor:
@@ -203,7 +222,7 @@ class Batch:
         def move(tensor: Tensor) -> Tensor:
             return tensor.to(device, non_blocking=non_blocking)
 
-        return self._mapped(move, {t: e.to(device, non_blocking) for t, e in self.edge_index.items()})
+        return self._mapped(move, lambda edges: edges.to(device, non_blocking))
 
     def pin_memory(self) -> "Batch":
         """The batch in page-locked memory."""
@@ -211,15 +230,16 @@ class Batch:
         def pin(tensor: Tensor) -> Tensor:
             return tensor if tensor.is_pinned() else tensor.pin_memory()
 
-        return self._mapped(pin, {t: e.pin_memory() for t, e in self.edge_index.items()})
+        return self._mapped(pin, EdgeIndex.pin_memory)
 
-    def _mapped(self, change: Any, edge_index: dict[EdgeType, EdgeIndex]) -> "Batch":
+    def _mapped(self, change: Callable[[Tensor], Tensor], change_edges: Callable[[EdgeIndex], EdgeIndex]) -> "Batch":
         degree = self.degree
         return replace(
             self,
             x=_changed(self.x, change),
             node_id={t: change(v) for t, v in self.node_id.items()},
-            edge_index=edge_index,
+            edge_index={t: change_edges(e) for t, e in self.edge_index.items()},
+            layers={i: {t: change_edges(e) for t, e in edges.items()} for i, edges in self.layers.items()},
             edge_weight=_changed(self.edge_weight, change),
             edge_attr=_changed(self.edge_attr, change),
             seed_rows=None if self.seed_rows is None else change(self.seed_rows),
@@ -231,7 +251,7 @@ class Batch:
 _Key = TypeVar("_Key")
 
 
-def _changed(parts: dict[_Key, Tensor | None], change: Any) -> dict[_Key, Tensor | None]:
+def _changed(parts: dict[_Key, Tensor | None], change: Callable[[Tensor], Tensor]) -> dict[_Key, Tensor | None]:
     return {t: None if v is None else change(v) for t, v in parts.items()}
 
 

@@ -1,5 +1,6 @@
 """Edges as layers see them: sorted by destination, with the view by source that gradients need."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -43,7 +44,7 @@ class EdgeIndex:
         self.num_dst = num_dst
         self._transposed: Transposed | None = None
         self._col: Tensor | None = None
-        self._trimmed: dict[tuple[int, int], EdgeIndex] = {}
+        self._looped: tuple[EdgeIndex, Tensor, Tensor] | None = None
         if validate:
             self._validate()
 
@@ -163,10 +164,13 @@ class EdgeIndex:
 
     def col(self) -> Tensor:
         """(E,) destination of each edge, of ``row``'s dtype."""
-        if self._col is None:
-            nodes = torch.arange(self.num_dst, dtype=self.row.dtype, device=self.device)
-            self._col = torch.repeat_interleave(nodes, self.in_degree(), output_size=self.num_edges)
-        return self._col
+        if self._col is not None:
+            return self._col
+        nodes = torch.arange(self.num_dst, dtype=self.row.dtype, device=self.device)
+        col = torch.repeat_interleave(nodes, self.in_degree(), output_size=self.num_edges)
+        if not torch.compiler.is_compiling():
+            self._col = col
+        return col
 
     def in_degree(self) -> Tensor:
         """(D,) int64 edges of each destination."""
@@ -176,36 +180,60 @@ class EdgeIndex:
         """(2, E) int64, sources over destinations."""
         return torch.stack([self.row.long(), self.col().long()])
 
-    def trim(self, num_dst: int, num_src: int) -> "EdgeIndex":
+    def with_self_loops(self) -> tuple["EdgeIndex", Tensor, Tensor]:
+        """The edges with a loop after those of each destination, which must be the first sources.
+
+        Returns:
+            The edges; (D,) positions of the loops in them, and (E,) of the edges that were there before.
+
+        Raises:
+            ValueError: there are more destinations than sources.
+        """
+        if self._looped is not None:
+            return self._looped
+        if self.num_dst > self.num_src:
+            raise ValueError(f"self loops need destinations among the sources: {self.num_dst} > {self.num_src}")
+        nodes = torch.arange(self.num_dst + 1, device=self.device)
+        colptr = self.colptr + nodes
+        loops = colptr[1:] - 1
+        edges = torch.arange(self.num_edges, device=self.device) + self.col()
+        row = self.row.new_empty(self.num_edges + self.num_dst)
+        row = row.index_copy(0, edges, self.row).index_copy(0, loops, nodes[:-1].to(row.dtype))
+        looped = EdgeIndex(colptr, row, self.num_src, self.num_dst, validate=False)
+        if not torch.compiler.is_compiling():
+            self._looped = looped, loops, edges
+        return looped, loops, edges
+
+    def trim(self, num_dst: int, num_src: int, num_edges: int | None = None) -> "EdgeIndex":
         """The edges of the first ``num_dst`` destinations, which must come from the first ``num_src`` sources.
 
-        Nothing is copied. The same sizes give the same object, so that its transposed view is computed once.
+        Args:
+            num_dst: destinations to keep.
+            num_src: sources to keep.
+            num_edges: how many edges that leaves, where it is known.
+
+        Returns:
+            An index over the same memory; nothing is copied.
         """
-        if num_dst == self.num_dst and num_src == self.num_src:
-            return self
-        key = (num_dst, num_src)
-        if key not in self._trimmed:
+        if num_edges is None:
             num_edges = int(self.colptr[num_dst])
-            self._trimmed[key] = EdgeIndex(
-                self.colptr[: num_dst + 1], self.row[:num_edges], num_src, num_dst, validate=False
-            )
-        return self._trimmed[key]
+        return EdgeIndex(self.colptr[: num_dst + 1], self.row[:num_edges], num_src, num_dst, validate=False)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "EdgeIndex":
         """The edges on another device, prepared views included."""
         if self.device == torch.device(device):
             return self
-        moved = EdgeIndex(
-            self.colptr.to(device, non_blocking=non_blocking),
-            self.row.to(device, non_blocking=non_blocking),
-            self.num_src,
-            self.num_dst,
-            validate=False,
-        )
-        if self._transposed is not None:
-            moved._transposed = Transposed(*(t.to(device, non_blocking=non_blocking) for t in self._transposed))
-        return moved
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> "EdgeIndex":
-        """The edges in page-locked memory, for asynchronous copies."""
-        return EdgeIndex(self.colptr.pin_memory(), self.row.pin_memory(), self.num_src, self.num_dst, validate=False)
+        """The edges in page-locked memory, for asynchronous copies; prepared views included."""
+        return self._mapped(lambda tensor: tensor.pin_memory())
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> "EdgeIndex":
+        moved = EdgeIndex(change(self.colptr), change(self.row), self.num_src, self.num_dst, validate=False)
+        if self._transposed is not None:
+            moved._transposed = Transposed(*(change(t) for t in self._transposed))
+        if self._looped is not None:
+            edges, loops, others = self._looped
+            moved._looped = edges._mapped(change), change(loops), change(others)
+        return moved

@@ -1,0 +1,50 @@
+"""GraphSAGE."""
+
+from torch import Tensor, nn
+
+from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.message_passing import MessagePassing, Pair, ends, project_first
+from gnnctl.nn.ops import Reduce
+
+
+class SAGEConv(MessagePassing):
+    r"""The layer of "Inductive Representation Learning on Large Graphs" (Hamilton et al., 2017).
+
+    .. math:: h_i = W_1 \, \mathrm{aggr}_{j \to i} \, w_{ji} x_j + W_2 \, x_i + b
+
+    Shapes: x (S, in) or ((S, in_src), (D, in_dst)); edge_weight (E,); result (D, out).
+
+    Args:
+        in_channels: width of the sources, or (of sources, of destinations).
+        out_channels: width of the result.
+        aggr: mean, sum, max or min.
+        root: whether the destination's own features take part.
+        bias: whether there is a bias.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        *,
+        aggr: Reduce = "mean",
+        root: bool = True,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(aggr)
+        source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
+        self.lin = nn.Linear(source, out_channels, bias=bias)
+        self.root = nn.Linear(target, out_channels, bias=False) if root else None
+
+    def forward(
+        self, x: Pair, edge_index: EdgeIndex, edge_weight: Tensor | None = None, edge_mask: Tensor | None = None
+    ) -> Tensor:
+        """(D, out_channels)."""
+        source, target = ends(x, edge_index.num_dst)
+        linear = self.aggr in ("sum", "mean")
+        if linear and project_first(edge_index, source, self.lin.out_features):
+            out = self.propagate(edge_index, edge_weight, edge_mask, x=nn.functional.linear(source, self.lin.weight))
+            out = out if self.lin.bias is None else out + self.lin.bias
+        else:
+            out = self.lin(self.propagate(edge_index, edge_weight, edge_mask, x=source))
+        return out if self.root is None else out + self.root(target)
