@@ -8,9 +8,10 @@ import pytest
 from gnnctl.cli import main
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+PARTS = ["--val", "0.25", "--test", "0.25"]
 
 
-@pytest.fixture()
+@pytest.fixture
 def cli(monkeypatch, capsys):
     """Run `gnnctl ARGUMENTS` in this process; answers (exit code, stdout, stderr)."""
 

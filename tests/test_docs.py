@@ -18,7 +18,7 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return re.findall(r"```(sh|python)\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-@pytest.fixture()
+@pytest.fixture
 def workplace(tmp_path):
     """A copy of examples/ in which Debian has one source package in forty, and apt."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("run", "__pycache__"))
