@@ -38,7 +38,7 @@ sys.stderr.write(" ".join({HEAVY!r} & set(sys.modules)))
 @pytest.mark.parametrize("stage", [s for s in STAGES if s != "inspect"])
 def test_every_stage_takes_the_shared_options(stage):
     text = shell(stage, "--help", env={**os.environ, "COLUMNS": "200"}).stdout
-    for option in ("--output", "--seed", "--json", "--quiet", "--dry-run", "--force", "--config", "--traceback"):
+    for option in ("--output", "--json", "--quiet", "--dry-run", "--force", "--config", "--traceback"):
         assert option in text, option
 
 
