@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from gnnctl.errors import DataError, GnnctlError, ResourceError
+from gnnctl.errors import DataError, GnnctlError, ResourceError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ def parse_memory(text: str) -> int:
     """Bytes of ``"4GB"``, ``"500M"``, ``"1.5g"`` (powers of 1024).
 
     Raises:
-        DataError: no such size, or less than is needed to run at all.
+        UsageError: no such size, or less than is needed to run at all.
     """
     match = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)i?b?", text.strip().lower())
     try:
@@ -31,7 +31,7 @@ def parse_memory(text: str) -> int:
         size = 0
     if size < OVERHEAD + LEAST:
         least = f"at least {(OVERHEAD + LEAST) >> 20}MB, as 4GB or 800MB"
-        raise DataError(f"--memory {text} is no usable size", fix=f"give {least}")
+        raise UsageError(f"--memory {text} is no usable size", fix=f"give {least}")
     return size
 
 

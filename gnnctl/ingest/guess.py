@@ -174,9 +174,8 @@ def _names_table(found: tuple[ColumnProfile, TableProfile]) -> bool:
 
 
 def _contained(engine: Engine, p: TableProfile, column: ColumnProfile, home: TableProfile, key: ColumnProfile) -> bool:
-    if column.distinct > key.distinct or (
-        column.kind == "integer" and not key.least <= column.least <= column.most <= key.most
-    ):
+    within = key.least <= column.least <= column.most <= key.most
+    if column.nulls or column.distinct > key.distinct or (column.kind == "integer" and not within):
         return False
     outside = (
         f"SELECT 1 FROM {p.table.view} AS e ANTI JOIN {home.table.view} AS n "
@@ -200,20 +199,14 @@ def _edge_section(p: TableProfile, source: _End, target: _End) -> dict[str, Any]
     section: dict[str, Any] = {"table": p.file, "source": source.column, "target": target.column}
     rest = [c for c in p.columns.values() if c.name not in (source.column, target.column)]
     for column in rest:
-        if (
-            column.name.lower() in _WEIGHTS
-            and column.kind in ("integer", "number")
-            and not (column.nulls or column.nan)
-        ):
+        name = column.name.lower()
+        if name in _WEIGHTS and column.kind in ("integer", "number") and not (column.nulls or column.nan):
             section["weight"] = column.name
-        elif column.kind == "time" or (
-            column.kind == "integer" and column.name.lower() in ("time", "timestamp", "year")
-        ):
+        elif column.kind == "time" or (column.kind == "integer" and name in ("time", "timestamp", "year")):
             section.setdefault("time", column.name)
-    if source.nodes is not target.nodes or source.nodes is None:
-        section["reverse"] = source.nodes is not None
+    section.update({"undirected": False} if source.nodes is target.nodes else {"reverse": True})
     used = {section.get("weight"), section.get("time")}
-    section["features"] = _features([c for c in rest if c.name not in used and c.distinct != p.rows])
+    section["features"] = _features([c for c in rest if c.name not in used and c.distinct != p.rows], p.rows)
     return section
 
 
@@ -223,7 +216,7 @@ def _node_section(engine: Engine, p: TableProfile, key: str, label: str | None, 
     rest = [c for c in rest if c not in splits]
     guessed = label or _label(p, rest, comments)
     rest = [c for c in rest if c.name != guessed]
-    features = _features(rest)
+    features = _features(rest, p.rows)
     for name in [c.name for c in rest if guessed and features.get(c.name) == "onehot"]:
         if guessed in p.columns and _gives_away(engine, p, name, guessed):
             del features[name]
@@ -259,10 +252,10 @@ def _label(p: TableProfile, columns: list[ColumnProfile], comments: list[str]) -
     return best.name
 
 
-def _features(columns: list[ColumnProfile]) -> dict[str, Any]:
+def _features(columns: list[ColumnProfile], rows: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column in columns:
-        encoder = _encoder(column)
+        encoder = _encoder(column, rows)
         if encoder is None:
             continue
         if column.nan and column.kind == "number":
@@ -274,7 +267,7 @@ def _features(columns: list[ColumnProfile]) -> dict[str, Any]:
     return found
 
 
-def _encoder(column: ColumnProfile) -> str | None:
+def _encoder(column: ColumnProfile, rows: int) -> str | None:
     if column.kind == "vector":
         return "vector" if column.lengths[0] == column.lengths[1] > 0 else "multihot"
     if column.kind == "list":
@@ -288,6 +281,6 @@ def _encoder(column: ColumnProfile) -> str | None:
     if column.kind in ("integer", "number"):
         wide = column.least >= 0 and column.most > 100 * max(column.median, 1.0)
         return "log" if wide else "standard"
-    if column.kind == "text" and column.distinct <= _FEW:
+    if column.kind == "text" and column.distinct <= min(_FEW, rows // 2):
         return "onehot"
     return "text:512" if column.kind == "text" and column.words >= 2.5 else None

@@ -79,7 +79,9 @@ def parse_spec(document: Mapping[str, Any], folder: str = ".", where: str = "the
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``did you mean 'x'? `` for messages, or nothing."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    found = difflib.get_close_matches(word, list(known), n=5, cutoff=0.6)
+    # Letters swapped ("lable") are likelier than letters replaced ("table").
+    found.sort(key=lambda candidate: sorted(candidate) != sorted(word))
     return f"did you mean '{found[0]}'? " if found else ""
 
 

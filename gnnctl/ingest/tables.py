@@ -102,7 +102,7 @@ def source_files(source: Source, folder: str, what: str) -> list[Path]:
     for pattern in source.table:
         if "://" in pattern:
             return []
-        path = os.path.join(folder, pattern)
+        path = os.path.normpath(os.path.join(folder, pattern))
         found = [path] if os.path.isfile(path) else sorted(glob.glob(path, recursive=True))
         if not found:
             fix = "check the path; it is relative to the spec's folder" if folder != "." else "check the path"
