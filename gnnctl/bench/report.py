@@ -105,7 +105,7 @@ def grouped_bars(
 ) -> None:
     """Bars side by side: ``series`` holds (name, a height per group, (below, above) error per group, colour)."""
     listed = list(series)
-    width = 0.8 / max(len(listed), 1)
+    width = min(0.8 / max(len(listed), 1), 0.45)  # one bar alone should not be a wall
     for s, (name, heights, errors, color) in enumerate(listed):
         kept = [i for i, h in enumerate(heights) if h is not None]
         at = [i + (s - (len(listed) - 1) / 2) * width for i in kept]
@@ -117,6 +117,7 @@ def grouped_bars(
         axes.bar_label(drawn, [label(h) for h in tall if h is not None], padding=3, fontsize=8, color=INK)
     axes.set_xticks(range(len(groups)), groups)
     axes.margins(y=0.16)
+    axes.set_xlim(-0.6, len(groups) - 0.4)
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,112 @@
+"""GNNExplainer (Ying, Bourgeois, You, Zitnik, Leskovec: "GNNExplainer: Generating Explanations for Graph Neural
+Networks", NeurIPS 2019)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gnnctl.explain.inputs import Attribution, Inputs
+from gnnctl.explain.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class GNNExplainer:
+    """Learns the smallest masks over edges, nodes and features that keep the prediction.
+
+    The masks are sigmoids of free parameters. What is minimised is the prediction's loss, the cross-entropy of the
+    explained class (for a regression the squared distance, in standard deviations), plus a penalty on the masks'
+    size and one on their entropy, which drives them to 0 or 1::
+
+        loss(masked) + sum over kinds of  size * min(n, size_limit) * mean(mask) + entropy * mean(H(mask))
+
+    A size penalty that grows with n, as in the paper, would empty the masks of a hub; past ``size_limit`` entries it
+    grows no more.
+
+    Attributes:
+        epochs, lr: of Adam.
+        edge_size, edge_entropy: penalties of the edge masks, taken over all types together.
+        input_size, input_entropy: those of the node and feature masks.
+        size_limit: see above.
+        seed: of the masks' initial values.
+    """
+
+    epochs: int = 200
+    lr: float = 0.05
+    edge_size: float = 0.005
+    edge_entropy: float = 1.0
+    input_size: float = 0.005
+    input_entropy: float = 0.1
+    size_limit: int = 200
+    seed: int = 0
+    signed: bool = False
+    unit: str = "mask, 0 to 1"
+
+    def __call__(self, prediction: Prediction) -> Attribution:
+        """``epochs`` forward and backward passes; the same seed gives the same masks."""
+        inputs = prediction.inputs(every_gate=True)
+        parameters = self._start(inputs)
+        with torch.no_grad():
+            original = prediction.value(inputs)
+        optimizer = torch.optim.Adam(parameters.tensors(), lr=self.lr) if parameters.tensors() else None
+        for _ in range(self.epochs if optimizer else 0):
+            assert optimizer is not None
+            optimizer.zero_grad(set_to_none=True)
+            masks = parameters.replaced([p.sigmoid() for p in parameters.tensors()])
+            loss = self._loss(prediction, prediction.value(_masked(inputs, masks)), original) + self._penalty(masks)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        with torch.no_grad():
+            masks = parameters.replaced([p.sigmoid() for p in parameters.tensors()])
+            kept = float(prediction.value(_masked(inputs, masks))) if masks.tensors() else float(original)
+        # A feature that no node here has cannot matter; its mask has never moved on account of the prediction.
+        present = {t: (x != 0).any(0) for t, x in inputs.x.items()}
+        seed_type, row = prediction.batch.node_type, prediction.seed_row
+        return Attribution(
+            nodes=masks.gate,
+            features={t: m * present[t] for t, m in masks.x.items()},
+            seed_features=masks.x[seed_type] * (inputs.x[seed_type][row] != 0) if seed_type in inputs.x else None,
+            edges=masks.edge,
+            facts={"masked_value": kept, "value": float(original)},
+        )
+
+    def _start(self, inputs: Inputs) -> Inputs:
+        """Free parameters: one a node, one a feature (shared by the nodes of its type), one an edge."""
+        generator = torch.Generator().manual_seed(self.seed)
+
+        def near_open(count: int, like: Tensor) -> Tensor:
+            # Masks begin around 0.73, open enough that the model's output is still its own.
+            drawn = 1.0 + 0.1 * torch.randn(count, generator=generator)
+            return drawn.to(like.device).requires_grad_()
+
+        return Inputs(
+            {t: near_open(x.shape[1], x) for t, x in inputs.x.items()},
+            {t: near_open(len(g), g) for t, g in inputs.gate.items()},
+            {t: near_open(len(e), e) for t, e in inputs.edge.items()},
+        )
+
+    def _loss(self, prediction: Prediction, value: Tensor, original: Tensor) -> Tensor:
+        if prediction.task.problem == "regression":
+            return ((value - original) / prediction.task.std) ** 2
+        return -value
+
+    def _penalty(self, masks: Inputs) -> Tensor:
+        total = torch.zeros(())
+        kinds = ((masks.edge, self.edge_size, self.edge_entropy), (masks.gate, self.input_size, self.input_entropy))
+        for kind, size, entropy in (*kinds, (masks.x, self.input_size, self.input_entropy)):
+            if kind:
+                mask = torch.cat(list(kind.values()))
+                total = total.to(mask.device) + size * min(len(mask), self.size_limit) * mask.mean()
+                total = total + entropy * _entropy(mask).mean()
+        return total
+
+
+def _masked(inputs: Inputs, masks: Inputs) -> Inputs:
+    """The inputs turned down by masks; a feature mask has one entry a column."""
+    return Inputs({t: x * masks.x[t] for t, x in inputs.x.items()}, masks.gate, masks.edge)
+
+
+def _entropy(mask: Tensor) -> Tensor:
+    """Of each entry, in nats; clamped where the logarithm's gradient would be infinite."""
+    kept = mask.clamp(1e-6, 1 - 1e-6)
+    return torch.special.entr(kept) + torch.special.entr(1 - kept)
