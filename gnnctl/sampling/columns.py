@@ -1,7 +1,7 @@
 """Records of sampled subgraphs, several side by side in flat arrays: how they are stored, sent and merged."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,35 @@ class RecordColumns:
                 len(subgraphs), len(types), layout.hops
             ),
         )
+
+    def records(self, start: int, end: int) -> "RecordColumns":
+        """Records ``start`` to ``end - 1``; views, not copies."""
+        names, types = len(self.layout.node_types), len(self.layout.edge_types)
+        seeds = slice(int(self._seed_start[start]), int(self._seed_start[end]))
+        nodes = slice(int(self._node_start[start * names]), int(self._node_start[end * names]))
+        edges = slice(int(self._edge_start[start * types]), int(self._edge_start[end * types]))
+        return RecordColumns(
+            layout=self.layout,
+            seeds=self.seeds[seeds],
+            seed_counts=self.seed_counts[start:end],
+            nodes=self.nodes[nodes],
+            node_counts=self.node_counts[start:end],
+            node_group=None if self.node_group is None else self.node_group[nodes],
+            edge_row=self.edge_row[edges],
+            edge_col=self.edge_col[edges],
+            edge_pos=self.edge_pos[edges],
+            edge_counts=self.edge_counts[start:end],
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[RecordColumns]") -> "RecordColumns":
+        """The records of several blocks, one after the other."""
+        arrays: dict[str, Any] = {
+            f.name: np.concatenate([getattr(p, f.name) for p in parts])
+            for f in fields(cls)
+            if f.name != "layout" and getattr(parts[0], f.name) is not None
+        }
+        return cls(**{"node_group": None, **arrays}, layout=parts[0].layout)
 
     def subgraph(self, record: int) -> Subgraph:
         """One record as a subgraph, its arrays copied."""

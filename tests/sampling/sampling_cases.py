@@ -44,3 +44,36 @@ def cases(draw, non_increasing=False, budget=False, replace=None, disjoint=None)
     count = int(rng.integers(1, min(8, graph.num_nodes(node_type)) + 1))
     seeds = rng.permutation(graph.num_nodes(node_type))[:count].astype(np.int64)
     return graph, spec, seeds, node_type, draw(st.integers(0, 100))
+
+
+def typed_graph(papers=300, authors=80):
+    """Papers that cite and have authors; features, weights and labels."""
+    import pyarrow as pa
+
+    rng = np.random.default_rng(11)
+    cites, writes = EdgeType("paper", "cites", "paper"), EdgeType("author", "writes", "paper")
+    written = EdgeType("paper", "rev_writes", "author")
+    pairs = rng.integers(0, [[authors], [papers]], (2, 700))
+    return Graph.from_coo(
+        {"paper": papers, "author": authors},
+        {cites: rng.integers(0, papers, (2, 2500)), writes: pairs, written: pairs[::-1]},
+        x={"paper": rng.random((papers, 6), dtype=np.float32)},
+        edge_weight={cites: rng.random(2500, dtype=np.float32)},
+        columns={"paper": pa.table({"area": pa.array([f"area {i}" for i in rng.integers(0, 4, papers)])})},
+        ids={"paper": pa.array([f"p{i:03}" for i in range(papers)]), "author": pa.array(range(authors))},
+    )
+
+
+def write_split(folder):
+    """Path of a split artifact in ``folder``, its graph beside it."""
+    from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
+    from gnnctl.splits import find_target, split_nodes
+
+    with ArtifactWriter(folder / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        typed_graph().write(writer)
+    graph = Graph.open(folder / "graph")
+    split = split_nodes(graph, find_target(graph, "paper.area"), seed=1)
+    parent = Parent("graph", Artifact.open(folder / "graph"))
+    with ArtifactWriter(folder / "split", Recipe("split", "split", 1, {}, [parent])) as writer:
+        split.write(writer)
+    return folder / "split"

@@ -1,0 +1,206 @@
+"""Batches for a model, made by background threads: sampled or read, features gathered, copied to the device."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from gnnctl.graph.batch import Batch
+from gnnctl.graph.graph import Graph
+from gnnctl.sampling.merge import check_mergeable, merge_columns
+from gnnctl.sampling.ordered import ordered_map
+from gnnctl.sampling.records import Block
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.seeds import batches
+from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.sampling.stream import StreamRecords
+from gnnctl.sampling.subgraph import Subgraph
+
+Source = Sampler | SubgraphRecords | StreamRecords
+
+
+class _Work(NamedTuple):
+    """One batch to be made."""
+
+    structure: Callable[[], Subgraph]
+    labels: np.ndarray | None
+
+
+class Loader:
+    """The batches of one part and epoch, in a fixed order; may be iterated several times (a stream only once).
+
+    The native code of the threads releases the GIL, so that they work while the model trains. The same batches come
+    from any source of the same recipe and with any number of threads. Memory: ``ahead`` batches.
+
+    Args:
+        source: a sampler (on the fly), stored records, or a stream of them.
+        graph: where the features are.
+        node_type: of the seeds.
+        seeds: (n,) int64 distinct rows. Records hold their own: then only ``labels`` refers to these.
+        labels: of ``seeds``; None takes those that records hold.
+        batch_size: seeds a batch. Records of single seeds are merged to this size; those of batches keep theirs.
+        shuffle_seed: keyed order from this seed; None keeps the order of ``seeds``. Records are in order already.
+        epoch: 1.. for training, 0 for evaluation.
+        part: of the records: train, val or test.
+        num_threads: 0 works in the calling thread.
+        ahead: batches ready or under way; default two a thread.
+        device: where batches go; to a GPU from page-locked memory, on a stream of its own.
+        degrees: also gather degrees (models with ``needs_degree``).
+        prepare: called with each batch in its thread, for example to build transposed views ahead.
+
+    Raises:
+        UsageError: records of single seeds that do not merge.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        graph: Graph,
+        node_type: str,
+        seeds: np.ndarray,
+        labels: np.ndarray | None = None,
+        *,
+        batch_size: int = 1024,
+        shuffle_seed: int | None = None,
+        epoch: int = 0,
+        part: str = "train",
+        num_threads: int = 1,
+        ahead: int | None = None,
+        device: torch.device | str = "cpu",
+        degrees: bool = False,
+        prepare: Callable[[Batch], Any] | None = None,
+    ) -> None:
+        self._source = source
+        self._graph = graph
+        self._node_type = node_type
+        self._seeds = seeds
+        self._labels = labels
+        self._batch_size = batch_size
+        self._shuffle_seed = shuffle_seed
+        self._epoch = epoch
+        self._part = part
+        self._num_threads = num_threads
+        self._ahead = ahead
+        self._device = torch.device(device)
+        self._degrees = degrees
+        self._prepare = prepare
+        if not isinstance(source, Sampler) and source.description.unit == "seed":
+            check_mergeable(source.description.spec)
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        if isinstance(self._source, Sampler):
+            return -(-len(self._seeds) // self._batch_size)
+        records = self._source.description.segment(self._part, self._epoch, "the source").records
+        return records if self._source.description.unit == "batch" else -(-records // self._batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._device.type != "cuda":
+            made = ordered_map(self._make, self._work(), self._num_threads, self._ahead)
+            return made if self._device.type == "cpu" else (batch.to(self._device) for batch in made)
+        return self._on_gpu()
+
+    def _work(self) -> Iterator[_Work]:
+        source = self._source
+        if isinstance(source, Sampler):
+            lookup = _Lookup(self._seeds, self._labels)
+            for seeds in batches(
+                self._seeds,
+                self._batch_size,
+                shuffle=self._shuffle_seed is not None,
+                seed=self._shuffle_seed or 0,
+                epoch=self._epoch,
+            ):
+                yield _Work(lambda s=seeds: source.sample(s, self._node_type, self._epoch), lookup.of(seeds))  # type: ignore[misc]
+            return
+        blocks = source.blocks(self._part, self._epoch)
+        merged = source.description.unit == "seed"
+        lookup = _Lookup(self._seeds, self._labels)
+        for block in _sized(blocks, self._batch_size) if merged else blocks:
+            if merged:
+                labels = block.labels if self._labels is None else lookup.of(block.columns.seeds)
+                yield _Work(lambda b=block: merge_columns(b.columns), labels)  # type: ignore[misc]
+                continue
+            for i, count in enumerate(block.columns.seed_counts):
+                start = int(block.columns.seed_counts[:i].sum())
+                seeds = block.columns.seeds[start : start + int(count)]
+                labels = block.labels_of(i) if self._labels is None else lookup.of(seeds)
+                yield _Work(lambda b=block, i=i: b.columns.subgraph(i), labels)  # type: ignore[misc]
+
+    def _make(self, work: _Work) -> Batch:
+        pin = self._device.type == "cuda"
+        batch = Batch.from_subgraph(work.structure(), self._graph, work.labels, degrees=self._degrees, pin=pin)
+        if self._prepare is not None:
+            self._prepare(batch)
+        return batch
+
+    def _on_gpu(self) -> Iterator[Batch]:
+        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+
+        def make(work: _Work) -> tuple[Batch, torch.cuda.Event]:
+            batch = self._make(work)
+            with torch.cuda.stream(stream):
+                moved = batch.to(self._device, non_blocking=True)
+                copied = stream.record_event()
+            copied.synchronize()  # the page-locked memory is let go of when this returns
+            return moved, copied
+
+        for batch, copied in ordered_map(make, self._work(), self._num_threads, self._ahead):
+            current = torch.cuda.current_stream(self._device)
+            current.wait_event(copied)
+            for tensor in _tensors(batch):
+                tensor.record_stream(current)
+            yield batch
+
+
+class _Lookup:
+    """Labels by seed."""
+
+    def __init__(self, seeds: np.ndarray, labels: np.ndarray | None) -> None:
+        self._labels = labels
+        self._order = np.argsort(seeds, kind="stable") if labels is not None else np.zeros(0, np.int64)
+        self._sorted = seeds[self._order]
+
+    def of(self, seeds: np.ndarray) -> np.ndarray | None:
+        if self._labels is None:
+            return None
+        at = np.minimum(np.searchsorted(self._sorted, seeds), len(self._sorted) - 1)
+        if len(seeds) and (len(self._sorted) == 0 or not np.array_equal(self._sorted[at], seeds)):
+            raise ValueError("seeds: a record has a seed that is not among them")
+        return self._labels[self._order[at]] if len(seeds) else self._labels[:0]
+
+
+def _sized(blocks: Iterator[Block], size: int) -> Iterator[Block]:
+    """The same records in blocks of exactly ``size`` (the last may be smaller)."""
+    waiting: list[Block] = []
+    count = 0
+    for block in blocks:
+        while len(block):
+            taken = block.rows(0, min(size - count, len(block)))
+            block = block.rows(len(taken), len(block))
+            waiting.append(taken)
+            count += len(taken)
+            if count == size:
+                yield Block.joined(waiting)
+                waiting, count = [], 0
+    if waiting:
+        yield Block.joined(waiting)
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in a batch, through dataclasses, containers and objects."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from _tensors(getattr(value, field.name))
+    elif hasattr(value, "__dict__"):
+        yield from _tensors(vars(value))

@@ -1,0 +1,88 @@
+"""Sampling the records of a plan, in order, on several threads."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gnnctl.graph.graph import Graph
+from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.ordered import ordered_map
+from gnnctl.sampling.plan import RecordPlan, Task
+from gnnctl.sampling.records import Block, record_digests, to_arrow
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import SampleSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Produced(NamedTuple):
+    """Some consecutive records of one part and epoch, ready to be written.
+
+    Attributes:
+        batch: a row each.
+        digests: 32 bytes each.
+        part, epoch: of all of them.
+        seeds, nodes, edges: counts over all of them.
+    """
+
+    batch: "pa.RecordBatch"
+    digests: bytes
+    part: str
+    epoch: int
+    seeds: int
+    nodes: int
+    edges: int
+
+
+@dataclass(frozen=True)
+class Producer:
+    """Makes the records of a plan.
+
+    Attributes:
+        graph: sampled from.
+        spec: how.
+        plan: which.
+        node_type: of the seeds.
+        labels: by part, of its rows in the plan; ascending rows.
+    """
+
+    graph: Graph
+    spec: SampleSpec
+    plan: RecordPlan
+    node_type: str
+    labels: dict[str, np.ndarray]
+
+    @property
+    def layout(self) -> Layout:
+        """What the records have in common."""
+        return Layout.of(self.graph, self.spec.hops, self.node_type, self.spec.disjoint)
+
+    def records(self, first: int, last: int, num_threads: int) -> Generator[Produced, None, None]:
+        """Records ``first`` to ``last - 1``, in order, whatever the number of threads."""
+        sampler, layout = Sampler(self.graph, self.spec, num_threads=max(1, num_threads)), self.layout
+
+        def make(task: Task) -> Produced:
+            subgraphs = [sampler.sample(seeds, self.node_type, task.epoch) for seeds in task.seeds]
+            columns = RecordColumns.of(subgraphs, layout)
+            labels = labels_at(self.plan.parts[task.part], self.labels[task.part], columns.seeds)
+            block = Block(columns, task.first, task.part, task.epoch, labels)
+            return Produced(
+                to_arrow(block),
+                record_digests(block),
+                task.part,
+                task.epoch,
+                len(columns.seeds),
+                len(columns.nodes),
+                len(columns.edge_row),
+            )
+
+        return ordered_map(make, self.plan.tasks(first, last), num_threads)
+
+
+def labels_at(rows: np.ndarray, labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Labels of ``seeds``, given those of ascending ``rows``, among which they are."""
+    found: np.ndarray = labels[np.searchsorted(rows, seeds)]
+    return found

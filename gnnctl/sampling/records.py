@@ -1,0 +1,231 @@
+"""Records of sampled subgraphs as Arrow: one schema, whatever the types of the graph."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gnnctl.errors import ArtifactError
+from gnnctl.graph.graph import Graph
+from gnnctl.sampling.columns import Layout, RecordColumns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass
+class Block:
+    """Some consecutive records of one part and epoch.
+
+    Attributes:
+        columns: their structure.
+        first: sample_id of the first; the others follow.
+        part: train, val or test.
+        epoch: 0 for val and test.
+        labels: of all seeds, (S,) int64 or float32, or (S, C) float32; None where there are none.
+    """
+
+    columns: RecordColumns
+    first: int
+    part: str
+    epoch: int
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def rows(self, start: int, end: int) -> "Block":
+        """Records ``start`` to ``end - 1``."""
+        c = self.columns
+        seeds = slice(int(c.seed_counts[:start].sum()), int(c.seed_counts[:end].sum()))
+        labels = None if self.labels is None else self.labels[seeds]
+        return Block(c.records(start, end), self.first + start, self.part, self.epoch, labels)
+
+    @classmethod
+    def joined(cls, blocks: "list[Block]") -> "Block":
+        """Consecutive blocks as one."""
+        if len(blocks) == 1:
+            return blocks[0]
+        first = blocks[0]
+        labels = None if first.labels is None else np.concatenate([b.labels for b in blocks if b.labels is not None])
+        columns = RecordColumns.joined([b.columns for b in blocks])
+        return cls(columns, first.first, first.part, first.epoch, labels)
+
+    def labels_of(self, record: int) -> np.ndarray | None:
+        """Labels of one record's seeds."""
+        if self.labels is None:
+            return None
+        start = int(self.columns.seed_counts[:record].sum())
+        return self.labels[start : start + int(self.columns.seed_counts[record])]
+
+
+def record_schema() -> "pa.Schema":
+    """The columns of every record; schemas/README.md says what each holds."""
+    import pyarrow as pa
+
+    seed = pa.struct(
+        [
+            ("type", pa.string()),
+            ("node", pa.int64()),
+            ("role", pa.string()),
+            ("group", pa.int32()),
+            ("time", pa.int64()),
+        ]
+    )
+    return pa.schema(
+        [
+            ("sample_id", pa.int64()),
+            ("split", pa.string()),
+            ("epoch", pa.int32()),
+            ("seeds", pa.list_(seed)),
+            ("labels", pa.list_(pa.list_(pa.float64()))),
+            ("nodes", pa.list_(pa.int64())),
+            ("node_counts", pa.list_(pa.int64())),
+            ("node_group", pa.list_(pa.int32())),
+            ("edge_row", pa.list_(pa.int32())),
+            ("edge_col", pa.list_(pa.int32())),
+            ("edge_counts", pa.list_(pa.int64())),
+            ("edge_pos", pa.list_(pa.int64())),
+        ]
+    )
+
+
+def label_kind(labels: np.ndarray | None) -> str | None:
+    """How labels are read back: ``int64``, ``float32``, or ``float32[C]`` for C numbers a seed."""
+    if labels is None:
+        return None
+    if labels.ndim == 2:
+        return f"float32[{labels.shape[1]}]"
+    return "float32" if labels.dtype.kind == "f" else "int64"
+
+
+def to_arrow(block: Block) -> "pa.RecordBatch":
+    """The block's records, a row each."""
+    import pyarrow as pa
+
+    c, count, seeds = block.columns, len(block), len(block.columns.seeds)
+    lists = {
+        "nodes": (c.nodes, c.node_counts.sum(axis=(1, 2))),
+        "node_counts": (c.node_counts.ravel(), _repeated(count, c.node_counts)),
+        "edge_row": (c.edge_row, c.edge_counts.sum(axis=(1, 2))),
+        "edge_col": (c.edge_col, c.edge_counts.sum(axis=(1, 2))),
+        "edge_counts": (c.edge_counts.ravel(), _repeated(count, c.edge_counts)),
+        "edge_pos": (c.edge_pos, c.edge_counts.sum(axis=(1, 2))),
+    }
+    if c.node_group is not None:
+        lists["node_group"] = (c.node_group, c.node_counts.sum(axis=(1, 2)))
+    schema = record_schema()
+    arrays: dict[str, Any] = {name: _list(pa.array(v), lengths) for name, (v, lengths) in lists.items()}
+    arrays["sample_id"] = pa.array(np.arange(block.first, block.first + count))
+    arrays["split"] = pa.repeat(block.part, count)
+    arrays["epoch"] = pa.repeat(pa.scalar(block.epoch, pa.int32()), count)
+    starts = np.cumsum(c.seed_counts) - c.seed_counts
+    group = np.arange(seeds, dtype=np.int32) - np.repeat(starts, c.seed_counts).astype(np.int32)
+    parts = [
+        pa.repeat(c.layout.node_type, seeds),
+        pa.array(c.seeds),
+        pa.repeat("node", seeds),
+        pa.array(group),
+        pa.nulls(seeds, pa.int64()),
+    ]
+    seed_type = schema.field("seeds").type.value_type
+    arrays["seeds"] = _list(pa.StructArray.from_arrays(parts, fields=list(seed_type)), c.seed_counts)
+    if block.labels is not None:
+        values = np.ascontiguousarray(block.labels, dtype=np.float64).reshape(seeds, -1)
+        inner = _list(pa.array(values.ravel()), np.full(seeds, values.shape[1] if seeds else 1))
+        arrays["labels"] = _list(inner, c.seed_counts)
+    columns = [arrays[f.name] if f.name in arrays else pa.nulls(count, f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph: Graph, where: str) -> Block:
+    """Read records of one part and epoch, and check every number in them.
+
+    Args:
+        batch: at least one row.
+        layout: of the artifact or stream they are from.
+        kind: see :func:`label_kind`.
+        graph: that they were sampled from.
+        where: their file, for messages.
+
+    Raises:
+        ArtifactError: the records are damaged or of another graph.
+    """
+    if not batch.schema.equals(record_schema()):
+        raise ArtifactError(f"{where}: the columns are not those of sampled subgraphs", fix="make the records again")
+    count, hops = batch.num_rows, layout.hops
+    parts, epochs = batch.column("split").unique().to_pylist(), batch.column("epoch").unique().to_pylist()
+    try:
+        if len(parts) != 1 or len(epochs) != 1:
+            raise ValueError("records of several parts in one batch")
+        optional = {"labels", "node_group"}
+        if nulls := [f.name for f in batch.schema if f.name not in optional and batch.column(f.name).null_count]:
+            raise ValueError(f"{nulls[0]} is null")
+        seeds = batch.column("seeds")
+        columns = RecordColumns(
+            layout=layout,
+            seeds=_values(seeds.flatten().field("node")),
+            seed_counts=_values(seeds.value_lengths()).astype(np.int64),
+            nodes=_values(batch.column("nodes").flatten()),
+            node_counts=_values(batch.column("node_counts").flatten()).reshape(count, len(layout.node_types), hops + 1),
+            node_group=_values(batch.column("node_group").flatten()) if layout.disjoint else None,
+            edge_row=_values(batch.column("edge_row").flatten()),
+            edge_col=_values(batch.column("edge_col").flatten()),
+            edge_pos=_values(batch.column("edge_pos").flatten()),
+            edge_counts=_values(batch.column("edge_counts").flatten()).reshape(count, len(layout.edge_types), hops),
+        )
+        labels = _labels(batch.column("labels"), kind, len(columns.seeds))
+    except (ValueError, TypeError) as error:
+        raise ArtifactError(f"{where}: {error}", fix="make the records again") from None
+    columns.check(graph, where)
+    return Block(columns, batch.column("sample_id")[0].as_py(), parts[0], epochs[0], labels)
+
+
+def record_digests(block: Block) -> bytes:
+    """32 bytes a record: SHA-256 of its values, whatever file, shard or batch of rows it is in."""
+    c, digests = block.columns, []
+    nodes = np.cumsum(c.node_counts.sum(axis=(1, 2)))
+    edges = np.cumsum(c.edge_counts.sum(axis=(1, 2)))
+    seeds = np.cumsum(c.seed_counts)
+    kind = label_kind(block.labels)
+    for i in range(len(block)):
+        n, e, s = (slice(int(ends[i - 1]) if i else 0, int(ends[i])) for ends in (nodes, edges, seeds))
+        head = [block.first + i, block.part, block.epoch, c.layout.node_type, kind]
+        head += [c.node_counts[i].tolist(), c.edge_counts[i].tolist()]
+        digest = hashlib.sha256(json.dumps(head, separators=(",", ":")).encode())
+        groups = [] if c.node_group is None else [c.node_group[n]]
+        labels = [] if block.labels is None else [np.ascontiguousarray(block.labels[s])]
+        for values in [c.seeds[s], *labels, c.nodes[n], *groups, c.edge_row[e], c.edge_col[e], c.edge_pos[e]]:
+            digest.update(values.data)
+        digests.append(digest.digest())
+    return b"".join(digests)
+
+
+def _repeated(count: int, values: np.ndarray) -> np.ndarray:
+    return np.full(count, values[0].size if count else 0)
+
+
+def _list(values: "pa.Array", lengths: np.ndarray) -> "pa.Array":
+    import pyarrow as pa
+
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    if offsets[-1] >= 2**31:
+        raise ArtifactError("a record has more than 2^31 entries", fix="lower --batch-size or --num-neighbors")
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
+
+
+def _values(array: "pa.Array") -> np.ndarray:
+    values: np.ndarray = array.to_numpy(zero_copy_only=True)
+    return values
+
+
+def _labels(column: "pa.Array", kind: str | None, seeds: int) -> np.ndarray | None:
+    if kind is None:
+        return None
+    values = _values(column.flatten().flatten())
+    if kind.endswith("]"):
+        return values.reshape(seeds, int(kind[len("float32[") : -1])).astype(np.float32)
+    return values.reshape(seeds).astype(kind)

@@ -1,0 +1,246 @@
+"""Write sampled subgraphs: gnnctl sample run/split -o run/samples --num-neighbors 15,10 --batch-size 1024 --epochs 3"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from gnnctl import options
+from gnnctl.console import Console, table
+
+if TYPE_CHECKING:
+    from gnnctl.artifacts import Recipe
+    from gnnctl.sampling.description import Description
+    from gnnctl.sampling.produce import Producer
+
+_DRAWING, _WRITING = "Drawing", "Writing"
+
+
+def sample(
+    sources: Annotated[list[Path], typer.Argument(metavar="SPLIT", help="Split artifact; with --join, the shards.")],
+    output: options.Output,
+    num_neighbors: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Fan-out per hop, -1 for all: "15,10" for every edge type, "src rel dst=15,10" for one.',
+            rich_help_panel=_DRAWING,
+        ),
+    ] = None,
+    fan_out_budget: Annotated[
+        str | None,
+        typer.Option(
+            help='Most neighbours of a node over all its edge types, per hop: "30,20".', rich_help_panel=_DRAWING
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Draw neighbours with replacement.", rich_help_panel=_DRAWING)
+    ] = False,
+    disjoint: Annotated[
+        bool, typer.Option("--disjoint", help="Give every seed a tree of its own.", rich_help_panel=_DRAWING)
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
+    epochs: Annotated[int, typer.Option(help="Training epochs to sample.", min=1, rich_help_panel=_WRITING)] = 1,
+    unit: Annotated[
+        Literal["batch", "seed"],
+        typer.Option(
+            help="A record for each batch, or for each seed (merged when training).", rich_help_panel=_WRITING
+        ),
+    ] = "batch",
+    format: Annotated[
+        Literal["parquet", "arrow"],
+        typer.Option(help="Parquet for exchange, Arrow for the fastest reading.", rich_help_panel=_WRITING),
+    ] = "parquet",
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Write one part only, as 1/4 to 4/4 of four.", show_default=False, rich_help_panel=_WRITING),
+    ] = None,
+    join: Annotated[
+        bool, typer.Option("--join", help="Make the shards named one artifact.", rich_help_panel=_WRITING)
+    ] = False,
+    threads: Annotated[
+        int, typer.Option(help="Sampling threads; no result depends on it.", min=1, rich_help_panel=_WRITING)
+    ] = 2,
+    graph: Annotated[
+        Path | None, typer.Option(help="Where the graph lies, if moved.", show_default=False, rich_help_panel=_WRITING)
+    ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the split of the shards lies, if moved.", show_default=False, rich_help_panel=_WRITING
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    config: options.Config = None,
+    traceback: options.Traceback = False,
+) -> None:
+    """Sample the neighbourhoods of a split's seeds into an artifact, or with -o - into a pipe."""
+    from gnnctl.artifacts import Parent, Recipe
+    from gnnctl.errors import UsageError
+    from gnnctl.sampling.description import Description
+    from gnnctl.sampling.merge import check_mergeable
+    from gnnctl.sampling.plan import RecordPlan, Shard
+    from gnnctl.sampling.produce import Producer
+    from gnnctl.sampling.spec import SampleSpec
+    from gnnctl.splits import NodeSplit
+
+    console = Console("sample", json=json, quiet=quiet)
+    if join:
+        _join(console, sources, output, split, dry_run, force)
+        return
+    if len(sources) != 1:
+        raise UsageError(f"{len(sources)} splits are named", fix="name one, or pass --join to join shards")
+    opened = NodeSplit.open(sources[0], graph)
+    spec = SampleSpec.parse(opened.graph, num_neighbors or [], fan_out_budget, replace, disjoint, seed)
+    if unit == "seed":
+        check_mergeable(spec)
+    part = Shard.parse(shard) if shard is not None else None
+    parts = {name: rows for name, (rows, _) in opened.parts.items()}
+    labels = {name: values for name, (_, values) in opened.parts.items()}
+    plan = RecordPlan(parts, unit, batch_size, epochs, seed)
+    producer = Producer(opened.graph, spec, plan, opened.target.node_type, labels)
+    assert opened.artifact is not None
+    resolved: dict[str, Any] = {
+        **spec.to_json(),
+        "unit": unit,
+        "batch_size": batch_size if unit == "batch" else 1,
+        "epochs": epochs,
+        "format": format,
+        "shard": None if part is None else part.to_json(),
+    }
+    recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)])
+    description = Description.of(producer)
+    bounds = (0, plan.records) if part is None else part.bounds(plan.records)
+    if str(output) == "-":
+        if part is not None or json:
+            raise UsageError(f"-o - does not go with {'--json' if json else '--shard'}", fix="name a folder with -o")
+        _stream(console, recipe, description, producer, threads, dry_run)
+    else:
+        _write(console, output, recipe, description, producer, bounds, threads, dry_run, force)
+
+
+def _write(
+    console: Console,
+    output: Path,
+    recipe: "Recipe",
+    description: "Description",
+    producer: "Producer",
+    bounds: tuple[int, int],
+    threads: int,
+    dry_run: bool,
+    force: bool,
+) -> None:
+    from contextlib import closing
+
+    from gnnctl.artifacts import ArtifactWriter, finished
+    from gnnctl.sampling.store import RecordsWriter
+
+    if done := finished(output, recipe, force):
+        console.log(f"{output} is up to date: same split, same options; nothing to do")
+        _report(console, output, done.manifest.summary, done=False)
+        return
+    first, last = bounds
+    if dry_run:
+        console.log(f"{output} would be written: {last - first:,} records; a sample of them measures the size")
+        _report(console, output, _estimate(producer, first, last), done=False)
+        return
+    with ArtifactWriter(output, recipe, force=force, resume=True) as writer:
+        records = RecordsWriter(writer, description, recipe.options["format"])
+        if records.done:
+            console.log(f"{output}: going on after {records.done:,} records")
+        try:
+            with (
+                closing(producer.records(first + records.done, last, threads)) as made,
+                console.progress(total=last - first, desc="sampling", unit="record") as bar,
+            ):
+                bar.update(records.done)
+                for produced in made:
+                    records.append(produced)
+                    bar.update(produced.batch.num_rows)
+        except BaseException:
+            records.abort()
+            raise
+        records.close()
+        summary = writer.summary
+    console.log(f"wrote {output}")
+    _report(console, output, summary, done=True)
+
+
+def _stream(
+    console: Console, recipe: "Recipe", description: "Description", producer: "Producer", threads: int, dry_run: bool
+) -> None:
+    """Records go to stdout, everything that is said to stderr; a reader that leaves ends it all quietly."""
+    import os
+    import sys
+    from contextlib import closing
+
+    from gnnctl.errors import UsageError
+    from gnnctl.sampling.stream import write_stream
+
+    if dry_run:
+        console.log(f"{description.records:,} records would be sent")
+        return
+    if sys.stdout.isatty():
+        raise UsageError(
+            "-o - would write binary records to the terminal", fix="pipe it, for example into gnnctl train -"
+        )
+    sys.stdout.flush()
+    with (
+        os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0) as pipe,
+        closing(producer.records(0, description.records, threads)) as made,
+        console.progress(made, total=description.records, desc="sampling", unit="record", unit_scale=True) as bar,
+    ):
+        whole = write_stream(pipe, recipe, description, bar)
+    console.log(f"sent {description.records:,} records" if whole else "the reader has gone; stopped")
+
+
+def _join(console: Console, sources: list[Path], output: Path, split: Path | None, dry_run: bool, force: bool) -> None:
+    from gnnctl.artifacts import ArtifactWriter, finished
+    from gnnctl.errors import UsageError
+    from gnnctl.sampling.join import join, joined_recipe
+
+    if str(output) == "-":
+        raise UsageError("-o - does not go with --join", fix="name a folder with -o")
+    recipe, shards = joined_recipe(sources, split)
+    if done := finished(output, recipe, force):
+        console.log(f"{output} is up to date: these shards make it already; nothing to do")
+        _report(console, output, done.manifest.summary, done=False)
+        return
+    if dry_run:
+        console.log(f"{output} would be made of {len(shards)} shards")
+        records = sum(shard.manifest.summary["records"] for shard in shards)
+        console.result({"output": str(output), "done": False, "records": records}, f"{records:,} records")
+        return
+    with ArtifactWriter(output, recipe, force=force) as writer:
+        join(writer, shards)
+        summary = writer.summary
+    console.log(f"wrote {output}")
+    _report(console, output, summary, done=True)
+
+
+def _estimate(producer: "Producer", first: int, last: int) -> dict[str, Any]:
+    """Counts over the records of a few tasks, scaled to all."""
+    from itertools import islice
+
+    seen = list(islice(producer.records(first, last, 0), 4))
+    records = sum(p.batch.num_rows for p in seen)
+    scale = (last - first) / records if records else 0.0
+    names = ("seeds", "nodes", "edges")
+    return {"records": last - first, **{n: round(scale * sum(getattr(p, n) for p in seen)) for n in names}}
+
+
+def _report(console: Console, output: Path, summary: dict[str, Any], *, done: bool) -> None:
+    counts = {name: summary[name] for name in ("records", "seeds", "nodes", "edges")}
+    rows: dict[str, dict[str, Any]] = {}
+    for shard in summary.get("shards", []):
+        row = rows.setdefault(shard["split"], dict.fromkeys(["epochs", *counts], 0) | {"epochs": set()})
+        row["epochs"].add(shard["epoch"])
+        for name in counts:
+            row[name] += shard[name]
+    lines = [[part, len(row["epochs"]), *(row[name] for name in counts)] for part, row in rows.items()]
+    if not lines:
+        lines = [["all", "-", *counts.values()]]
+    console.result({"output": str(output), "done": done, **counts}, table(["part", "epochs", *counts], lines))
