@@ -1,0 +1,74 @@
+"""From what is known of a node to its first representation."""
+
+import torch
+from torch import Tensor, nn
+
+from gnnctl.nn.models.options import Activation, Norm
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "leaky_relu": nn.LeakyReLU,
+    "tanh": nn.Tanh,
+}
+
+
+def activation_of(name: Activation) -> nn.Module:
+    """A module for the activation's name."""
+    return _ACTIVATIONS[name]()
+
+
+class NodeEmbedding(nn.Module):
+    """A learned vector for every node of a type: one that all share, plus each node's own.
+
+    Own vectors start at zero, so a node that training never met, and one that the graph did not have (an id that is
+    negative or too large), stands for its type's average rather than for noise.
+
+    Args:
+        num_nodes: of the type when the model was built.
+        channels: width of the vectors; 0 for the shared one alone.
+        out_channels: width of the result, (n, out_channels).
+    """
+
+    def __init__(self, num_nodes: int, channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.num_nodes = num_nodes
+        self.shared = nn.Parameter(torch.empty(out_channels))
+        self.own = nn.Embedding(num_nodes, channels) if channels and num_nodes else None
+        self.lin = nn.Linear(channels, out_channels, bias=False) if self.own is not None else None
+        nn.init.normal_(self.shared, std=out_channels**-0.5)
+        if self.own is not None:
+            nn.init.zeros_(self.own.weight)
+
+    def forward(self, node_id: Tensor) -> Tensor:
+        """(n, out_channels) of (n,) int64 rows in the graph."""
+        shared = self.shared.expand(node_id.shape[0], -1)
+        if self.own is None or self.lin is None:
+            return shared
+        known = (node_id >= 0) & (node_id < self.num_nodes)
+        own = self.own(torch.where(known, node_id, 0)) * known[:, None].to(shared.dtype)
+        result: Tensor = shared + self.lin(own)
+        return result
+
+
+class RowNorm(nn.Module):
+    """The normalisation of a layer's output; batch statistics need two rows, fewer take the running ones."""
+
+    def __init__(self, kind: Norm, channels: int) -> None:
+        super().__init__()
+        self.batch = nn.BatchNorm1d(channels) if kind == "batch" else None
+        self.layer = nn.LayerNorm(channels) if kind == "layer" else None
+
+    def forward(self, h: Tensor) -> Tensor:
+        """(n, channels)."""
+        result = h
+        if self.layer is not None:
+            result = self.layer(h)
+        elif self.batch is not None:
+            if self.training and h.shape[0] < 2:
+                norm = self.batch
+                result = nn.functional.batch_norm(h, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+            else:
+                result = self.batch(h)
+        return result

@@ -1,0 +1,183 @@
+"""The model over typed graphs, of which a homogeneous one is the case of one type."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from gnnctl.errors import UsageError
+from gnnctl.graph.batch import Batch, Degrees
+from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
+from gnnctl.nn.models.layer import LayerEdges, TypedLayer, module_name
+from gnnctl.nn.models.options import ModelOptions
+
+
+class GNN(nn.Module):
+    """Rounds of message passing towards one node type.
+
+    Only node and edge types from which the target can still be reached are computed, and of a sampled batch only
+    the nodes that a later layer uses.
+
+    Args:
+        options: the architecture.
+        schema: types and widths of the graph.
+        node_type: whose nodes get outputs.
+        out_channels: width of the outputs.
+
+    Raises:
+        UsageError: the target is unknown, or options do not fit the graph.
+    """
+
+    exact_layers = True
+
+    def __init__(self, options: ModelOptions, schema: GraphSchema, node_type: str, out_channels: int) -> None:
+        super().__init__()
+        if node_type not in schema.nodes:
+            raise UsageError(f"the graph has no node type '{node_type}'", fix=f"it has {', '.join(schema.nodes)}")
+        self.options = options
+        self.node_type = node_type
+        self.num_layers = options.layers
+        self.out_channels = out_channels
+        homogeneous = schema.is_homogeneous
+        self.needs_degree = options.name in ("gcn", "gin")
+        self.adds_self_loops = homogeneous and options.name == "gat"
+        bare = homogeneous and schema.nodes[node_type].features > 0
+        self.encoded = not bare if options.encode is None else options.encode
+        if not self.encoded and not bare:
+            raise UsageError("encode false needs one node type with features", fix="leave the option away")
+
+        # From the outputs backwards: the node types whose representation each layer's input must have.
+        self.needed: list[list[str]] = [[node_type]]
+        followed: list[dict[EdgeType, int]] = []
+        for _ in range(options.layers):
+            used = [t for t in schema.edges if t.dst in self.needed[0]]
+            followed.insert(0, dict.fromkeys(used, 0))
+            sources = {t.src for t in used} | set(self.needed[0])
+            self.needed.insert(0, [name for name in schema.nodes if name in sources])
+
+        kind = options.activation or ("elu" if options.name == "gat" else "relu")
+        self.encoders = nn.ModuleDict()
+        if self.encoded:
+            for name in self.needed[0]:
+                node = schema.nodes[name]
+                self.encoders[module_name(name)] = (
+                    nn.Linear(node.features, options.hidden)
+                    if node.features
+                    else NodeEmbedding(node.num_nodes, options.embedding, options.hidden)
+                )
+        self.activation = activation_of(kind)
+        self.first_dropout = nn.Dropout(_first_dropout(options, self.encoded))
+        self.hidden_dropout = nn.Dropout(options.dropout if self.encoded else 0.0)
+        widths = [options.hidden] * (options.layers + 1)
+        if not self.encoded:
+            widths[0], widths[-1] = schema.nodes[node_type].features, out_channels
+        self.layers = nn.ModuleList(
+            TypedLayer(
+                options,
+                {t: schema.edges[t] for t in followed[i]},
+                self.needed[i + 1],
+                widths[i],
+                widths[i + 1],
+                homogeneous=homogeneous,
+                hidden=self.encoded or i + 1 < options.layers,
+            )
+            for i in range(options.layers)
+        )
+        self.output = nn.Linear(options.hidden, out_channels) if self.encoded else None
+
+    def first_parameters(self) -> list[str]:
+        """Names of the parameters of the encoders and of the first layer."""
+        return [name for name, _ in self.named_parameters() if name.startswith(("encoders.", "layers.0."))]
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Compute ahead what this model's forward and backward need of the batch's structure."""
+        return batch.prepare(self.num_layers, first=self.encoded, self_loops=self.adds_self_loops)
+
+    def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
+        """(num_seeds, out_channels) logits.
+
+        Args:
+            batch: a whole graph or a sampled part.
+            edge_mask: by edge type (E,), multiplies every message on the edge in all layers.
+        """
+        if self.needs_degree and batch.degree is None and batch.node_counts is not None:
+            raise ValueError(f"{self.options.name} needs degrees in the whole graph: Batch.from_subgraph(degrees=True)")
+        last = self.num_layers
+        within = batch.within(last)
+        x = {t: v if v is None or batch.node_counts is None else v[: within[t]] for t, v in batch.x.items()}
+        ids = {t: v if batch.node_counts is None else v[: within[t]] for t, v in batch.node_id.items()}
+        h = self.encode(x, ids)
+        for i in range(last):
+            kept = batch.within(last - 1 - i)
+            h_dst = {t: v if batch.node_counts is None else v[: kept[t]] for t, v in h.items()}
+            h = self.layer(i, h, h_dst, self._edges(batch, i, edge_mask or {}))
+        return self.head(batch.seeds_of(h[self.node_type]))
+
+    def _edges(self, batch: Batch, layer: int, edge_mask: Mapping[EdgeType, Tensor]) -> LayerEdges:
+        index = batch.trimmed(layer, self.num_layers)
+        whole = batch.node_counts is None
+
+        def first(values: Mapping[EdgeType, Tensor | None]) -> dict[EdgeType, Tensor]:
+            return {
+                t: v if whole else v[: index[t].num_edges] for t, v in values.items() if v is not None and t in index
+            }
+
+        degree = batch.degree or {}
+        return LayerEdges(
+            edge_index=index,
+            edge_weight=first(batch.edge_weight),
+            edge_attr=first(batch.edge_attr),
+            degree={
+                t: Degrees(d.src[: index[t].num_src], d.dst[: index[t].num_dst], d.in_edges[: index[t].num_dst])
+                for t, d in degree.items()
+            }
+            if self.needs_degree
+            else {},
+            edge_mask=first(edge_mask),
+        )
+
+    # -- layer by layer, for exact inference --------------------------------------------------------------------------
+
+    def encode(self, x: Mapping[str, Tensor | None], node_id: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """First representations (n, width), by node type; types that are never needed are left out.
+
+        Args:
+            x: by node type (n, F) features, None for types without.
+            node_id: by node type (n,) int64 rows in the graph.
+        """
+        found: dict[str, Tensor] = {}
+        for name in self.needed[0]:
+            if name not in node_id:
+                continue
+            features = x.get(name)
+            if not self.encoded:
+                if features is None:
+                    raise ValueError(f"the model takes features of '{name}', the batch has none")
+                found[name] = self.first_dropout(features)
+                continue
+            encoder = self.encoders[module_name(name)]
+            if isinstance(encoder, NodeEmbedding):
+                h = encoder(node_id[name])
+            elif features is None:
+                raise ValueError(f"the model takes features of '{name}', the batch has none")
+            else:
+                h = encoder(self.first_dropout(features))
+            found[name] = self.hidden_dropout(self.activation(h))
+        return found
+
+    def layer(
+        self, index: int, h_src: dict[str, Tensor], h_dst: dict[str, Tensor], edges: LayerEdges
+    ) -> dict[str, Tensor]:
+        """Representations after layer ``index``, of the destination rows, by node type."""
+        found: dict[str, Tensor] = self.layers[index](h_src, h_dst, edges)
+        return found
+
+    def head(self, h: Tensor) -> Tensor:
+        """(n, out_channels) logits of representations after the last layer."""
+        return h if self.output is None else self.output(h)
+
+
+def _first_dropout(options: ModelOptions, encoded: bool) -> float:
+    if options.input_dropout is not None:
+        return options.input_dropout
+    return 0.0 if encoded else options.dropout

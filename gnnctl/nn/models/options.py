@@ -1,0 +1,90 @@
+"""What a model is made of."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args, get_origin
+
+from gnnctl.errors import UsageError
+from gnnctl.nn.ops import Reduce
+
+Norm = Literal["none", "batch", "layer"]
+Activation = Literal["relu", "elu", "gelu", "leaky_relu", "tanh"]
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Architecture of a model; every field is recorded with it.
+
+    Attributes:
+        name: sage, gcn, gat, gin, mlp, or ``package.module:Class``.
+        hidden: width of hidden layers; a GAT's heads share it.
+        layers: rounds of message passing (of an MLP: hidden layers).
+        dropout: of each layer's input, in training.
+        input_dropout: of the features; None: as ``dropout`` where they enter the first layer directly, else 0.
+        attention_dropout: of GAT's coefficients; None: as ``dropout``.
+        heads: of GAT's hidden layers.
+        output_heads: of GAT's last layer, averaged, where that gives the outputs.
+        norm: after each hidden layer.
+        activation: None: elu for gat, else relu.
+        residual: add a layer's input to its output, where the widths agree.
+        aggr: of sage.
+        encode: a Linear before the first layer and one after the last; None: where the graph is typed or a node type
+            has no features. Without, the first layer takes the features and the last gives the outputs.
+        embedding: width of the learned embedding of nodes without features; 0 for one vector per type.
+        feed_forward: a hidden Linear and an activation after each layer's aggregation.
+    """
+
+    name: str = "sage"
+    hidden: int = 128
+    layers: int = 2
+    dropout: float = 0.5
+    input_dropout: float | None = None
+    attention_dropout: float | None = None
+    heads: int = 8
+    output_heads: int = 1
+    norm: Norm = "none"
+    activation: Activation | None = None
+    residual: bool = False
+    aggr: Reduce = "mean"
+    encode: bool | None = None
+    embedding: int = 32
+    feed_forward: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            choices = get_args(_literal(field.name))
+            value = getattr(self, field.name)
+            if choices and value is not None and value not in choices:
+                raise UsageError(f"{field.name} cannot be {value!r}", fix=f"choose one of {', '.join(choices)}")
+        for name, least in (("hidden", 1), ("layers", 1), ("heads", 1), ("output_heads", 1), ("embedding", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("dropout", "input_dropout", "attention_dropout"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise UsageError(f"{name} must be at least 0 and below 1, not {value}")
+        if self.name == "gat" and self.hidden % self.heads:
+            raise UsageError(
+                f"hidden {self.hidden} cannot be shared by {self.heads} heads",
+                fix=f"make it a multiple of {self.heads}, or change heads",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "ModelOptions":
+        """Read what :meth:`to_json` wrote, or some of its fields.
+
+        Raises:
+            UsageError: an unknown field, or a value out of bounds.
+        """
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(document) - known):
+            raise UsageError(f"no such model option: {', '.join(unknown)}", fix=f"there are {', '.join(sorted(known))}")
+        return cls(**document)
+
+
+def _literal(name: str) -> Any:
+    declared: Any = {"norm": Norm, "activation": Activation, "aggr": Reduce}.get(name)
+    return declared if get_origin(declared) is Literal else None
