@@ -34,7 +34,7 @@ def test_an_exception_comes_where_its_result_would(threads):
     found = []
     try:
         for i in ordered_map(fail_at_five, range(40), threads):
-            found.append(i)
+            found.append(i)  # noqa: PERF402
     except ValueError:
         pass
     assert found == [0, 1, 2, 3, 4]

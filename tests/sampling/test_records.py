@@ -100,7 +100,7 @@ def test_damaged_records_are_refused(column, change):
     seeds = np.arange(8, dtype=np.int64) % graph.num_nodes("a")
     _, block = block_of(graph, spec, np.unique(seeds), "a", 1, 4, np.arange(len(np.unique(seeds))))
     batch = changed(to_arrow(block), column, change)
-    with pytest.raises(ArtifactError, match="^here"):
+    with pytest.raises(ArtifactError, match=r"^here"):
         from_arrow(batch, block.columns.layout, "int64", graph, "here")
 
 
