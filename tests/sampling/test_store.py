@@ -1,9 +1,12 @@
 import io
+import json
 
+import jsonschema
 import numpy as np
 import pytest
 
 from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
+from gnnctl.artifacts.manifest import SCHEMAS
 from gnnctl.errors import ArtifactError
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.join import join, joined_recipe
@@ -216,3 +219,10 @@ def test_a_stream_of_another_split_is_refused(split_path, tmp_path):
     data = stream_of(Run(split_path))
     with pytest.raises(ArtifactError, match="not here"):
         StreamRecords(io.BytesIO(data), split=tmp_path / "nowhere")
+
+
+def test_the_published_schema_describes_what_is_written(split_path, tmp_path):
+    schema = json.loads((SCHEMAS / "subgraphs.json").read_text())
+    for budget in (None, (5, 5)):
+        artifact = Run(split_path, budget=budget).write(tmp_path / f"samples{budget}")
+        jsonschema.Draft202012Validator(schema).validate(artifact.json("subgraphs"))
