@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "budget.h"
 #include "keyed.h"
 #include "node_table.h"
 
@@ -47,7 +48,7 @@ public:
                 begin_[t] = end_[t];
                 end_[t] = out_.nodes[t].rows.size();
             }
-            if (!plan_.budget.empty()) deal_budget();
+            if (!plan_.budget.empty()) deal_budgets();
             for (std::size_t e = 0; e < plan_.edge_types.size(); ++e) {
                 if (plan_.edge_types[e].wide)
                     expand<std::int64_t>(e);
@@ -309,8 +310,8 @@ private:
         next = n;
     }
 
-    // Shares each node's budget over its edge types: the level all may reach, the remainder in a keyed order.
-    void deal_budget() {
+    // What each frontier node may draw over each edge type into it, where the hop has a budget.
+    void deal_budgets() {
         const std::int64_t budget = plan_.budget[hop_];
         dealt_.resize(plan_.edge_types.size());
         for (std::size_t dst = 0; dst < plan_.num_nodes.size(); ++dst) {
@@ -331,28 +332,9 @@ private:
             takes_.push_back(wanted(type.fan_out[hop_], type.colptr[node + 1] - type.colptr[node], plan_.replace));
             total += takes_.back();
         }
-        std::vector<std::int64_t> level_takes = takes_;
-        if (budget >= 0 && total > budget) {
-            std::sort(level_takes.begin(), level_takes.end());
-            std::int64_t left = budget, level = 0;
-            for (std::size_t i = 0; i < level_takes.size(); ++i) {
-                const auto sharing = static_cast<std::int64_t>(level_takes.size() - i);
-                if (level_takes[i] * sharing > left) {
-                    level = left / sharing;
-                    left -= level * sharing;
-                    break;
-                }
-                left -= level_takes[i];
-            }
-            above_.clear();
-            for (std::size_t t = 0; t < takes_.size(); ++t)
-                if (takes_[t] > level) above_.push_back(t);
-            level_takes = takes_;
-            for (const std::size_t t : above_) level_takes[t] = level;
-            const std::uint64_t key = node_key(absorb(run_key_, kBudgetHash), dst, local);
-            picker_.distinct(key, above_.size(), static_cast<std::uint64_t>(left), [&](std::uint64_t t) { ++level_takes[above_[t]]; });
-        }
-        for (std::size_t t = 0; t < types.size(); ++t) dealt_[types[t]][local - begin_[dst]] = level_takes[t];
+        if (budget >= 0 && total > budget)
+            dealer_.deal(takes_, budget, node_key(absorb(run_key_, kBudgetHash), dst, local), picker_);
+        for (std::size_t t = 0; t < types.size(); ++t) dealt_[types[t]][local - begin_[dst]] = takes_[t];
     }
 
     const SamplerPlan& plan_;
@@ -363,7 +345,7 @@ private:
     std::vector<std::uint64_t> seed_words_;
     std::vector<std::vector<std::int64_t>> dealt_;
     std::vector<std::int64_t> takes_;
-    std::vector<std::size_t> above_;
+    BudgetDealer dealer_;
     Stage stages_[3];
     Picker picker_;
     SampledSubgraph out_;

@@ -83,7 +83,9 @@ def test_batches_hold_what_the_graph_holds(split_path):
 def test_seeds_in_any_order_find_their_labels(split_path):
     run = Run(split_path)
     rows, labels = run.split.part("train")
-    turned = Loader(Sampler(run.split.graph, run.spec), run.split.graph, "paper", rows[::-1].copy(), labels[::-1], batch_size=32, shuffle_seed=5, epoch=1, degrees=True)  # fmt: skip
+    source = Sampler(run.split.graph, run.spec)
+    chosen = {"batch_size": 32, "shuffle_seed": 5, "epoch": 1, "degrees": True}
+    turned = Loader(source, run.split.graph, "paper", rows[::-1].copy(), labels[::-1], **chosen)
     assert_same(loader(run), turned)
 
 
