@@ -1,22 +1,22 @@
-"""Predictions that do not depend on the batch: exact, layer by layer, or sampled seed by seed.
-
-Exact inference computes one layer for every node that a later layer needs before it begins the next, in blocks of
-destination nodes sized by their in-edges, so memory is bounded by the block and by two layers of representations.
-"""
+"""Predictions that do not depend on the batch: exact, from the whole k-hop neighbourhood, or sampled seed by seed."""
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gnnctl.console import Progress, no_progress
+from gnnctl.errors import UsageError
+from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
+from gnnctl.sampling.ordered import ordered_map
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import ALL, SampleSpec
+from gnnctl.training.layerwise import EDGE_BUDGET, Layerwise, NodeIds
 from gnnctl.training.store import DEFAULT_MEMORY
 
-EDGE_BUDGET = 1 << 20  # in-edges plus nodes of a block
-NODE_CHUNK = 1 << 15  # nodes encoded, or classified, at a time
+SAMPLING_THREADS = 2
 
 
-@torch.no_grad()
 def exact_logits(
     model: nn.Module,
     graph: Graph,
@@ -26,16 +26,146 @@ def exact_logits(
     device: torch.device | str = "cpu",
     edge_budget: int = EDGE_BUDGET,
     memory: int = DEFAULT_MEMORY,
+    node_ids: NodeIds | None = None,
     progress: Progress = no_progress,
 ) -> np.ndarray:
-    """Logits from the whole k-hop neighbourhood of each row, (len(rows), num_outputs) float32 in the order of ``rows``.
+    """Logits from the whole neighbourhood of each row, (len(rows), num_outputs) float32 in the order of ``rows``.
 
-    Models without layers of their own (``exact_layers``) get full-fan-out batches of a few seeds each.
+    Models with layers of their own (``exact_layers``) go layer by layer in bounded memory; others, such as imported
+    classes, get batches that hold the seeds' whole neighbourhood.
+
+    Args:
+        rows: (n,) int64, any order, repetitions allowed.
+        edge_budget, memory: see :class:`Layerwise`; no result depends on them beyond the rounding of float32 sums.
+        node_ids: for another graph than the model's, by node type each row's row in that one, -1 for none.
+
+    Raises:
+        UsageError: an imported model that does not say how many layers it has.
     """
+    return exact_outputs(
+        model,
+        graph,
+        node_type,
+        rows,
+        device=device,
+        edge_budget=edge_budget,
+        memory=memory,
+        node_ids=node_ids,
+        progress=progress,
+    )[0]
+
+
+def exact_outputs(
+    model: nn.Module,
+    graph: Graph,
+    node_type: str,
+    rows: np.ndarray,
+    *,
+    device: torch.device | str = "cpu",
+    edge_budget: int = EDGE_BUDGET,
+    memory: int = DEFAULT_MEMORY,
+    node_ids: NodeIds | None = None,
+    progress: Progress = no_progress,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """As :func:`exact_logits`, and what entered the last layer (n, width), None for an imported model."""
     model.eval()
     device = torch.device(device)
     rows = np.asarray(rows, dtype=np.int64)
-    if not getattr(model, "exact_layers", False):
-        return full_fan_out_logits(model, graph, node_type, rows, device=device, progress=progress)
-    inference = _LayerwiseInference(model, graph, device, edge_budget, progress)
-    return inference.run(node_type, rows, memory)
+    if getattr(model, "exact_layers", False):
+        return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(node_type, rows)
+    layers = getattr(model, "num_layers", None)
+    if not isinstance(layers, int):
+        raise UsageError(
+            f"{type(model).__name__} does not say how many hops it looks at", fix="give the class num_layers"
+        )
+    return full_fan_out_logits(
+        model, graph, node_type, rows, layers, device=device, node_ids=node_ids, progress=progress
+    ), None
+
+
+@torch.no_grad()
+def full_fan_out_logits(
+    model: nn.Module,
+    graph: Graph,
+    node_type: str,
+    rows: np.ndarray,
+    layers: int,
+    *,
+    batch_size: int = 256,
+    device: torch.device | str = "cpu",
+    node_ids: NodeIds | None = None,
+    progress: Progress = no_progress,
+) -> np.ndarray:
+    """Exact logits of any model, from batches that hold the seeds' whole ``layers``-hop neighbourhood."""
+    spec = SampleSpec.uniform(graph.edge_types, (ALL,) * layers)
+    unique, inverse = np.unique(rows, return_inverse=True)
+    found = _batched_logits(model, graph, node_type, unique, spec, batch_size, torch.device(device), node_ids, progress)
+    return found[inverse]
+
+
+@torch.no_grad()
+def sampled_logits(
+    model: nn.Module,
+    graph: Graph,
+    node_type: str,
+    rows: np.ndarray,
+    spec: SampleSpec,
+    *,
+    batch_size: int = 1024,
+    device: torch.device | str = "cpu",
+    node_ids: NodeIds | None = None,
+    progress: Progress = no_progress,
+) -> np.ndarray:
+    """Logits from a sampled neighbourhood of each row's own, (len(rows), num_outputs) float32.
+
+    Args:
+        spec: disjoint fan-outs, so that no row's neighbourhood depends on the others.
+        batch_size: rows at a time; no result depends on it beyond the rounding of float32 sums.
+
+    Raises:
+        ValueError: a spec that is not disjoint.
+    """
+    if not spec.disjoint:
+        raise ValueError("spec: sampled prediction needs disjoint=True, else a score would depend on its batch")
+    return _batched_logits(model, graph, node_type, rows, spec, batch_size, torch.device(device), node_ids, progress)
+
+
+@torch.no_grad()
+def _batched_logits(
+    model: nn.Module,
+    graph: Graph,
+    node_type: str,
+    rows: np.ndarray,
+    spec: SampleSpec,
+    batch_size: int,
+    device: torch.device,
+    node_ids: NodeIds | None,
+    progress: Progress,
+) -> np.ndarray:
+    model.eval()
+    rows = np.ascontiguousarray(rows, dtype=np.int64)
+    sampler = Sampler(graph, spec)
+    degrees = bool(getattr(model, "needs_degree", False))
+
+    def load(seeds: np.ndarray) -> Batch:
+        subgraph = sampler.sample(seeds, node_type, 0)
+        return mapped_ids(Batch.from_subgraph(subgraph, graph, degrees=degrees), node_ids)
+
+    parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    found: list[np.ndarray] = []
+    with progress(total=len(rows), desc="predict", unit="node") as bar:
+        for batch in ordered_map(load, parts, SAMPLING_THREADS):
+            logits: Tensor = model(batch.to(device))
+            found.append(logits.float().cpu().numpy())
+            bar.update(batch.num_seeds)
+    if not found:
+        empty: Tensor = model(load(rows).to(device))
+        return empty.float().cpu().numpy()
+    return np.concatenate(found)
+
+
+def mapped_ids(batch: Batch, node_ids: NodeIds | None) -> Batch:
+    """The batch with its ``node_id`` translated to rows of the graph that the model was trained on."""
+    if node_ids is not None:
+        batch.node_id = {t: torch.from_numpy(node_ids[t][rows.numpy()]) for t, rows in batch.node_id.items()}
+    return batch

@@ -88,7 +88,8 @@ def block(graph: Graph, node_type: str, rows: np.ndarray) -> Block:
     for edge_type in into:
         positions[edge_type], colptr[edge_type] = in_edge_positions(graph.edges[edge_type], rows)
         ends[edge_type] = graph.edges[edge_type].row[positions[edge_type]]
-    sources, row = {}, {}
+    sources: dict[str, np.ndarray] = {}
+    row: dict[EdgeType, np.ndarray] = {}
     for name in {t.src for t in into}:
         types = [t for t in into if t.src == name]
         sources[name], inverse = relabel(np.concatenate([ends[t] for t in types]), graph.num_nodes(name))

@@ -89,3 +89,9 @@ def check_precision(precision: str, device: torch.device) -> None:
     """UsageError for a precision that the device cannot train in."""
     if precision == "float16" and device.type != "cuda":
         raise UsageError("--precision float16 needs a CUDA device", fix="pass bfloat16 or float32")
+
+
+def set_threads(threads: int) -> None:
+    """Use so many CPU threads in torch and in the kernels; 0 leaves all of them."""
+    if threads > 0:
+        torch.set_num_threads(threads)

@@ -14,7 +14,7 @@ from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.sampling.spec import SampleSpec
-from gnnctl.training.inference import exact_logits, sampled_logits
+from gnnctl.training.inference import exact_outputs, sampled_logits
 from gnnctl.training.metrics import evaluate
 from gnnctl.training.predictions import parts_of, predictions_table, read_ids
 from gnnctl.training.store import DEFAULT_MEMORY
@@ -105,7 +105,7 @@ class Prediction:
         """
         trained, node_type = self.trained, self.trained.target.node_type
         if self.spec is None:
-            logits, hidden = exact_logits(
+            logits, hidden = exact_outputs(
                 trained.model,
                 self.graph,
                 node_type,
@@ -114,7 +114,6 @@ class Prediction:
                 memory=memory,
                 node_ids=self.node_ids,
                 progress=progress,
-                embeddings=True,
             )
         else:
             hidden = None

@@ -100,7 +100,7 @@ def read_ids(path: Path) -> list[Any]:
         if path.suffix == ".parquet":
             table = pq.read_table(path)
             column = table["id"] if "id" in table.column_names else table.column(0)
-            ids = column.to_pylist()
+            ids: list[Any] = column.to_pylist()
         else:
             ids = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, pa.ArrowInvalid, UnicodeDecodeError, IndexError) as error:

@@ -39,10 +39,21 @@ class TrainedRun:
     document: dict[str, Any]
     weights: str
 
+    def summary(self) -> dict[str, Any]:
+        """What the manifest says of the model."""
+        facts = {name: self.document[name] for name in ("parameters", "best_epoch", "epochs", "weights")}
+        return {
+            "model": self.document["model"]["name"],
+            **facts,
+            "monitor": self.fit.monitor,
+            "best_value": self.fit.best_value,
+            "metrics": self.metrics,
+        }
+
 
 def train_model(
     split: NodeSplit,
-    source: Callable[[torch.device], BatchSource],
+    source: Callable[[nn.Module], BatchSource],
     model_options: ModelOptions,
     options: TrainOptions,
     folder: Path,
@@ -55,7 +66,7 @@ def train_model(
     """Train, keep the best epoch, evaluate it exactly on every part.
 
     Args:
-        source: makes the batches, given the device.
+        source: makes the batches for the model, on ``device``.
         folder: gets weights.safetensors, state.pt and metrics.jsonl; a state found there is resumed.
         spec: what the batches were sampled with, for the record.
 
@@ -68,7 +79,7 @@ def train_model(
     task = Task.of(split.target, labels, options.class_weights, options.label_smoothing)
     model = initial_model(split, model_options, options.seed).to(device)
     log(f"{model_options.name}: {count_parameters(model):,} parameters, {len(rows):,} training seeds, on {device}")
-    trainer = Trainer(model, task, source(device), options, device, folder, progress)
+    trainer = Trainer(model, task, source(model), options, device, folder, progress)
     done = trainer.resume()
     if done:
         log(f"resuming after epoch {done} of {options.epochs}")

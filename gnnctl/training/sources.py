@@ -1,12 +1,18 @@
 """Where the batches of a training run come from: the full graph, sampling on the fly, records, or a stream of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from gnnctl.graph.batch import Batch
+from gnnctl.sampling.loader import Loader
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
 
 
@@ -40,3 +46,72 @@ class FullBatches:
     def validation(self) -> Iterable[Batch]:
         """The one batch, with the validation seeds."""
         return [self._validation]
+
+
+Records = SubgraphRecords | StreamRecords
+
+
+class SampledBatches:
+    """Batches around the training seeds, sampled on the fly or read from records; validation is sampled at epoch 0.
+
+    Whatever the source, the batches are the same: sampling is a function of the spec, the epoch and the seeds.
+
+    Args:
+        split: seeds and labels.
+        spec: fan-outs.
+        batch_size: seeds a batch.
+        device: where batches go, copied ahead by the loading threads.
+        records: where training batches are read; None samples them. An artifact with fewer epochs begins again.
+        prepare: called with each batch in its loading thread.
+        degrees: the model asks for degrees.
+        num_threads: that load ahead; 0 loads between the steps.
+    """
+
+    def __init__(
+        self,
+        split: NodeSplit,
+        spec: SampleSpec,
+        batch_size: int,
+        device: torch.device,
+        *,
+        records: Records | None = None,
+        prepare: Callable[[Batch], Any] | None = None,
+        degrees: bool = False,
+        num_threads: int = 2,
+    ) -> None:
+        self._split, self._spec, self._device = split, spec, device
+        self._batch_size, self._records = batch_size, records
+        self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
+        self._sampler = Sampler(split.graph, spec)
+        self.steps = -(-len(split.part("train")[0]) // batch_size)
+        self.has_validation = len(split.part("val")[0]) > 0
+
+    def train(self, epoch: int) -> Iterable[Batch]:
+        """The batches of an epoch, loaded ahead."""
+        if self._records is None:
+            return self._loader(self._sampler, "train", epoch, self._spec.seed)
+        held = self._records.description.epochs
+        at = epoch if isinstance(self._records, StreamRecords) else (epoch - 1) % held + 1
+        return self._loader(self._records, "train", at, None)
+
+    def validation(self) -> Iterable[Batch]:
+        """The batches of the validation part."""
+        return self._loader(self._sampler, "val", 0, None)
+
+    def _loader(self, source: Sampler | Records, part: str, epoch: int, shuffle_seed: int | None) -> Loader:
+        rows, labels = self._split.part(part)
+        return Loader(
+            source,
+            self._split.graph,
+            self._split.target.node_type,
+            rows,
+            labels,
+            batch_size=self._batch_size,
+            shuffle_seed=shuffle_seed,
+            epoch=epoch,
+            part=part,
+            num_threads=self._num_threads,
+            device=self._device,
+            degrees=self._degrees,
+            prepare=self._prepare if part == "train" else None,
+        )

@@ -35,7 +35,8 @@ class RowStore:
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """(len(rows), width) copy."""
-        return self.values[self.places(rows)]
+        found: np.ndarray = self.values[self.places(rows)]
+        return found
 
     def write(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Fill ascending, contiguous stored ``rows``."""
@@ -48,7 +49,7 @@ class RowStores:
     """Makes the stores of one inference, and removes their files at the end; a context manager.
 
     Args:
-        memory: bytes that all stores alive at a time may take in memory; what goes beyond lies in a temporary file.
+        memory: bytes that a store may take in memory; a larger one lies in a temporary file.
     """
 
     def __init__(self, memory: int = DEFAULT_MEMORY) -> None:
@@ -65,17 +66,11 @@ class RowStores:
         if self._folder is not None:
             self._folder.cleanup()
 
-    def layer(
-        self, needed: dict[str, np.ndarray], num_nodes: dict[str, int], width: dict[str, int], layers_alive: int = 2
-    ) -> dict[str, RowStore]:
-        """Stores of one layer's output, by node type; two layers are alive at a time."""
-        size = sum(4 * len(rows) * width[name] for name, rows in needed.items())
-        mapped = size * layers_alive > self.memory
-        if mapped and self._folder is None:
+    def store(self, rows: np.ndarray, num_nodes: int, width: int) -> RowStore:
+        """A store for ``rows`` (ascending) of a type with ``num_nodes``; two layers are alive at a time."""
+        if 2 * 4 * len(rows) * width <= self.memory:
+            return RowStore(rows, num_nodes, width, None)
+        if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="gnnctl-")
-        found = {}
-        for name, rows in needed.items():
-            path = Path(self._folder.name, str(self._made)) if mapped and self._folder else None
-            self._made += 1
-            found[name] = RowStore(rows, num_nodes[name], width[name], path)
-        return found
+        self._made += 1
+        return RowStore(rows, num_nodes, width, Path(self._folder.name, str(self._made)))

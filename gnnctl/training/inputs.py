@@ -1,0 +1,174 @@
+"""What a run trains on, from the words of the command line: a split, stored subgraphs, or a stream of them."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gnnctl.artifacts import Artifact, Parent
+from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.sampling.stream import StreamRecords
+from gnnctl.splits import NodeSplit
+from gnnctl.training.loop import BatchSource
+from gnnctl.training.sources import FullBatches, Records, SampledBatches
+
+STREAM = "-"
+DEFAULT_EPOCHS, DEFAULT_LAYERS = 20, 2
+
+
+@dataclass(frozen=True)
+class TrainingInput:
+    """Seeds, fan-outs and where batches are read.
+
+    Attributes:
+        split: seeds and labels.
+        spec: fan-outs, None for the full batch.
+        batch_size: seeds a batch, None for the full batch.
+        records: stored or arriving subgraphs, None where batches are sampled on the fly.
+        parents: artifacts that the model is made from.
+    """
+
+    split: NodeSplit
+    spec: SampleSpec | None
+    batch_size: int | None
+    records: Records | None
+    parents: list[Parent]
+
+    @classmethod
+    def open(
+        cls,
+        source: str,
+        *,
+        graph: Path | None = None,
+        split: Path | None = None,
+        num_neighbors: list[str] | None = None,
+        budget: str | None = None,
+        replace: bool = False,
+        batch_size: int | None = None,
+        seed: int = 0,
+    ) -> "TrainingInput":
+        """Open the source and everything it was made from.
+
+        Args:
+            source: path of a split or of a subgraphs artifact, or ``-``.
+            graph, split: where those lie, if they were moved.
+            num_neighbors, budget, replace: fan-outs for a split; records have their own.
+            batch_size: None is 1024, or the records' own.
+
+        Raises:
+            ArtifactError: the source is missing, damaged or of another kind. UsageError: fan-outs that do not fit.
+        """
+        records: Records | None = None
+        if source == STREAM:
+            records = StreamRecords(sys.stdin.buffer, split=split, graph=graph)
+        else:
+            artifact = Artifact.open(source)
+            if artifact.kind == "subgraphs":
+                records = SubgraphRecords.open(artifact, split=split, graph=graph)
+            elif artifact.kind != "split":
+                raise ArtifactError(
+                    f"{source} is a {artifact.kind}, which cannot be trained on", fix="name a split or subgraphs"
+                )
+            elif split is not None:
+                raise UsageError(f"--split: {source} is the split already", fix="leave it out")
+        if records is not None:
+            return cls._of_records(records, num_neighbors, budget, replace, batch_size)
+        opened = NodeSplit.open(artifact, graph)
+        spec = None
+        if num_neighbors:
+            spec = SampleSpec.parse(opened.graph, num_neighbors, budget, replace, False, seed)
+        elif budget is not None or replace:
+            flag = "--replace" if replace else "--fan-out-budget"
+            raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
+        elif batch_size is not None:
+            raise UsageError("--batch-size without --num-neighbors", fix="pass for example --num-neighbors 15,10")
+        size = None if spec is None else batch_size or 1024
+        return cls(opened, spec, size, None, _parents(opened))
+
+    @classmethod
+    def _of_records(
+        cls,
+        records: Records,
+        num_neighbors: list[str] | None,
+        budget: str | None,
+        replace: bool,
+        batch_size: int | None,
+    ) -> "TrainingInput":
+        if num_neighbors or budget is not None or replace:
+            raise UsageError("the subgraphs have their fan-outs already", fix="leave --num-neighbors and its like out")
+        d = records.description
+        if d.unit == "batch" and batch_size not in (None, d.batch_size):
+            raise UsageError(
+                f"--batch-size {batch_size}: the subgraphs were sampled in batches of {d.batch_size}",
+                fix="leave it out, or sample with --unit seed",
+            )
+        size = batch_size or d.batch_size
+        parents = _parents(records.split)
+        if isinstance(records, SubgraphRecords):
+            parents = [Parent("subgraphs", records.artifact), *parents]
+        return cls(records.split, d.spec, size, records, parents)
+
+    def layers(self, wanted: int | None, model: str) -> int:
+        """Layers of the model: as many as hops, unless the full batch leaves the choice.
+
+        Raises:
+            UsageError: ``wanted`` does not fit the hops.
+        """
+        if self.spec is None:
+            return wanted or DEFAULT_LAYERS
+        hops = self.spec.hops
+        if wanted is not None and wanted != hops and model != "mlp":
+            raise UsageError(
+                f"--layers {wanted} does not fit fan-outs of {hops} hops",
+                fix=f"give {wanted} fan-outs, or {hops} layers",
+            )
+        return wanted or hops
+
+    def epochs(self, wanted: int | None) -> int:
+        """Epochs to train: those of the records where nothing is asked for.
+
+        Raises:
+            UsageError: more than a stream holds.
+        """
+        if self.records is None:
+            return wanted or DEFAULT_EPOCHS
+        held = self.records.description.epochs
+        if isinstance(self.records, StreamRecords) and wanted is not None and wanted > held:
+            raise UsageError(f"--epochs {wanted}: the stream holds {held}", fix="sample with more --epochs")
+        return wanted or held
+
+    def batches(self, model: nn.Module, device: torch.device, threads: int) -> BatchSource:
+        """The batches for a model, on its device."""
+        degrees = bool(getattr(model, "needs_degree", False))
+        prepare = getattr(model, "prepare", None)
+        if self.spec is None or self.batch_size is None:
+            return FullBatches(self.split, device, degrees=degrees)
+        return SampledBatches(
+            self.split,
+            self.spec,
+            self.batch_size,
+            device,
+            records=self.records,
+            prepare=prepare if device.type == "cpu" else None,
+            degrees=degrees,
+            num_threads=threads,
+        )
+
+    def describe(self) -> str:
+        """One line for a dry run."""
+        seeds = {name: len(self.split.part(name)[0]) for name in ("train", "val", "test")}
+        counts = ", ".join(f"{count:,} {name}" for name, count in seeds.items())
+        if self.batch_size is None:
+            return f"{counts} seeds, the full graph as one batch"
+        return f"{counts} seeds, {-(-seeds['train'] // self.batch_size):,} batches of {self.batch_size:,} an epoch"
+
+
+def _parents(split: NodeSplit) -> list[Parent]:
+    graph, artifact = split.graph.artifact, split.artifact
+    if graph is None or artifact is None:
+        raise ArtifactError("the split or its graph is not on disk", fix="write it first")
+    return [Parent("split", artifact), Parent("graph", graph)]

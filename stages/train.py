@@ -1,0 +1,263 @@
+"""Train a model: gnnctl train run/split -o run/model --model sage --hidden 128 --num-neighbors 15,10 --epochs 20"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gnnctl import options
+from gnnctl.console import Console, table
+
+MODEL, BATCHES, LEARNING, MACHINE = "Model", "Batches", "Learning", "Machine"
+
+
+def train(
+    source: Annotated[str, typer.Argument(help="Split, subgraphs, or - for a stream of subgraphs on stdin.")],
+    output: options.Output,
+    model: Annotated[
+        str, typer.Option(help="sage, gcn, gat, gin, mlp, or package.module:Class.", rich_help_panel=MODEL)
+    ] = "sage",
+    layers: Annotated[
+        int | None,
+        typer.Option(help="Layers. Default: the samples' hops, else 2.", min=1, rich_help_panel=MODEL),
+    ] = None,
+    hidden: Annotated[int, typer.Option(help="Width of the hidden layers.", min=1, rich_help_panel=MODEL)] = 128,
+    dropout: Annotated[float, typer.Option(help="Dropout of the layers.", rich_help_panel=MODEL)] = 0.5,
+    input_dropout: Annotated[
+        float | None,
+        typer.Option(
+            help="Dropout of the features. Default: as the layers' where they enter the first.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    attention_dropout: Annotated[
+        float | None, typer.Option(help="Dropout of gat's coefficients. Default: --dropout.", rich_help_panel=MODEL)
+    ] = None,
+    heads: Annotated[int, typer.Option(help="Heads of gat's hidden layers.", min=1, rich_help_panel=MODEL)] = 8,
+    output_heads: Annotated[int, typer.Option(help="Heads of gat's last layer.", min=1, rich_help_panel=MODEL)] = 1,
+    norm: Annotated[
+        Literal["none", "batch", "layer"], typer.Option(help="After each hidden layer.", rich_help_panel=MODEL)
+    ] = "none",
+    activation: Annotated[
+        Literal["relu", "elu", "gelu", "leaky_relu", "tanh"] | None,
+        typer.Option(help="Default: elu for gat, else relu.", rich_help_panel=MODEL),
+    ] = None,
+    residual: Annotated[
+        bool, typer.Option("--residual", help="Add a layer's input to its output.", rich_help_panel=MODEL)
+    ] = False,
+    aggr: Annotated[
+        Literal["mean", "sum", "max", "min"], typer.Option(help="How sage aggregates.", rich_help_panel=MODEL)
+    ] = "mean",
+    encode: Annotated[
+        bool | None,
+        typer.Option(
+            "--encode/--no-encode",
+            help="A Linear before the first layer and after the last. Default: for typed graphs.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    embedding: Annotated[
+        int, typer.Option(help="Width of embeddings of nodes without features.", min=0, rich_help_panel=MODEL)
+    ] = 32,
+    feed_forward: Annotated[
+        bool, typer.Option("--feed-forward", help="A hidden Linear after each layer.", rich_help_panel=MODEL)
+    ] = False,
+    num_neighbors: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Fan-out per hop, "15,10" or "src rel dst=15,10". Default: the full graph as one batch.',
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
+    fan_out_budget: Annotated[
+        str | None,
+        typer.Option(
+            help='Most neighbours of a node over all its edge types, per hop: "30,20".', rich_help_panel=BATCHES
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Draw neighbours with replacement.", rich_help_panel=BATCHES)
+    ] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Seeds a batch. Default: 1024, or the samples' own.", min=1, rich_help_panel=BATCHES),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Epochs at most. Default: those of the samples, else 20.", min=1, rich_help_panel=LEARNING),
+    ] = None,
+    lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=LEARNING)] = 0.01,
+    optimizer: Annotated[
+        Literal["adam", "adamw", "sgd"], typer.Option(help="Optimiser.", rich_help_panel=LEARNING)
+    ] = "adam",
+    weight_decay: Annotated[float, typer.Option(help="Weight decay.", min=0, rich_help_panel=LEARNING)] = 0.0,
+    weight_decay_on: Annotated[
+        Literal["all", "first"],
+        typer.Option(help="Decay all parameters, or the first layer's only.", rich_help_panel=LEARNING),
+    ] = "all",
+    schedule: Annotated[
+        Literal["none", "cosine", "linear", "plateau"],
+        typer.Option(help="How the learning rate falls.", rich_help_panel=LEARNING),
+    ] = "none",
+    warmup: Annotated[
+        float, typer.Option(help="Epochs of linear warm-up, may be a fraction.", min=0, rich_help_panel=LEARNING)
+    ] = 0.0,
+    patience: Annotated[
+        int,
+        typer.Option(help="Stop after so many epochs without a better one; 0: never.", min=0, rich_help_panel=LEARNING),
+    ] = 0,
+    monitor: Annotated[
+        str | None,
+        typer.Option(
+            help="Validation metric that picks the best epoch. Default: accuracy, auroc, micro_f1 or rmse.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    eval_every: Annotated[
+        int, typer.Option(help="Epochs from one validation to the next.", min=1, rich_help_panel=LEARNING)
+    ] = 1,
+    class_weights: Annotated[
+        Literal["none", "balanced"], typer.Option(help="Weights of the classes.", rich_help_panel=LEARNING)
+    ] = "none",
+    label_smoothing: Annotated[
+        float, typer.Option(help="Probability spread over all classes.", min=0, rich_help_panel=LEARNING)
+    ] = 0.0,
+    clip_grad: Annotated[
+        float, typer.Option(help="Largest norm of the gradient; 0: any.", min=0, rich_help_panel=LEARNING)
+    ] = 0.0,
+    precision: Annotated[
+        Literal["float32", "bfloat16", "float16"],
+        typer.Option(help="Number format of the layers (mixed precision).", rich_help_panel=MACHINE),
+    ] = "float32",
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model with torch.compile.", rich_help_panel=MACHINE)
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: all.", min=0, rich_help_panel=MACHINE)] = 0,
+    loader_threads: Annotated[int, typer.Option(help="Threads that sample ahead.", min=0, rich_help_panel=MACHINE)] = 2,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Continue an interrupted run.", rich_help_panel=MACHINE)
+    ] = True,
+    graph: Annotated[
+        Path | None, typer.Option(help="Where the graph lies, if moved or for a stream.", rich_help_panel=MACHINE)
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option(help="Where the split lies, if moved or for a stream.", rich_help_panel=MACHINE)
+    ] = None,
+    seed: options.Seed = 0,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    config: options.Config = None,
+    traceback: options.Traceback = False,
+) -> None:
+    """Train a graph neural network on a split, on sampled subgraphs, or on a stream of them."""
+    from gnnctl.artifacts import ArtifactWriter, Recipe, finished
+    from gnnctl.nn.models import ModelOptions
+    from gnnctl.training.inputs import TrainingInput
+    from gnnctl.training.options import TrainOptions, resolve_device, set_threads
+    from gnnctl.training.run import train_model
+    from gnnctl.training.trained import HISTORY, STATE
+
+    console = Console("train", json=json, quiet=quiet)
+    set_threads(threads)
+    where = resolve_device(device)
+    found = TrainingInput.open(
+        source,
+        graph=graph,
+        split=split,
+        num_neighbors=num_neighbors,
+        budget=fan_out_budget,
+        replace=replace,
+        batch_size=batch_size,
+        seed=seed,
+    )
+    architecture = ModelOptions(
+        name=model,
+        hidden=hidden,
+        layers=found.layers(layers, model),
+        dropout=dropout,
+        input_dropout=input_dropout,
+        attention_dropout=attention_dropout,
+        heads=heads,
+        output_heads=output_heads,
+        norm=norm,
+        activation=activation,
+        residual=residual,
+        aggr=aggr,
+        encode=encode,
+        embedding=embedding,
+        feed_forward=feed_forward,
+    )
+    training = TrainOptions(
+        epochs=found.epochs(epochs),
+        batch_size=found.batch_size,
+        lr=lr,
+        weight_decay=weight_decay,
+        weight_decay_on=weight_decay_on,
+        optimizer=optimizer,
+        schedule=schedule,
+        warmup=warmup,
+        patience=patience,
+        monitor=monitor,
+        class_weights=class_weights,
+        label_smoothing=label_smoothing,
+        clip_grad=clip_grad,
+        precision=precision,
+        compile=compile,
+        eval_every=eval_every,
+        seed=seed,
+    )
+    recipe = Recipe(
+        kind="model",
+        stage="train",
+        algorithm=1,
+        options={
+            "model": architecture.to_json(),
+            "training": training.to_json(),
+            "sampling": found.spec.to_json() if found.spec else None,
+        },
+        parents=found.parents,
+    )
+    if done := finished(output, recipe, force):
+        console.log(f"{output} is up to date: same split, same options; nothing to do")
+        summary = done.manifest.summary
+        console.result({"output": str(output), "done": False, **summary}, _text(summary))
+        return
+    if dry_run:
+        console.log(f"{output} would be trained: {found.describe()}")
+        console.result({"output": str(output), "done": False, **recipe.options}, "")
+        return
+    with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
+        for name in (STATE, HISTORY):
+            writer.file(name, content=False)
+        run = train_model(
+            found.split,
+            lambda model: found.batches(model, where, loader_threads),
+            architecture,
+            training,
+            writer.path,
+            spec=found.spec,
+            device=where,
+            progress=console.progress,
+            log=console.log,
+        )
+        writer.json("model", run.document)
+        writer.json("metrics", run.metrics)
+        writer.summary.update(run.summary())
+        summary = writer.summary
+    console.log(f"wrote {output}")
+    console.result({"output": str(output), "done": True, **summary}, _text(summary))
+
+
+def _text(summary: dict[str, Any]) -> str:
+    """Exact metrics by part, beside the constant prediction."""
+    metrics = summary["metrics"]
+    names = [name for name in metrics["test"] if name not in ("seeds", "baseline")]
+    rows = [[part, found["seeds"], *(found[name] for name in names)] for part, found in metrics.items()]
+    constant = metrics["test"]["baseline"]
+    rows.append(["test, constant", metrics["test"]["seeds"], *(constant.get(name) for name in names)])
+    head = f"best epoch {summary['best_epoch']} of {summary['epochs']}" + (
+        f" by validation {summary['monitor']} {summary['best_value']:.4f}" if summary["best_value"] is not None else ""
+    )
+    return f"{head}\n\n{table(['part', 'seeds', *names], rows)}"
