@@ -232,9 +232,10 @@ def _part_table(rows: np.ndarray, labels: np.ndarray, time: np.ndarray | None) -
 
 
 def _read_part(table: "pa.Table") -> tuple[np.ndarray, np.ndarray]:
+    """Rows and labels, copied: torch shares memory with what it is given, and may not share a mapped file."""
     import pyarrow as pa
 
-    rows, label = table["node"].to_numpy(), table["label"].combine_chunks()
+    rows, label = table["node"].to_numpy().copy(), table["label"].combine_chunks()
     if pa.types.is_fixed_size_list(label.type):
-        return rows, label.flatten().to_numpy().reshape(-1, label.type.list_size)
-    return rows, label.to_numpy()
+        return rows, label.flatten().to_numpy().reshape(-1, label.type.list_size).copy()
+    return rows, label.to_numpy().copy()
