@@ -18,7 +18,8 @@ class Block:
     Attributes:
         node_type: type of the destinations.
         rows: (d,) int64 destination rows in the graph, ascending.
-        sources: by node type the distinct source rows (int64, ascending) of the edges into them.
+        sources: by node type the distinct source rows (int64) of the edges into them, ascending; of the destinations'
+            own type those come first (all of them), so that a destination is the source of the same number.
         colptr: by edge type (d + 1,) int64.
         row: by edge type (e,) int64 positions in ``sources``.
         positions: by edge type (e,) int64 CSC positions of the edges in the graph.
@@ -92,23 +93,27 @@ def block(graph: Graph, node_type: str, rows: np.ndarray) -> Block:
     row: dict[EdgeType, np.ndarray] = {}
     for name in {t.src for t in into}:
         types = [t for t in into if t.src == name]
-        sources[name], inverse = relabel(np.concatenate([ends[t] for t in types]), graph.num_nodes(name))
+        first = rows if name == node_type else rows[:0]
+        sources[name], inverse = relabel(first, np.concatenate([ends[t] for t in types]), graph.num_nodes(name))
         cuts = np.cumsum([len(ends[t]) for t in types])[:-1]
         row |= dict(zip(types, np.split(inverse, cuts), strict=True))
     return Block(node_type, rows, sources, colptr, {t: row[t] for t in into}, positions)
 
 
-def relabel(rows: np.ndarray, num_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct rows (int64, ascending) and each row's place among them (int64).
+def relabel(first: np.ndarray, rows: np.ndarray, num_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """``first`` (distinct), then the other distinct rows, ascending (int64); and each of ``rows``'s place there (int64).
 
     Many rows are marked in a table as long as the graph's nodes; few are sorted.
     """
-    if len(rows) * 16 < num_nodes:
-        unique, inverse = np.unique(rows, return_inverse=True)
-        return unique.astype(np.int64), inverse.astype(np.int64)
+    if (len(first) + len(rows)) * 16 < num_nodes:
+        others = np.setdiff1d(rows, first).astype(np.int64)
+        found = np.concatenate([first, others])
+        order = np.argsort(found)
+        return found, order[np.searchsorted(found, rows, sorter=order)]
     seen = np.zeros(num_nodes, bool)
     seen[rows] = True
-    unique = np.flatnonzero(seen)
+    seen[first] = False
+    found = np.concatenate([first, np.flatnonzero(seen)])
     place = np.empty(num_nodes, np.int64)
-    place[unique] = np.arange(len(unique))
-    return unique, place[rows]
+    place[found] = np.arange(len(found))
+    return found, place[rows]

@@ -145,7 +145,7 @@ class Prediction:
             if len(chosen) == 0:
                 continue
             rows, labels = self.trained.split.part(name)
-            y = labels[np.searchsorted(rows, self.rows[chosen])]
+            y = np.array(labels)[np.searchsorted(rows, self.rows[chosen])]
             values = evaluate(self.trained.task, torch.from_numpy(logits[chosen]), torch.from_numpy(y))
             found[name] = {"seeds": len(chosen), **values}
         return found

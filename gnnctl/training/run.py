@@ -128,7 +128,7 @@ def evaluate_exactly(
     start = 0
     for name, (part_rows, labels) in parts.items():
         end = start + len(part_rows)
-        y = torch.from_numpy(np.ascontiguousarray(labels))
+        y = torch.from_numpy(np.array(labels))
         found[name] = {"seeds": len(part_rows), **evaluate(task, torch.from_numpy(logits[start:end]), y)}
         found[name]["baseline"] = baseline(task, parts["train"][1], labels)
         start = end

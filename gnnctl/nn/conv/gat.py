@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
-from gnnctl.nn.ops import attention, spmm
+from gnnctl.nn.ops import attention, segment_reduce, spmm
 
 
 class GATConv(MessagePassing):
@@ -90,8 +90,10 @@ class GATConv(MessagePassing):
             looped, loops, edges = edge_index.with_self_loops()
             edge_weight = _with_loops(edge_weight, loops, edges)
             edge_mask = _with_loops(edge_mask, loops, edges)
-            # A loop has no features: it scores as the average edge does.
-            score_edge = None if score_edge is None else _with_loops(score_edge, loops, edges, score_edge.mean(0))
+            # A loop has no features: it scores as the destination's average edge, whatever else is in the batch.
+            if score_edge is not None:
+                average = segment_reduce(edge_index.colptr, score_edge, "mean")
+                score_edge = _with_loops(score_edge, loops, edges, average)
             edge_index = looped
         alpha = attention(edge_index, score_src, score_dst, score_edge, self.negative_slope)
         alpha = nn.functional.dropout(alpha, self.dropout, self.training)
@@ -112,6 +114,7 @@ def _scores(linear: nn.Linear, values: Tensor, vector: Tensor) -> Tensor:
 def _with_loops(values: Tensor | None, loops: Tensor, edges: Tensor, fill: Tensor | None = None) -> Tensor | None:
     if values is None:
         return None
-    row = values.new_ones(values.shape[1:]) if fill is None else fill
-    out = row.expand(loops.shape[0] + edges.shape[0], *values.shape[1:])
-    return out.index_copy(0, edges, values)
+    count = loops.shape[0]
+    rows = values.new_ones(count, *values.shape[1:]) if fill is None else fill
+    out = values.new_empty(count + edges.shape[0], *values.shape[1:])
+    return out.index_copy(0, loops, rows).index_copy(0, edges, values)
