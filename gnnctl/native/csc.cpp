@@ -60,7 +60,8 @@ void sort_edges(const std::int64_t* row, const std::int64_t* col, std::size_t ed
     std::atomic<std::size_t> turn{0};
     in_parallel(threads, threads, 1, [&](std::size_t, std::size_t) {
         std::vector<std::size_t> end;
-        std::vector<std::pair<Row, Id>> sorted;
+        std::vector<std::pair<Row, std::int64_t>> sorted;
+        std::vector<std::uint64_t> packed;
         for (std::size_t b = turn++; b < buckets; b = turn++) {
             const std::size_t first_dst = b << shift, last_dst = std::min(num_dst, (b + 1) << shift);
             if (first_dst >= last_dst) continue;
@@ -78,12 +79,24 @@ void sort_edges(const std::int64_t* row, const std::int64_t* col, std::size_t ed
             for (std::size_t d = first_dst; d < last_dst; ++d) {
                 const auto from = static_cast<std::size_t>(colptr[d]), to = end[d - first_dst];
                 if (to - from < 2 || std::is_sorted(out_row + from, out_row + to)) continue;
-                sorted.clear();
-                for (std::size_t i = from; i < to; ++i) sorted.emplace_back(out_row[i], static_cast<Id>(perm[i]));
-                std::sort(sorted.begin(), sorted.end());  // edge numbers are distinct, so this is stable
-                for (std::size_t i = from; i < to; ++i) {
-                    out_row[i] = sorted[i - from].first;
-                    perm[i] = static_cast<std::int64_t>(sorted[i - from].second);
+                // Edge numbers are distinct, so sorting (source, number) is stable; both fit one word where Id is narrow.
+                if constexpr (sizeof(Id) == 4) {
+                    packed.clear();
+                    for (std::size_t i = from; i < to; ++i)
+                        packed.push_back(static_cast<std::uint64_t>(out_row[i]) << 32 | static_cast<std::uint64_t>(perm[i]));
+                    std::sort(packed.begin(), packed.end());
+                    for (std::size_t i = from; i < to; ++i) {
+                        out_row[i] = static_cast<Row>(packed[i - from] >> 32);
+                        perm[i] = static_cast<std::int64_t>(packed[i - from] & 0xFFFFFFFFULL);
+                    }
+                } else {
+                    sorted.clear();
+                    for (std::size_t i = from; i < to; ++i) sorted.emplace_back(out_row[i], perm[i]);
+                    std::sort(sorted.begin(), sorted.end());
+                    for (std::size_t i = from; i < to; ++i) {
+                        out_row[i] = sorted[i - from].first;
+                        perm[i] = sorted[i - from].second;
+                    }
                 }
             }
         }
