@@ -1,0 +1,231 @@
+"""Whole models: trimming, reachability, typed graphs, layer by layer."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch_geometric.nn as peer
+
+from gnnctl.errors import UsageError
+from gnnctl.graph import EdgeType, Graph
+from gnnctl.graph.batch import Batch
+from gnnctl.nn import ModelOptions, build_model
+from gnnctl.nn.models.layer import LayerEdges
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import SampleSpec
+
+AB, BA, AA, CA = (EdgeType(*t.split()) for t in ("a to b", "b back a", "a to a", "c to a"))
+NAMES = ("sage", "gcn", "gat", "gin")
+
+
+def random_edges(rng, num_src, num_dst, count):
+    return np.stack([rng.integers(0, num_src, count), rng.integers(0, num_dst, count)])
+
+
+@pytest.fixture(scope="module")
+def typed():
+    rng = np.random.default_rng(0)
+    return Graph.from_coo(
+        {"a": 200, "b": 100, "c": 30},
+        {
+            AB: random_edges(rng, 200, 100, 800),
+            BA: random_edges(rng, 100, 200, 800),
+            AA: random_edges(rng, 200, 200, 900),
+            CA: random_edges(rng, 30, 200, 60),
+        },
+        x={"a": rng.normal(size=(200, 5)), "c": rng.normal(size=(30, 3))},
+        edge_weight={AB: rng.random(800)},
+        edge_attr={AA: rng.random((900, 3))},
+    )
+
+
+@pytest.fixture(scope="module")
+def plain():
+    rng = np.random.default_rng(1)
+    return Graph.from_coo(200, random_edges(rng, 200, 200, 1200), x=rng.normal(size=(200, 5)))
+
+
+def model_of(graph, name, node_type, **options):
+    torch.manual_seed(0)
+    given = {"name": name, "hidden": 16, "heads": 4, "norm": "layer", "residual": True, **options}
+    return build_model(given, graph.schema, node_type, 7).eval()
+
+
+def sampled(graph, fan_out, rows, node_type):
+    spec = SampleSpec(dict.fromkeys(graph.edge_types, fan_out))
+    subgraph = Sampler(graph, spec).sample(np.array(rows), node_type, 0)
+    return Batch.from_subgraph(subgraph, graph, degrees=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("which", ["typed", "plain"])
+@pytest.mark.parametrize("fan_out", [(3, 2), (3, 2, 2), (4,)])
+def test_trimming_changes_no_number(request, name, which, fan_out):
+    graph = request.getfixturevalue(which)
+    node_type = graph.node_types[0]
+    batch = sampled(graph, fan_out, range(10, 20), node_type)
+    model = model_of(graph, name, node_type)
+    whole = replace(batch, node_counts=None, edge_counts=None, seed_rows=torch.arange(10))
+    outputs, gradients = [], []
+    for given in (batch, whole, model.prepare(replace(batch, layers={}))):
+        out = model(given)
+        model.zero_grad()
+        out.square().sum().backward()
+        outputs.append(out)
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+    for out, grads in zip(outputs[1:], gradients[1:], strict=True):
+        torch.testing.assert_close(out, outputs[0])
+        for a, b in zip(gradients[0], grads, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "mlp"])
+@pytest.mark.parametrize("which", ["typed", "plain"])
+def test_a_full_fan_out_gives_the_whole_graph_s_output(request, name, which):
+    graph = request.getfixturevalue(which)
+    node_type = graph.node_types[0]
+    model = model_of(graph, name, node_type)
+    rows = np.array([7, 3, 150])
+    whole = model(Batch.full(graph, node_type, rows))
+    torch.testing.assert_close(model(sampled(graph, (-1, -1), rows, node_type)), whole)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layer_by_layer_equals_forward(typed, name):
+    model = model_of(typed, name, "a", layers=3)
+    batch = Batch.full(typed, "a", np.arange(20))
+    h = model.encode(batch.x, batch.node_id)
+    edges = LayerEdges(batch.edge_index, batch.edge_weight, batch.edge_attr, batch.degree)
+    for i in range(model.num_layers):
+        h = model.layer(i, h, h, edges)
+    torch.testing.assert_close(model.head(h["a"][:20]), model(batch))
+
+
+def test_only_types_that_reach_the_target_are_computed(typed):
+    model = model_of(typed, "sage", "b", layers=2)
+    assert model.needed == [["a", "b", "c"], ["a", "b"], ["b"]]
+    assert set(model.layers[1].convs) == {AB.key}
+    one = model_of(typed, "sage", "b", layers=1)
+    assert set(one.encoders) == {"a", "b"}
+
+
+@pytest.mark.filterwarnings("ignore:There exist node types:UserWarning")
+def test_a_typed_layer_is_the_sum_over_edge_types(typed):
+    model = model_of(typed, "sage", "a", layers=1, norm="none", residual=False)
+    batch = Batch.full(typed, "a", degrees=False)
+    batch.edge_weight = dict.fromkeys(batch.edge_weight)
+    layer = model.layers[0]
+    theirs = {}
+    for t in (BA, AA, CA):
+        conv = peer.SAGEConv(16, 16, bias=False, root_weight=False)
+        conv.lin_l.weight.data = layer.convs[t.key].lin.weight.data.clone()
+        theirs[tuple(t)] = conv
+    h = model.encode(batch.x, batch.node_id)
+    found = peer.HeteroConv(theirs, aggr="sum")(h, {tuple(t): e.coo() for t, e in batch.edge_index.items()})["a"]
+    expected = model.head((found + layer.roots["a"](h["a"])).relu())
+    torch.testing.assert_close(model(batch), expected)
+
+
+def test_published_gcn_is_two_convolutions_and_nothing_else(plain):
+    model = model_of(plain, "gcn", "node", norm="none", residual=False)
+    batch = Batch.full(plain, "node")
+    coo = batch.edge_index[plain.edge_types[0]].coo()
+    h = batch.x["node"]
+    for i, layer in enumerate(model.layers):
+        mine = layer.convs[plain.edge_types[0].key]
+        conv = peer.GCNConv(*mine.lin.weight.shape[::-1], add_self_loops=False, normalize=False)
+        conv.lin.weight.data, conv.bias.data = mine.lin.weight.data, mine.bias.data
+        # The graph has self loops of its own, which the peer's normalisation would merge with the added ones.
+        loops = torch.arange(200).expand(2, -1)
+        both = torch.cat([coo, loops], 1)
+        degree = torch.bincount(both[1], minlength=200).float()
+        weight = (degree[both[0]] * degree[both[1]]).rsqrt()
+        h = conv(h, both, weight)
+        h = h.relu() if i == 0 else h
+    torch.testing.assert_close(model(batch), h)
+    assert sum(p.numel() for p in model.parameters()) == 5 * 16 + 16 + 16 * 7 + 7
+
+
+def test_a_node_that_the_graph_did_not_have_gets_the_shared_vector(typed):
+    model = model_of(typed, "sage", "b")
+    torch.nn.init.normal_(model.encoders["b"].own.weight)
+    ids = torch.tensor([-1, 100, 10**6, 3])
+    h = model.encoders["b"](ids)
+    assert torch.equal(h[0], h[1])
+    assert torch.equal(h[0], h[2])
+    assert not torch.equal(h[0], h[3])
+
+
+def test_masks_reach_every_layer(typed):
+    model = model_of(typed, "gat", "a", layers=2)
+    batch = sampled(typed, (5, 5), [1, 2], "a")
+    mask = {t: torch.ones(e.num_edges, requires_grad=True) for t, e in batch.edge_index.items()}
+    out = model(batch, edge_mask=mask)
+    torch.testing.assert_close(out, model(batch))
+    out.square().sum().backward()
+    assert all(mask[t].grad.abs().sum() > 0 for t in (BA, AA, AB))
+
+
+def test_types_without_nodes_or_edges_in_a_batch(typed):
+    for name in NAMES:
+        model = model_of(typed, name, "c", norm="batch").train()
+        out = model(sampled(typed, (2, 2), [4], "c"))
+        out.sum().backward()
+        assert out.shape == (1, 7)
+
+
+def test_a_sampled_batch_without_degrees_is_refused(typed):
+    batch = replace(sampled(typed, (2,), [0], "a"), degree=None)
+    with pytest.raises(ValueError, match="degrees=True"):
+        model_of(typed, "gcn", "a")(batch)
+
+
+def test_a_model_by_import_path(typed, tmp_path, monkeypatch):
+    (tmp_path / "own_model.py").write_text(
+        "import torch\nclass Net(torch.nn.Module):\n"
+        "    def __init__(self, schema, node_type, out_channels, options):\n"
+        "        super().__init__()\n"
+        "        self.lin = torch.nn.Linear(schema.nodes[node_type].features, out_channels)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert build_model({"name": "own_model:Net"}, typed.schema, "a", 3).lin.out_features == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "gnn"}, "there is no model 'gnn'"),
+        ({"name": "nowhere:Net"}, "cannot load the model"),
+        ({"name": "gat", "hidden": 10}, "cannot be shared by 8 heads"),
+        ({"layers": 0}, "layers must be at least 1"),
+        ({"dropout": 1.0}, "dropout must be"),
+        ({"norm": "group"}, "norm cannot be 'group'"),
+        ({"wide": 1}, "no such model option: wide"),
+        ({"encode": False}, "encode false"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(typed, options, message):
+    with pytest.raises(UsageError, match=message):
+        build_model(options, typed.schema, "a", 3)
+
+
+def test_an_unknown_target_is_named(typed):
+    for name in ("sage", "mlp"):
+        with pytest.raises(UsageError, match="no node type 'd'"):
+            build_model({"name": name}, typed.schema, "d", 3)
+    with pytest.raises(UsageError, match="needs features"):
+        build_model({"name": "mlp"}, typed.schema, "b", 3)
+
+
+def test_options_survive_json():
+    options = ModelOptions(name="gat", hidden=64, norm="batch")
+    assert ModelOptions.from_json(options.to_json()) == options
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_the_first_parameters(plain, name):
+    model = model_of(plain, name, "node")
+    first = set(model.first_parameters())
+    assert first
+    assert first < {n for n, _ in model.named_parameters()}
