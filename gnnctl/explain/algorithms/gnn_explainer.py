@@ -28,16 +28,18 @@ class GNNExplainer:
         edge_size, edge_entropy: penalties of the edge masks, taken over all types together.
         input_size, input_entropy: those of the node and feature masks.
         size_limit: see above.
+        start: the masks' first logits; open, so that the search begins where the model's output is still its own.
         seed: of the masks' initial values.
     """
 
     epochs: int = 200
     lr: float = 0.05
-    edge_size: float = 0.005
-    edge_entropy: float = 1.0
+    edge_size: float = 0.06
+    edge_entropy: float = 0.1
     input_size: float = 0.005
     input_entropy: float = 0.1
     size_limit: int = 200
+    start: float = 1.5
     seed: int = 0
     signed: bool = False
     unit: str = "mask, 0 to 1"
@@ -75,8 +77,8 @@ class GNNExplainer:
         generator = torch.Generator().manual_seed(self.seed)
 
         def near_open(count: int, like: Tensor) -> Tensor:
-            # Masks begin around 0.73, open enough that the model's output is still its own.
-            drawn = 1.0 + 0.1 * torch.randn(count, generator=generator)
+            # A little noise parts inputs that are the same to the model.
+            drawn = self.start + 0.1 * torch.randn(count, generator=generator)
             return drawn.to(like.device).requires_grad_()
 
         return Inputs(
