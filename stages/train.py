@@ -7,6 +7,7 @@ import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
+from gnnctl.errors import DataError, UsageError
 
 MODEL, BATCHES, LEARNING, MACHINE = "Model", "Batches", "Learning", "Machine"
 
@@ -137,6 +138,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume/--no-resume", help="Continue an interrupted run.", rich_help_panel=MACHINE)
     ] = True,
+    save_seconds: Annotated[
+        float,
+        typer.Option(help="Seconds from one save of the resumable state to the next.", min=0, rich_help_panel=MACHINE),
+    ] = 10.0,
     graph: Annotated[
         Path | None, typer.Option(help="Where the graph lies, if moved or for a stream.", rich_help_panel=MACHINE)
     ] = None,
@@ -231,17 +236,22 @@ def train(
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
         for name in (STATE, HISTORY):
             writer.file(name, content=False)
-        run = train_model(
-            found.split,
-            lambda model: found.batches(model, where, loader_threads),
-            architecture,
-            training,
-            writer.path,
-            spec=found.spec,
-            device=where,
-            progress=console.progress,
-            log=console.log,
-        )
+        try:
+            run = train_model(
+                found.split,
+                lambda model: found.batches(model, where, loader_threads),
+                architecture,
+                training,
+                writer.path,
+                spec=found.spec,
+                device=where,
+                save_seconds=save_seconds,
+                progress=console.progress,
+                log=console.log,
+            )
+        except (UsageError, DataError):
+            writer.resume = False  # going on would fail again: leave nothing behind
+            raise
         writer.json("model", run.document)
         writer.json("metrics", run.metrics)
         writer.summary.update(run.summary())

@@ -17,7 +17,7 @@ from gnnctl.training.loop import BatchSource
 from gnnctl.training.sources import FullBatches, Records, SampledBatches
 
 STREAM = "-"
-DEFAULT_EPOCHS, DEFAULT_LAYERS = 20, 2
+DEFAULT_EPOCHS, DEFAULT_LAYERS, DEFAULT_BATCH = 20, 2, 1024
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class TrainingInput:
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
         elif batch_size is not None:
             raise UsageError("--batch-size without --num-neighbors", fix="pass for example --num-neighbors 15,10")
-        size = None if spec is None else batch_size or 1024
+        size = None if spec is None else batch_size or DEFAULT_BATCH
         return cls(opened, spec, size, None, _parents(opened))
 
     @classmethod
@@ -106,7 +106,7 @@ class TrainingInput:
                 f"--batch-size {batch_size}: the subgraphs were sampled in batches of {d.batch_size}",
                 fix="leave it out, or sample with --unit seed",
             )
-        size = batch_size or d.batch_size
+        size = batch_size or (d.batch_size if d.unit == "batch" else DEFAULT_BATCH)
         parents = _parents(records.split)
         if isinstance(records, SubgraphRecords):
             parents = [Parent("subgraphs", records.artifact), *parents]

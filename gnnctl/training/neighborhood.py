@@ -101,7 +101,7 @@ def block(graph: Graph, node_type: str, rows: np.ndarray) -> Block:
 
 
 def relabel(first: np.ndarray, rows: np.ndarray, num_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """``first`` (distinct), then the other distinct rows, ascending (int64); and each of ``rows``'s place there (int64).
+    """``first`` (distinct), then the other distinct rows, ascending; and the place of each of ``rows`` there; int64.
 
     Many rows are marked in a table as long as the graph's nodes; few are sorted.
     """

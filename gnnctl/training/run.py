@@ -16,7 +16,7 @@ from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit
 from gnnctl.training.checkpoint import save_weights
 from gnnctl.training.inference import exact_logits
-from gnnctl.training.loop import BatchSource, FitResult, Trainer, seed_torch
+from gnnctl.training.loop import STATE_SECONDS, BatchSource, FitResult, Trainer, seed_torch
 from gnnctl.training.metrics import baseline, evaluate
 from gnnctl.training.options import TrainOptions
 from gnnctl.training.tasks import Task, check_seeds
@@ -60,6 +60,7 @@ def train_model(
     *,
     spec: SampleSpec | None = None,
     device: torch.device | str = "cpu",
+    save_seconds: float = STATE_SECONDS,
     progress: Progress = no_progress,
     log: Callable[[str], None] = lambda text: None,
 ) -> TrainedRun:
@@ -69,6 +70,7 @@ def train_model(
         source: makes the batches for the model, on ``device``.
         folder: gets weights.safetensors, state.pt and metrics.jsonl; a state found there is resumed.
         spec: what the batches were sampled with, for the record.
+        save_seconds: least time between two saves of the state.
 
     Raises:
         DataError: a part without seeds, a loss that is no number. UsageError: options that do not fit the task.
@@ -79,7 +81,7 @@ def train_model(
     task = Task.of(split.target, labels, options.class_weights, options.label_smoothing)
     model = initial_model(split, model_options, options.seed).to(device)
     log(f"{model_options.name}: {count_parameters(model):,} parameters, {len(rows):,} training seeds, on {device}")
-    trainer = Trainer(model, task, source(model), options, device, folder, progress)
+    trainer = Trainer(model, task, source(model), options, device, folder, progress, save_seconds)
     done = trainer.resume()
     if done:
         log(f"resuming after epoch {done} of {options.epochs}")
