@@ -36,10 +36,13 @@ def parse_memory(text: str) -> int:
 
 
 def default_memory() -> str:
-    """Half of the machine's memory, at least 1 GB."""
+    """Half of the memory of the machine (or of the container), at least 1 GB."""
     import os
 
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
+        total = min(total, int(text))
     return f"{max(1024, total >> 21)}MB"
 
 
@@ -99,7 +102,10 @@ class Engine:
         pending: list[pa.RecordBatch] = []
         count = 0
         with _translated(what):
-            for batch in self._connection.sql(sql).to_arrow_reader(rows):
+            relation = self._connection.sql(sql)
+            # The second name is that of DuckDB before 1.5.
+            read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+            for batch in read(rows):
                 while batch.num_rows:
                     part = batch.slice(0, rows - count)
                     batch = batch.slice(part.num_rows)

@@ -73,7 +73,7 @@ class Plan:
                 (edge.type.src, edge.source_id, "source"),
                 (edge.type.dst, edge.target_id, "target"),
             ):
-                found = table.field(column, role)
+                found = table.id_field(column, role)
                 kind = id_type(found, table, role)
                 ends[name].append(kind)
                 if nodes[name].table is None or edge.on_missing == "add":
@@ -81,7 +81,7 @@ class Plan:
         for name, node in nodes.items():
             kinds = [kind for kind, _ in adding[name]]
             if node.table is not None:
-                own = node.table.field(node.spec.id, "id")
+                own = node.table.id_field(node.spec.id, "id")
                 kinds = [id_type(own, node.table, "id"), *kinds]
             node.id_type = common_type(kinds)
             node.mentions = [query.format(kind=node.id_type) for _, query in adding[name]]

@@ -71,6 +71,8 @@ def profile(engine: Engine, index: int, name: str, file: str) -> TableProfile:
         DataError: missing, unreadable or empty.
     """
     table = Table(engine, f"guess_view_{index}", Source((file,)), ".", "table")
+    for column in list(table.types):
+        table.id_field(column, "id")  # settles which columns of a CSV file are integers throughout
     rows = table.count()
     columns = {column: _column(engine, table, column, kind) for column, kind in table.types.items()}
     return TableProfile(name or type_name(file), file, table, rows, columns)

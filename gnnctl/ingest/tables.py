@@ -1,7 +1,7 @@
 """Opens the tables of a spec as DuckDB views, whatever their format, and finds columns in them."""
 
+import dataclasses
 import glob
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ class Table:
             engine.rows(f"CREATE TEMP VIEW {view} AS {relation}", self.what)
         self.types = engine.describe(f"SELECT * FROM {view}", self.what)
         self._names = {name.lower(): name for name in self.types}
+        self._csv = (source, folder) if relation and " read_csv(" in relation else None
 
     def count(self) -> int:
         """Rows in the table.
@@ -90,6 +91,28 @@ class Table:
         except DataError as error:
             raise DataError(error.message, fix=f"its columns are {columns}") from None
         return Field(f"({text})", found["value"])
+
+    def id_field(self, text: str, role: str) -> Field:
+        """As :meth:`field`, for ids. A column of a CSV file that began like integers is read as text if any value is
+        not the plain spelling of one: ``007`` is not ``7``, and the rows that DuckDB looked at were not all."""
+        field = self.field(text, role)
+        name = self._names.get(text.lower())
+        if self._csv is None or name is None or "INT" not in field.type:
+            return field
+        source, folder = self._csv
+        types = source.options.get("types", {})
+        if not isinstance(types, dict) or name in types or "all_varchar" in source.options:
+            return field
+        plain = dataclasses.replace(source, options={**source.options, "types": {**types, name: "VARCHAR"}})
+        relation = _relation(plain, folder, self.what)
+        number = "(0|-?[1-9][0-9]*)"
+        other = f"SELECT 1 FROM ({relation}) WHERE NOT regexp_full_match({field.sql}, '{number}') LIMIT 1"
+        if not self.engine.rows(other, self.what):
+            return field
+        self.engine.rows(f"CREATE OR REPLACE TEMP VIEW {self.view} AS {relation}", self.what)
+        self._csv = (plain, folder)
+        self.types[name] = "VARCHAR"
+        return self.field(text, role)
 
 
 def source_files(source: Source, folder: str, what: str) -> list[Path]:
@@ -134,12 +157,13 @@ def checksums(spec: Spec, engine: Engine) -> dict[str, str]:
 
 
 def _rows_digest(engine: Engine, query: str, what: str) -> str:
+    digest = "md5_number(CAST(gnnctl_row AS VARCHAR))"  # the alias stands for the whole row
     row = engine.rows(
-        "SELECT count(*), bit_xor(md5_number(CAST(t AS VARCHAR))), "
-        f"sum(CAST(md5_number(CAST(t AS VARCHAR)) % 9223372036854775807 AS HUGEINT)) FROM {query} AS t",
+        f"SELECT count(*), bit_xor({digest}), sum(CAST({digest} % 9223372036854775807 AS HUGEINT)) "
+        f"FROM {query} AS gnnctl_row",
         what,
     )[0]
-    return hashlib.sha256("-".join(str(v) for v in row).encode()).hexdigest()
+    return "-".join(str(v) for v in row)
 
 
 def _relation(source: Source, folder: str, what: str) -> str:

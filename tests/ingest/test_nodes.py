@@ -123,3 +123,12 @@ def test_times_are_integers_or_microseconds(build, tmp_path):
     assert times.tolist() == [86_400_000_000, np.iinfo(np.int64).min]
     with pytest.raises(DataError, match="no type for times"):
         build({"nodes": {"n": {"table": "n.parquet", "time": "CAST(year AS VARCHAR)"}}})
+
+
+@pytest.mark.parametrize("odd", ["007", "abc", "+5"])
+def test_csv_ids_that_only_begin_like_integers_stay_text(build, tmp_path, odd):
+    rows = [f"{i},{i + 1}" for i in range(30_000)]
+    (tmp_path / "e.csv").write_text("\n".join(["source,target", *rows, f"{odd},5", ""]))
+    graph = build({"edges": {"n to n": {"table": "e.csv"}}})
+    assert odd in graph.nodes["n"].ids.to_pylist()
+    assert graph.num_nodes("n") == 30_002
