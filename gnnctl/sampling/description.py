@@ -19,7 +19,7 @@ class Description:
         layout: types in order, hops, seeds' type.
         spec: how they were sampled.
         unit: a record for each batch, or for each seed.
-        batch_size: seeds of a record where the unit is a batch.
+        batch_size: seeds of a record: 1 where the unit is a seed.
         epochs: of training.
         labels: see :func:`gnnctl.sampling.records.label_kind`.
         segments: all records, by part and epoch.
@@ -41,7 +41,7 @@ class Description:
             producer.layout,
             producer.spec,
             plan.unit,
-            plan.batch_size,
+            plan.seeds_per_record,
             plan.epochs,
             label_kind(producer.labels["train"]),
             tuple(plan.segments()),

@@ -1,6 +1,8 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -124,3 +126,26 @@ def test_other_artifacts_are_refused(split_path, tmp_path):
     assert b"is a graph, not a split" in gnnctl(graph, "-o", tmp_path / "s", *FAN_OUT, code=4).stderr
     assert b"does not exist" in gnnctl(tmp_path / "no", "-o", tmp_path / "s", *FAN_OUT, code=4).stderr
     assert b"--shard" in gnnctl(split_path, "-o", "-", *FAN_OUT, "--shard", "1/2", code=2).stderr
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_leaves_nothing_and_goes_on(split_path, tmp_path, sign):
+    out = tmp_path / "samples"
+    arguments = ["--num-neighbors", "5,5", "--batch-size", "2", "--epochs", "60", "-q"]
+    command = [sys.executable, "-m", "gnnctl.cli", "sample", str(split_path), "-o", str(out), *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
+        progress = tmp_path / "samples.partial" / "progress.json"
+        while not progress.exists() and run.poll() is None:
+            time.sleep(0.005)
+        run.send_signal(sign)
+        said = run.stderr.read().decode()
+    assert run.returncode == (130 if sign == signal.SIGINT else -sign), said
+    assert not out.exists()
+    left = len(json.loads(progress.read_text()))
+    assert left > 0
+    again = gnnctl(split_path, "-o", out, *arguments[:-1])
+    assert b"going on after" in again.stderr
+    gnnctl(split_path, "-o", tmp_path / "whole", *arguments)
+    resumed, whole = Artifact.open(out), Artifact.open(tmp_path / "whole")
+    assert (resumed.content, resumed.verify()) == (whole.content, [])
+    assert not (tmp_path / "samples.partial").exists()
