@@ -1,8 +1,16 @@
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
+
+import gnnctl
 
 from gnnctl.errors import DataError
 from gnnctl.graph import EdgeType
-from gnnctl.ingest import FeatureSpec, NodeSpec, parse_spec, read_spec
+from gnnctl.ingest import FeatureSpec, NodeSpec, parse, parse_spec, read_spec
+from gnnctl.ingest.encoders import BUILTIN
 
 EDGE = {"table": "cites.csv"}
 
@@ -92,3 +100,13 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     (tmp_path / "bad.toml").write_text("[nodes")
     with pytest.raises(DataError, match="is not TOML"):
         read_spec(tmp_path / "bad.toml")
+
+
+def test_the_written_contract_names_every_key_and_encoder_and_its_example_is_valid():
+    text = (Path(gnnctl.__file__).parent / "schemas" / "spec.md").read_text()
+    options = {f.name for kind in BUILTIN.values() for f in dataclasses.fields(kind) if f.init}
+    for word in {*parse._TOP, *parse._NODE, *parse._EDGE, *BUILTIN, *options} - {"nodes", "edges"}:
+        assert f"`{word}`" in text, word
+    example = "\n".join(re.findall(r"^    (.*)$", text, re.MULTILINE))
+    spec = parse_spec(tomllib.loads(example))
+    assert [node.name for node in spec.nodes] == ["package"]
