@@ -2,6 +2,7 @@
 
 import dataclasses
 import glob
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -163,7 +164,8 @@ def _rows_digest(engine: Engine, query: str, what: str) -> str:
         f"FROM {query} AS gnnctl_row",
         what,
     )[0]
-    return "-".join(str(v) for v in row)
+    # The manifest takes SHA-256 sums only.
+    return hashlib.sha256("-".join(str(v) for v in row).encode()).hexdigest()
 
 
 def _relation(source: Source, folder: str, what: str) -> str:
