@@ -24,10 +24,7 @@ app = typer.Typer(
     "mismatched, 5 out of resources, 6 findings, 130 interrupted.",
 )
 for stage in STAGES:
-    try:
-        app.command()(getattr(importlib.import_module(f"gnnctl.stages.{stage}"), stage))
-    except ModuleNotFoundError:  # until every stage has landed
-        pass
+    app.command()(getattr(importlib.import_module(f"gnnctl.stages.{stage}"), stage))
 
 
 def _version(show: bool) -> None:

@@ -154,7 +154,7 @@ def open_array(path: Path) -> np.ndarray:
         raise ArtifactError(
             f"{error.filename}: array chunk missing or truncated", fix="make the artifact again"
         ) from None
-    return np.frombuffer(mapping, dtype=dtype).reshape(shape)
+    return np.frombuffer(memoryview(mapping), dtype=dtype).reshape(shape)
 
 
 def _read_through_zarr(path: Path) -> np.ndarray:
