@@ -68,6 +68,10 @@ class Engine:
             }
         )
         self._connection.execute("SET enable_progress_bar = false")
+        icu = "SELECT loaded FROM duckdb_extensions() WHERE extension_name = 'icu'"
+        if self._connection.execute(icu).fetchone() == (True,):
+            # Without ICU times are UTC anyway, and setting it would make DuckDB look for the extension on the network.
+            self._connection.execute("SET TimeZone = 'UTC'")
 
     def __enter__(self) -> "Engine":
         return self

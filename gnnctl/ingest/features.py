@@ -148,7 +148,7 @@ class Features:
                 "feature": part.spec.name,
                 "column": part.spec.column,
                 "encoder": part.spec.encoder,
-                "options": part.encoder.options if _builtin(part.spec.encoder) else part.spec.options,
+                "options": part.encoder.options,
                 "state": part.encoder.state,
             }
             for part in self.parts
@@ -173,10 +173,6 @@ class Features:
         return DataError(
             f"{self.what}: column '{part.spec.column}' has {bad.problem} at {', '.join(rows)}", fix=bad.fix
         )
-
-
-def _builtin(encoder: str) -> bool:
-    return ":" not in encoder or "." not in encoder.split(":")[0]
 
 
 def _check_order(rows: "pa.Array", start: int) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import gnnctl
-
 from gnnctl.errors import DataError
 from gnnctl.graph import EdgeType
 from gnnctl.ingest import FeatureSpec, NodeSpec, parse, parse_spec, read_spec
