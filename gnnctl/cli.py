@@ -18,6 +18,7 @@ STAGES = ("ingest", "split", "sample", "train", "predict", "explain", "bench", "
 app = typer.Typer(
     name="gnnctl",
     help="Graph neural networks as composable stages: tables -> graph -> split -> model -> predictions.",
+    rich_markup_mode=None,  # importing rich alone takes longer than a help may
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 internal error, 2 usage, 3 bad input data, 4 artifact missing, damaged or "
