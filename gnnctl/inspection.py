@@ -13,6 +13,7 @@ from gnnctl.errors import ArtifactError, UsageError
 
 _SHORT = 12  # hexadecimal digits of a hash that people read
 _MANY = 16  # lines of one table of counts
+_MANY_OPTIONS = 80
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,10 @@ def summary_text(artifact: Artifact) -> str:
     if manifest.summary:
         blocks.append("Summary\n" + "\n".join(_tree(manifest.summary)))
     if manifest.options:
-        blocks.append("Options\n" + _aligned([[k, _value(v)] for k, v in manifest.options.items()]))
+        lines = _tree(manifest.options)
+        if len(lines) > _MANY_OPTIONS:  # such as the whole spec of an ingest
+            lines = _aligned([[k, _value(v)] for k, v in manifest.options.items()]).splitlines()
+        blocks.append("Options\n" + "\n".join(lines))
     if manifest.inputs:
         blocks.append("Inputs\n" + _aligned([[k, v[:_SHORT]] for k, v in manifest.inputs.items()]))
     largest = sorted(_grouped(artifact).items(), key=lambda item: (-item[1], item[0]))[:8]
