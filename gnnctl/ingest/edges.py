@@ -65,15 +65,17 @@ class Edges:
             DataError: unknown endpoints, nulls, wrong types.
         """
         self.table.count()
-        self._join(engine)
+        self._join(engine, progress)
         kept = self._keep(engine)
         count = int(engine.value(f"SELECT count(*) FROM {kept}", self.what))
         order = ", ".join(self.order)
         if self.features.parts:
-            engine.rows(
+            engine.watched(
                 f"CREATE TEMP TABLE {self.relation} AS SELECT row_number() OVER () - 1 AS row, * "
                 f"FROM (SELECT * FROM {kept} ORDER BY {order})",
                 self.what,
+                progress,
+                f"sorting {self.spec.type}",
             )
             engine.rows(f"DROP TABLE {kept}", self.what)
             kept, order = self.relation, "row"
@@ -104,7 +106,7 @@ class Edges:
             found.append((nodes, f"CAST({field.sql} AS {kind if kind == nodes.id_type else TEXT})", role, column))
         return found
 
-    def _join(self, engine: Engine) -> None:
+    def _join(self, engine: Engine, progress: Progress) -> None:
         spec = self.spec
         (_, source, *_), (_, target, *_) = self._ends()
         columns = [f"{source} AS src", f"{target} AS dst"]
@@ -124,13 +126,15 @@ class Edges:
             columns.append(f"coalesce({self.table.field(spec.fit, 'fit').sql}, false) AS fit")
         carried = [f"e.{name}" for name in self.attributes + (["fit"] if spec.fit else [])]
         times = [f"{a}.time AS {a}t" for a, n in (("s", self.src), ("d", self.dst)) if n.spec.time is not None]
-        engine.rows(
+        engine.watched(
             f"CREATE TEMP TABLE {self.relation}_joined AS "
             f"SELECT {', '.join(['s.row AS s', 'd.row AS d', *times, *carried])} "
             f"FROM (SELECT {', '.join(columns)} FROM {self.table.view}) AS e "
             f"LEFT JOIN {self.src.relation} AS s ON e.src = {self._key(0, 's')} "
             f"LEFT JOIN {self.dst.relation} AS d ON e.dst = {self._key(1, 'd')}",
             self.what,
+            progress,
+            f"joining {spec.type}",
         )
         if spec.weight is not None:
             self._check_weights(engine)

@@ -1,11 +1,13 @@
 """The DuckDB connection of an ingest: bounded memory, errors in our words, Arrow batches out."""
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from gnnctl.console import Progress
 from gnnctl.errors import DataError, GnnctlError, ResourceError, UsageError
 
 if TYPE_CHECKING:
@@ -61,13 +63,16 @@ class Engine:
 
         self._connection: Any = duckdb.connect(
             config={
-                "memory_limit": f"{max(LEAST, memory - OVERHEAD) >> 20}MiB",
+                # The last sixth is for what passes through Python: ids, kept columns, batches on their way.
+                "memory_limit": f"{max(LEAST, memory * 5 // 6 - OVERHEAD) >> 20}MiB",
                 "threads": threads,
                 "temp_directory": str(spill),
                 "file_search_path": folder,
             }
         )
-        self._connection.execute("SET enable_progress_bar = false")
+        # Progress is measured, for `watched`, and not printed by DuckDB itself.
+        self._connection.execute("SET enable_progress_bar = true")
+        self._connection.execute("SET enable_progress_bar_print = false")
         icu = "SELECT loaded FROM duckdb_extensions() WHERE extension_name = 'icu'"
         if self._connection.execute(icu).fetchone() == (True,):
             # Without ICU times are UTC anyway, and setting it would make DuckDB look for the extension on the network.
@@ -94,6 +99,34 @@ class Engine:
         with _translated(what):
             found: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
             return found
+
+    def watched(self, sql: str, what: str, progress: Progress, desc: str) -> None:
+        """Run a long statement, with a bar in percent; Ctrl-C stops it at once."""
+        failed: list[BaseException] = []
+        done = threading.Event()  # a thread whose join was interrupted counts as ended though it runs on
+
+        def work() -> None:
+            try:
+                self._connection.execute(sql)
+            except BaseException as error:  # raised again in the caller's thread
+                failed.append(error)
+            finally:
+                done.set()
+
+        thread = threading.Thread(target=work, daemon=True)
+        with _translated(what), progress(total=100, desc=desc, unit="%") as bar:
+            thread.start()
+            try:
+                while not done.wait(0.2):
+                    percent = self._connection.query_progress()
+                    bar.update(max(0.0, round(percent - bar.n, 1)))
+            except KeyboardInterrupt:
+                self._connection.interrupt()
+                done.wait()
+                raise
+            thread.join()
+            if failed:
+                raise failed[0]
 
     def value(self, sql: str, what: str) -> Any:
         """The first value of the first row."""

@@ -52,7 +52,7 @@ class Nodes:
         """SQL of the id, to be compared with ids of another type."""
         return f"{alias}.id" if other_type == self.id_type else f"CAST({alias}.id AS {TEXT})"
 
-    def build(self, engine: Engine) -> None:
+    def build(self, engine: Engine, progress: Progress) -> None:
         """Make :attr:`relation`.
 
         Raises:
@@ -71,10 +71,12 @@ class Nodes:
         most = self._count + (int(engine.value(f"SELECT count(*) FROM ({union})", self.what)) if self.mentions else 0)
         self.row_type = "INTEGER" if most < 2**31 else "BIGINT"
         replace = f" REPLACE (coalesce(time, {NO_TIME}) AS time)" if self.spec.time is not None else ""
-        engine.rows(
+        engine.watched(
             f"CREATE TEMP TABLE {self.relation} AS SELECT CAST(row_number() OVER () - 1 AS {self.row_type}) AS row, "
             f"*{replace} FROM (SELECT * FROM ({base}) ORDER BY id)",
             self.what,
+            progress,
+            f"reading {self.spec.name}",
         )
         engine.rows(f"DROP TABLE IF EXISTS {self.relation}_own", self.what)
         self.num_nodes = int(engine.value(f"SELECT count(*) FROM {self.relation}", self.what))

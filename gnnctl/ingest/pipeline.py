@@ -142,7 +142,7 @@ def _ingest(
     nodes: dict[str, NodeStore] = {}
     edges: dict[EdgeType, EdgeStore] = {}
     for name, node in plan.nodes.items():
-        node.build(engine)
+        node.build(engine, progress)
         nodes[name] = node.write(engine, writer, progress)
         node.slim(engine)
     for edge in plan.edges:
