@@ -37,7 +37,7 @@ def explain(
     algorithm: Annotated[Algorithm, typer.Option(help="How to attribute the prediction.")] = Algorithm.gnn_explainer,
     target: Annotated[str | None, typer.Option(help="Class to explain.  [default: the predicted one]")] = None,
     top: Annotated[int, typer.Option(help="Edges, neighbours and features to show.", min=1, max=200)] = 20,
-    epochs: Annotated[int, typer.Option(help="Steps of gnn-explainer.", min=1, rich_help_panel=ALGORITHM)] = 200,
+    epochs: Annotated[int, typer.Option(help="Steps of gnn-explainer.", min=1, rich_help_panel=ALGORITHM)] = 100,
     lr: Annotated[float, typer.Option(help="Its learning rate.", min=1e-6, rich_help_panel=ALGORITHM)] = 0.05,
     steps: Annotated[
         int, typer.Option(help="Points on integrated-gradients' path.", min=2, rich_help_panel=ALGORITHM)

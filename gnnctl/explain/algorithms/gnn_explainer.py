@@ -32,7 +32,7 @@ class GNNExplainer:
         seed: of the masks' initial values.
     """
 
-    epochs: int = 200
+    epochs: int = 100
     lr: float = 0.05
     edge_size: float = 0.06
     edge_entropy: float = 0.1
