@@ -159,7 +159,7 @@ def train(
     """Train a graph neural network on a split, on sampled subgraphs, or on a stream of them."""
     from gnnctl.artifacts import ArtifactWriter, Recipe, finished
     from gnnctl.nn.models import ModelOptions
-    from gnnctl.training.inputs import TrainingInput
+    from gnnctl.training.inputs import TrainingInput, model_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.run import train_model
     from gnnctl.training.trained import HISTORY, STATE
@@ -223,6 +223,7 @@ def train(
             "sampling": found.spec.to_json() if found.spec else None,
         },
         parents=found.parents,
+        inputs=model_inputs(model),
     )
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same split, same options; nothing to do")

@@ -1,5 +1,6 @@
 """What a run trains on, from the words of the command line: a split, stored subgraphs, or a stream of them."""
 
+import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gnnctl.artifacts import Artifact, Parent
+from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.store import SubgraphRecords
@@ -165,6 +166,18 @@ class TrainingInput:
         if self.batch_size is None:
             return f"{counts} seeds, the full graph as one batch"
         return f"{counts} seeds, {-(-seeds['train'] // self.batch_size):,} batches of {self.batch_size:,} an epoch"
+
+
+def model_inputs(name: str) -> dict[str, str]:
+    """For ``package.module:Class`` the module's file and its SHA-256, which belong to the recipe; else nothing."""
+    module, colon, _ = name.partition(":")
+    try:
+        found = importlib.util.find_spec(module) if colon else None
+    except (ImportError, ValueError):
+        return {}  # building the model says what is wrong
+    if found is None or found.origin is None or not Path(found.origin).is_file():
+        return {}
+    return {found.origin: file_checksum(Path(found.origin))}
 
 
 def _parents(split: NodeSplit) -> list[Parent]:

@@ -187,6 +187,12 @@ def test_a_class_of_ones_own_is_a_model(cli, areas, tmp_path, monkeypatch):
     assert names == {"lin.weight", "lin.bias"}
     code, _, error = cli("predict", tmp_path / "m", "-o", tmp_path / "p", "--part", "test", "--quiet")
     assert code == 0, error
+    (tmp_path / "own_model.py").write_text(MODULE + "# changed\n")
+    code, _, error = cli(
+        "train", areas / "split", "-o", tmp_path / "m", "--model", "own_model:Own", *FAST, "--epochs", 30
+    )
+    assert code == 4
+    assert "the input changed" in error
 
 
 @pytest.mark.parametrize(
