@@ -88,12 +88,15 @@ def test_a_config_file_gives_defaults_and_a_flag_wins(tiny, tmp_path):
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
 def test_shell_completion_is_offered_and_completes_stages(name):
-    script = shell("--show-completion", env={**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
-    environment = {**os.environ, "_GNNCTL_COMPLETE": f"complete_{name}"}
-    environment |= {"COMP_WORDS": "gnnctl tr", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "gnnctl tr"}
     command = os.path.join(os.path.dirname(sys.executable), "gnnctl")
+    without_detection = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    offered = [command, "--show-completion", name]
+    answer = subprocess.run(offered, capture_output=True, text=True, env=without_detection)
+    assert "_GNNCTL_COMPLETE" in answer.stdout
+    environment = {**os.environ, "_GNNCTL_COMPLETE": f"complete_{name}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    environment |= {"COMP_WORDS": "gnnctl tr", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "gnnctl tr"}
     answer = subprocess.run([command], capture_output=True, text=True, env=environment)
-    assert "train" in answer.stdout, (answer, script)
+    assert "train" in answer.stdout
 
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing(tiny, tmp_path):
