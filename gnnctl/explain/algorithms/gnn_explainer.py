@@ -105,9 +105,9 @@ class GNNExplainer:
             value = value / prediction.task.std
         found = torch.autograd.grad(value, masks.tensors(), allow_unused=True, materialize_grads=True)
         gradients, sizes = masks.replaced(found), []
-        kinds = ((gradients.edge, self.edge_size), (gradients.gate, self.input_size), (gradients.x, self.input_size))
-        for kind, size in kinds:
-            strength = torch.cat([g.abs() for g in kind.values()]) if kind else torch.zeros(0)
+        edges, gates, x = (list(part.values()) for part in (gradients.edge, gradients.gate, gradients.x))
+        for kind, size in ((edges, self.edge_size), (gates, self.input_size), (x, self.input_size)):
+            strength = torch.cat([g.abs() for g in kind]) if kind else torch.zeros(0)
             if len(strength) > self.budget:
                 size = min(size, float(strength.topk(self.budget).values[-1]))
             sizes.append(size)
