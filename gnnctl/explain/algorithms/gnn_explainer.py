@@ -105,7 +105,8 @@ class GNNExplainer:
             value = value / prediction.task.std
         found = torch.autograd.grad(value, masks.tensors(), allow_unused=True, materialize_grads=True)
         gradients, sizes = masks.replaced(found), []
-        edges, gates, x = (list(part.values()) for part in (gradients.edge, gradients.gate, gradients.x))
+        edges, gates = list(gradients.edge.values()), list(gradients.gate.values())
+        x = list(gradients.x.values())
         for kind, size in ((edges, self.edge_size), (gates, self.input_size), (x, self.input_size)):
             strength = torch.cat([g.abs() for g in kind]) if kind else torch.zeros(0)
             if len(strength) > self.budget:
