@@ -74,4 +74,4 @@ def _draw(figure: "Figure", title: str, result: CompileResult) -> None:
         series.append((f"{side}, {mode}", heights, errors, palette.get((side, mode), COLORS[-1])))
     grouped_bars(axes, [NAMES.get(m, m) for m in models], series, lambda v: f"{v:,.1f}" if v < 100 else f"{v:,.0f}")
     style(axes, "Forward and backward of one training step", "milliseconds (bars: least to most)")
-    axes.legend(frameon=False, loc="upper right", fontsize=9, ncols=2 if len(series) > 2 else 1)
+    figure.legend(frameon=False, loc="outside lower center", fontsize=9, ncols=3)

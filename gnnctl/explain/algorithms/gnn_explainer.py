@@ -117,9 +117,10 @@ class GNNExplainer:
     def _penalty(self, masks: Inputs, sizes: list[float]) -> Tensor:
         entropies = (self.edge_entropy, self.input_entropy, self.input_entropy)
         terms = []
-        for kind, size, entropy in zip((masks.edge, masks.gate, masks.x), sizes, entropies, strict=True):
+        kinds = (list(masks.edge.values()), list(masks.gate.values()), list(masks.x.values()))
+        for kind, size, entropy in zip(kinds, sizes, entropies, strict=True):
             if kind:
-                mask = torch.cat(list(kind.values()))
+                mask = torch.cat(kind)
                 terms.append(size * mask.sum() + entropy * _entropy(mask).mean())
         return torch.stack(terms).sum()
 
