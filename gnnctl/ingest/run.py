@@ -20,7 +20,7 @@ from gnnctl.ingest.spec import OnMissing, Spec
 from gnnctl.ingest.tables import checksums
 
 # Raise when the same spec and tables give another graph than before.
-ALGORITHM = 1
+ALGORITHM = 2
 
 
 @dataclass(frozen=True)

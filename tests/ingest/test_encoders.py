@@ -148,6 +148,39 @@ def test_text_is_scikit_learns_hashed_tfidf(ngrams, sublinear):
     np.testing.assert_allclose(x, expected, rtol=1e-6)
 
 
+def test_text_columns_are_named_after_their_most_frequent_terms():
+    texts = ["b a9 c1", "b a9 d1", "b", "c1 b c1 c1 c1", None, "e_1 zz"]
+    encoder, array = fitted("text:1", texts)
+    assert encoder.names("f") == ["f: a9|c1|d1"]  # "b" is no word: words have two characters
+    encoder, array = fitted("text:64", texts)
+    rows = encoder.encode(array)
+    names = encoder.names("f")
+    assert len(set(names)) == 64
+    for word, where in (("a9", [0, 1]), ("d1", [1]), ("zz", [5])):
+        (column,) = [i for i, name in enumerate(names) if word in name.removeprefix("f: ").split("|")]
+        assert set(where) <= set(np.flatnonzero(rows[:, column]))
+    assert [name for i, name in enumerate(names) if not rows[:, i].any()] == [
+        f"f[{i}]" for i in range(64) if not rows[:, i].any()
+    ]
+    assert fitted("text:64", texts[::-1])[0].state == encoder.state
+
+
+def test_text_columns_of_the_same_name_are_told_apart():
+    encoder, _ = fitted("text:2", ["x" * 50 + tail for tail in "abcdefgh"])
+    long = "x" * 31 + "…"
+    names = encoder.names("f")
+    assert names == [f"f: {'|'.join([long] * 3)}[{i}]" for i in (0, 1)]
+    del encoder.state["terms"]
+    assert encoder.names("f") == ["f[0]", "f[1]"]
+
+
+def test_text_forgets_the_rarer_terms_of_a_huge_table(monkeypatch):
+    monkeypatch.setattr("gnnctl.ingest.encoders.text._MOST_TERMS", 20)
+    monkeypatch.setattr("gnnctl.ingest.encoders.text._COUNTED_ROWS", 10)
+    encoder, _ = fitted("text:1", [f"rare{i} common usual{i % 2}" for i in range(500)])
+    assert encoder.names("f") == ["f: common|usual0|usual1"]
+
+
 def test_vectors_keep_their_numbers_or_are_normalised():
     values = [[1.0, 3.0], [0.0, 0.0], [-2.0, 2.0]]
     np.testing.assert_array_equal(encoded("vector", values), values)
