@@ -98,7 +98,7 @@ def bench(
         }
     )
     plan = Plan(
-        benchmark=benchmark.value,
+        benchmark="compile" if compiling else "sampling",
         settings=settings,
         generated={"nodes": nodes, "edges": edges, "features": features}
         if compiling
