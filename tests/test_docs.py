@@ -20,12 +20,12 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def workplace(tmp_path):
-    """A copy of examples/ in which Debian has one source package in forty, and apt."""
+    """A copy of examples/ in which Debian has one source package in forty, apt and bash."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("run", "__pycache__"))
     data = tmp_path / "examples" / "debian" / "data"
     with duckdb.connect() as db:
         db.execute(
-            f"create table package as from '{data}/packages.parquet' where hash(source) % 40 = 0 or name = 'apt'"
+            f"create table package as from '{data}/packages.parquet' where hash(source) % 40 = 0 or name in ('apt', 'bash')"
         )
         db.execute(f"copy package to '{data}/packages.parquet'")
         for table in sorted(data.glob("*.parquet")):
