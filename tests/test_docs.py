@@ -24,9 +24,8 @@ def workplace(tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("run", "__pycache__"))
     data = tmp_path / "examples" / "debian" / "data"
     with duckdb.connect() as db:
-        db.execute(
-            f"create table package as from '{data}/packages.parquet' where hash(source) % 40 = 0 or name in ('apt', 'bash')"
-        )
+        kept = "hash(source) % 40 = 0 or name in ('apt', 'bash')"
+        db.execute(f"create table package as from '{data}/packages.parquet' where {kept}")
         db.execute(f"copy package to '{data}/packages.parquet'")
         for table in sorted(data.glob("*.parquet")):
             columns = [name for name, *_ in db.execute(f"describe from '{table}'").fetchall()]
