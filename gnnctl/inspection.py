@@ -139,8 +139,7 @@ def schemas_of(kind: str) -> dict[str, Any]:
         raise UsageError(f"there is no kind '{kind}'", fix=f"kinds are {', '.join(kinds)}")
     manifest["properties"]["kind"] = {"const": kind}
     found = {"manifest.json": manifest}
-    own = SCHEMAS / f"{kind}.json"
-    if own.is_file():
+    for own in sorted([*SCHEMAS.glob(f"{kind}.json"), *SCHEMAS.glob(f"{kind}.*.json")]):
         schema = json.loads(own.read_text(encoding="utf-8"))
         # A schema's title begins with the document that it describes.
         document = str(schema.get("title", "")).partition(" ")[0]
