@@ -17,7 +17,7 @@ esac
 for seed in $(seq 1 "$seeds"); do
     gnnctl train "$out/split" -o "$out/$model-$seed" --model "$model" "${options[@]}" --monitor loss --seed "$seed" --quiet > /dev/null
     echo "seed $seed: $(python -c "import json, sys; print(json.load(open(sys.argv[1]))['test']['accuracy'])" "$out/$model-$seed/metrics.json")"
-done | tee /dev/stderr | python -c "
+done | python -c "
 import statistics, sys
-found = [float(line.split()[-1]) for line in sys.stdin]
+found = [float(line.split()[-1]) for line in sys.stdin if sys.stderr.write(line)]
 print(f'$model: mean test accuracy {statistics.mean(found):.4f}, deviation {statistics.pstdev(found):.4f}, {len(found)} seeds')"
