@@ -66,7 +66,7 @@ def draw(graph: Graph, explanation: Explanation, *, signed: bool, standalone: bo
     for source, target, relation, score in sorted(edges, key=lambda edge: abs(edge[3])):
         parts.append(_edge(nodes[source], nodes[target], relation, score, strongest, signed))
     parts += [_circle(graph, node) for node in nodes.values()]
-    parts += _labels(list(nodes.values()))
+    parts += _labels(list(nodes.values()), [(nodes[source], nodes[target]) for source, target, *_ in edges])
     return "".join([*parts, "</svg>"])
 
 
@@ -152,11 +152,12 @@ def _circle(graph: Graph, node: DrawnNode) -> str:
     )
 
 
-def _labels(nodes: list[DrawnNode]) -> list[str]:
+def _labels(nodes: list[DrawnNode], edges: list[tuple[DrawnNode, DrawnNode]]) -> list[str]:
     """A label beside each node, on the side where it covers least; long ids are cut, the tooltip has them whole."""
     taken: list[tuple[float, float, float, float]] = [
         (n.x - _radius(n), n.y - _radius(n), n.x + _radius(n), n.y + _radius(n)) for n in nodes
     ]
+    taken += [_along(source, target, i / 24) for source, target in edges for i in range(1, 24)]
     found = []
     for node in sorted(nodes, key=lambda n: (not n.is_seed, n.y)):
         text = node.name if len(node.name) <= 28 else f"{node.name[:26]}…"
@@ -185,6 +186,15 @@ Box = tuple[float, float, float, float]
 def _box(anchor: str, x: float, y: float, wide: float, tall: float) -> Box:
     left = {"start": x, "end": x - wide, "middle": x - wide / 2}[anchor]
     return left, y - tall + 3, left + wide, y + 3
+
+
+def _along(source: DrawnNode, target: DrawnNode, share: float) -> Box:
+    """A spot of an edge, as drawn with its bow (see _edge)."""
+    dx, dy = target.x - source.x, target.y - source.y
+    length = float(np.hypot(dx, dy)) or 1.0
+    bow = min(18.0, length / 10) / length * 2 * share * (1 - share)
+    x, y = source.x + share * dx - bow * dy, source.y + share * dy + bow * dx
+    return x - 4, y - 4, x + 4, y + 4
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -168,7 +168,7 @@ def _faithful(explanation: Explanation, subject: Subject) -> str:
     without, only = found.score_without, found.score_only
     unit = " standard deviations" if subject.problem == "regression" else ""
     rows = "".join(
-        f"<dt>{FIDELITY[key][0]}</dt><dd><b>{value:+.3f}</b>{unit}<small>{FIDELITY[key][1]} "
+        f"<dt>{FIDELITY[key][0]}</dt><dd><b>{_change(value)}</b>{unit}<small>{FIDELITY[key][1]} "
         f"({explanation.score:.3g} → {after:.3g})</small></dd>"
         for key, value, after in (("plus", found.plus, without), ("minus", found.minus, only))
     )
@@ -222,6 +222,11 @@ def _bar(value: float, most: float) -> str:
 
 def _value(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
+
+
+def _change(value: float) -> str:
+    text = f"{value:+.3f}"
+    return "0.000" if float(text) == 0 else text
 
 
 def _number(value: float, subject: Subject) -> str:

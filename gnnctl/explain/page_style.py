@@ -29,14 +29,14 @@ table{width:100%;border-collapse:collapse;font-size:14px}
 th,td{padding:4px 8px 4px 0;text-align:left;font-weight:400;border-bottom:1px solid var(--line);vertical-align:middle}
 thead th{color:var(--soft);font-size:12px}
 tr:last-child>*{border-bottom:0}
-tbody th,tr>th[scope=row]{font-weight:600;overflow-wrap:anywhere}
+tbody th,tr>th[scope=row]{width:99%;min-width:9em;font-weight:600;overflow-wrap:anywhere}
 td{white-space:nowrap}
 .n,td:last-child{text-align:right;font-variant-numeric:tabular-nums}
 .chosen>*{background:var(--mark)}
-.bar{display:inline-block;width:120px;height:8px;border-radius:4px;background:var(--line);overflow:hidden}
+.bar{display:inline-block;width:84px;height:8px;border-radius:4px;background:var(--line);overflow:hidden}
 .bar i{display:block;height:100%;background:var(--bar)}
 .bar.against i{background:var(--against)}
 dl{margin:0}dt{font-weight:600}dd{margin:0 0 12px}dd small{display:block;color:var(--soft)}small{color:var(--soft)}
-@media (max-width:760px){.grid{grid-template-columns:minmax(0,1fr)}h1{font-size:26px}.bar{width:70px}}
+@media (max-width:760px){.grid{grid-template-columns:minmax(0,1fr)}h1{font-size:26px}.bar{width:56px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 """
