@@ -17,5 +17,7 @@ def test_bad_input_is_one_line(cli, tiny, tmp_path, monkeypatch, arguments, code
     monkeypatch.chdir(tmp_path)
     answer, out, err = cli(*(word.replace("{tiny}", str(tiny)) for word in arguments), "-o", "out")
     assert (answer, out) == (code, "")
-    assert err.startswith("gnnctl: error: ") and err.count("\n") == 1 and says in err
+    assert err.startswith("gnnctl: error: ")
+    assert err.count("\n") == 1
+    assert says in err
     assert not list(tmp_path.iterdir())
