@@ -54,7 +54,7 @@ def _as_gnnctl_error(error: BaseException) -> GnnctlError | None:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return ResourceError(f"{where}the disk is full", fix="free space or write elsewhere")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return ResourceError(f"{where}permission denied", fix="choose a folder that you may write")
+            return ResourceError(f"{where}permission denied", fix="change its permissions or choose another place")
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
             return DataError(f"{where}{error.strerror}", fix="check the path")
     return None
@@ -69,7 +69,10 @@ def main() -> None:
             raise
         known = _as_gnnctl_error(error)
         if known is None and hasattr(error, "format_message"):  # Typer's own: unknown options, bad values
-            sys.stderr.write(f"gnnctl: error: {error.format_message()}\n")
+            context = getattr(error, "ctx", None)
+            help_of = context.command_path if context is not None else "gnnctl"
+            message = " ".join(error.format_message().split()).rstrip(".")
+            sys.stderr.write(f"gnnctl: error: {message}; see {help_of} --help\n")
             sys.exit(2)
         if known is None:
             sys.stderr.write(f"gnnctl: internal error: {type(error).__name__}: {' '.join(str(error).split())}; ")

@@ -15,14 +15,17 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
         return None
     stage = context.info_name or ""
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--config {path}: {error.strerror}", fix="name a readable TOML file") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or no UTF-8
         raise UsageError(f"--config {path}: {error}", fix="write TOML with one table a stage, as [train]") from None
     known = {option.lstrip("-").replace("-", "_"): p for p in context.command.params for option in [p.name or ""]}
     defaults: dict[str, Any] = {}
-    for key, value in tables.get(stage, {}).items():
+    chosen = tables.get(stage, {})
+    if not isinstance(chosen, dict):
+        raise UsageError(f"--config {path}: '{stage}' is no table", fix=f"write its options below [{stage}]")
+    for key, value in chosen.items():
         name = key.replace("-", "_")
         if name not in known or name == "config":
             choices = ", ".join(sorted(k.replace("_", "-") for k in known if k != "config"))

@@ -88,7 +88,7 @@ def explain(
         parents.append(Parent("predictions", run.predictions))
     recipe = Recipe("explanation", "explain", 1, run.options(), parents)
     if done := finished(output, recipe, force):
-        console.log(f"{output} is up to date")
+        console.log(f"{output} is up to date: same model, same options; nothing to do")
         console.result({"status": "up to date", "output": str(output), **done.json("metrics")}, str(done.path / PAGE))
         return
     if dry_run:

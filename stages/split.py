@@ -7,6 +7,7 @@ import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
+from gnnctl.errors import UsageError
 
 if TYPE_CHECKING:
     from gnnctl.splits import NodeSplit
@@ -50,6 +51,8 @@ def split(
     from gnnctl.splits import By, Fractions, NodeSplit, find_target, parse_map, split_nodes
 
     console = Console("split", json=json, quiet=quiet)
+    if delimiter == "":
+        raise UsageError("--delimiter is empty", fix="pass what stands between two labels, as ','")
     way, fractions, names = By.parse(by), Fractions(val, test), parse_map(map or [])
     opened = Graph.open(graph)
     found = find_target(opened, target, problem, delimiter)

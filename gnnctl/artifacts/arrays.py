@@ -150,6 +150,8 @@ def open_array(path: Path) -> np.ndarray:
 
     try:
         mapping = Mapping(files, chunks[0] * row_bytes, shape[0] * row_bytes)
+    except PermissionError:
+        raise
     except OSError as error:
         raise ArtifactError(
             f"{error.filename}: array chunk missing or truncated", fix="make the artifact again"

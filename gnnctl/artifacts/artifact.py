@@ -37,7 +37,9 @@ class Artifact:
         recover(path)
         artifact = cls(path, Manifest.read(path))
         if kind is not None and artifact.kind != kind:
-            raise ArtifactError(f"{path} is a {artifact.kind}, not a {kind}", fix=f"name a {kind} artifact")
+            raise ArtifactError(
+                f"{path} is {manifests.a(artifact.kind)}, not {manifests.a(kind)}", fix=f"name {manifests.a(kind)}"
+            )
         artifact._check()
         return artifact
 
@@ -127,7 +129,7 @@ class Artifact:
         """
         entry = next((p for p in self.manifest.parents if p["role"] == role), None)
         if entry is None:
-            raise ArtifactError(f"{self.path} was made without a {role}")
+            raise ArtifactError(f"{self.path} was made without a {role}", fix="make the artifact again")
         path = override if override is not None else Path(self.path.resolve(), entry["path"]).resolve()
         if not path.exists():
             recover(path)

@@ -21,6 +21,12 @@ NAME = "manifest.json"
 # The newest format of each kind that this release writes; every older one can still be read.
 FORMATS = {"graph": 1, "split": 1, "subgraphs": 1, "model": 1, "predictions": 1, "explanation": 1, "report": 1}
 
+_WITH_ARTICLE = {
+    "subgraphs": "a set of subgraphs",
+    "predictions": "a set of predictions",
+    "explanation": "an explanation",
+}
+
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 
 
@@ -71,12 +77,9 @@ class Recipe:
         """What an existing artifact was made otherwise, in words."""
         found: list[str] = []
         if manifest.kind != self.kind:
-            found.append(f"it is a {manifest.kind}, not a {self.kind}")
+            found.append(f"it is {a(manifest.kind)}, not {a(self.kind)}")
             return found
-        for key in sorted({*self.options, *manifest.options}):
-            old, new = manifest.options.get(key), self.options.get(key)
-            if old != new:
-                found.append(f"{key} was {_short(old)}, now {_short(new)}")
+        found += _changes(manifest.options, self.options)
         old_parents = {p["role"]: p["fingerprint"] for p in manifest.parents}
         found += [
             f"the {p.role} ({p.artifact.path}) is another one"
@@ -150,6 +153,11 @@ def _validate(document: Any, path: Path) -> None:
         raise ArtifactError(f"{path} is not a valid manifest: {where}: {error.message}", fix="make the artifact again")
 
 
+def a(kind: str) -> str:
+    """A kind of artifact as messages name one: "a graph", "an explanation"."""
+    return _WITH_ARTICLE.get(kind, f"a {kind}")
+
+
 def versions() -> dict[str, str]:
     """Versions of what can change a result."""
     found = {"gnnctl": __version__, "python": platform.python_version(), "platform": sys.platform}
@@ -164,6 +172,18 @@ def versions() -> dict[str, str]:
 def now() -> str:
     """The present moment, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _changes(old: dict[str, Any], new: dict[str, Any], within: str = "") -> list[str]:
+    """Which options differ, tables of options entered: ``training.lr was 0.01, now 0.1``."""
+    found = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(after, dict):
+            found += _changes(before, after, f"{within}{key}.")
+        elif before != after:
+            found.append(f"{within}{key} was {_short(before)}, now {_short(after)}")
+    return found
 
 
 def _short(value: Any) -> str:

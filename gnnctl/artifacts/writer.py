@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from gnnctl.artifacts.checksum import checksum_json, file_checksum
 from gnnctl.artifacts.directory import WorkDirectory, recover
 from gnnctl.artifacts.manifest import FORMATS, Manifest, Recipe
 from gnnctl.artifacts.tables import table_checksum, write_table
-from gnnctl.errors import ArtifactError
+from gnnctl.errors import ArtifactError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,9 +30,20 @@ def finished(output: Path, recipe: Recipe, force: bool = False) -> Artifact | No
 
     Raises:
         ArtifactError: something else stands there.
+        UsageError: it would be written over, or into, what it is made from; or a folder on the way is a file.
     """
-    recover(output)
+    target = output.resolve()
+    if not target.name:
+        raise UsageError(f"{output} cannot be an artifact", fix="choose another output")
+    recover(Path(os.path.abspath(output)))
+    for ancestor in (path for parent in recipe.parents for path in _lineage(parent.artifact)):
+        if ancestor == target or ancestor in target.parents:
+            where = "is" if ancestor == target else "lies in"
+            raise UsageError(f"{output} {where} {ancestor}, which it is made from", fix="choose another output")
     if not output.exists() and not output.is_symlink():
+        standing = next(folder for folder in target.parents if folder.exists())
+        if not standing.is_dir():
+            raise UsageError(f"{output}: {standing} is a file, not a folder", fix="choose another output")
         return None
     if not (output / manifests.NAME).is_file():
         if output.is_dir() and not any(output.iterdir()):
@@ -49,6 +61,14 @@ def finished(output: Path, recipe: Recipe, force: bool = False) -> Artifact | No
         return None
     differences = "; ".join(recipe.differences(existing.manifest))
     raise ArtifactError(f"{output} was made otherwise: {differences}", fix="pass --force to replace it")
+
+
+def _lineage(artifact: Artifact) -> Iterator[Path]:
+    """Where an artifact lies, and those it was made from as far as they are still there."""
+    yield artifact.path.resolve()
+    for entry in artifact.manifest.parents:
+        with contextlib.suppress(ArtifactError):
+            yield from _lineage(artifact.parent(entry["role"]))
 
 
 class ArtifactWriter:
@@ -88,6 +108,8 @@ class ArtifactWriter:
                 self._directory.clear()
                 marker.write_text(json.dumps(recipe.fingerprint))
         except BaseException:
+            if not self.resumed:
+                self._directory.discard()
             self._directory.release()
             raise
 
@@ -97,12 +119,14 @@ class ArtifactWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._locate(error)
         try:
             if kind is None:
                 self._publish()
             elif not self.resume:
                 self._directory.discard()
-        except BaseException:
+        except BaseException as failure:
+            self._locate(failure)
             if not self.resume:
                 self._directory.discard()
             raise
@@ -110,6 +134,11 @@ class ArtifactWriter:
             for stream in self._streams.values():
                 stream.abort()
             self._directory.release()
+
+    def _locate(self, error: BaseException | None) -> None:
+        """A failed write names no file: say whose it was."""
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(self.output)
 
     def array(self, name: str, values: np.ndarray, attributes: dict[str, Any] | None = None) -> None:
         """Write a numeric array as Zarr; bfloat16 is passed as uint16 with an attribute."""

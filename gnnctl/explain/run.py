@@ -1,5 +1,6 @@
 """What `gnnctl explain` does: resolve the nodes, explain them one after another, write tables, pictures and a page."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ PAGE = "explanation.html"
 def build_algorithm(name: AlgorithmName, *, epochs: int, lr: float, steps: int, seed: int) -> Algorithm:
     """The algorithm of a name; the others' options are ignored."""
     if name == "gnn-explainer":
+        if not 0 < lr < math.inf:
+            raise UsageError(f"--lr {lr} is not a positive number", fix="pass a number above 0")
         return GNNExplainer(epochs=epochs, lr=lr, seed=seed)
     if name == "integrated-gradients":
         return IntegratedGradients(steps=steps)

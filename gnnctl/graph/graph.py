@@ -24,6 +24,9 @@ DEFAULT_NODE = "node"
 DEFAULT_EDGE = EdgeType("node", "to", "node")
 
 
+_DAMAGED = "make the graph again, or copy it whole"
+
+
 @dataclass(frozen=True)
 class NodeStore:
     """Nodes of one type; a node is its row.
@@ -227,15 +230,15 @@ class Graph:
             where = f"edges '{t}'" + (f" of {self.artifact.path}" if self.artifact else "")
             for end in (t.src, t.dst):
                 if end not in self.nodes:
-                    raise ArtifactError(f"{where}: there is no node type '{end}'")
+                    raise ArtifactError(f"{where}: there is no node type '{end}'", fix=_DAMAGED)
             if len(e.colptr) != self.num_nodes(t.dst) + 1 or e.colptr[0] != 0 or e.colptr[-1] != len(e.row):
                 raise ArtifactError(
-                    f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges"
+                    f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges", fix=_DAMAGED
                 )
             if np.any(e.colptr[1:] < e.colptr[:-1]):
-                raise ArtifactError(f"{where}: colptr decreases")
+                raise ArtifactError(f"{where}: colptr decreases", fix=_DAMAGED)
             if len(e.row) and (int(e.row.min()) < 0 or int(e.row.max()) >= self.num_nodes(t.src)):
-                raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}")
+                raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}", fix=_DAMAGED)
 
     def rows_of(self, node_type: str, ids: list[Any]) -> np.ndarray:
         """Rows (int64) of original ids; text matches ids of any type by what they print as.

@@ -66,7 +66,7 @@ def run(request: Request, console: Console) -> None:
         recipe = _recipe(spec, engine, encoders_from)
         if done := finished(request.output, recipe, request.force):
             graph = Graph.open(done)
-            console.log(f"{request.output} is up to date: same spec, same tables")
+            console.log(f"{request.output} is up to date: same spec, same tables; nothing to do")
             _report(console, graph, done.fingerprint, done.manifest.summary.get("notes", []), done=True)
             return
         if request.dry_run:
@@ -133,7 +133,7 @@ def _recipe(spec: Spec, engine: Engine, encoders_from: Graph | None) -> Recipe:
     parents = []
     if encoders_from is not None:
         if encoders_from.artifact is None:
-            raise DataError("--encoders-from is no artifact")
+            raise DataError("--encoders-from is no artifact", fix="name a graph artifact")
         parents = [Parent("encoders", encoders_from.artifact)]
     return Recipe("graph", "ingest", ALGORITHM, spec.to_json(), parents, checksums(spec, engine))
 

@@ -43,7 +43,7 @@ class SampleSpec:
                 f"--fan-out-budget has {len(self.budget)} hops, --num-neighbors {self.hops}", fix="give one per hop"
             )
         if not 0 <= self.seed < 2**64:
-            raise UsageError(f"--seed: {self.seed} is outside 0..2^64-1")
+            raise UsageError(f"--seed: {self.seed} is outside 0..2^64-1", fix="pass a smaller one")
         for fan_out in [*self.num_neighbors.values(), self.budget or ()]:
             for k in fan_out:
                 if not ALL <= k <= _LARGEST:

@@ -199,7 +199,10 @@ class SubgraphRecords:
                 found += len(block)
                 yield block
         if found != expected.records:
-            raise ArtifactError(f"{self.artifact.path}: {part} epoch {epoch} has {found} of {expected.records} records")
+            raise ArtifactError(
+                f"{self.artifact.path}: {part} epoch {epoch} has {found} of {expected.records} records",
+                fix="make the artifact again",
+            )
 
 
 def _batches(path: Path) -> Iterator["pa.RecordBatch"]:

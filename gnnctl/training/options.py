@@ -1,5 +1,6 @@
 """Options of a training run, with their checks."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -49,14 +50,16 @@ class TrainOptions:
     def __post_init__(self) -> None:
         positive = {"--epochs": self.epochs, "--lr": self.lr, "--eval-every": self.eval_every}
         for flag, value in positive.items():
-            if not value > 0:
-                raise UsageError(f"{flag} {value} is not positive", fix="pass a larger value")
+            if not 0 < value < math.inf:
+                raise UsageError(f"{flag} {value} is not a positive number", fix="pass a number above 0")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch-size {self.batch_size} is not positive", fix="pass 1 or more")
         if not 0 <= self.label_smoothing < 1:
             raise UsageError(f"--label-smoothing {self.label_smoothing} is outside [0, 1)", fix="pass e.g. 0.1")
-        if self.warmup < 0 or self.patience < 0 or self.clip_grad < 0 or self.weight_decay < 0:
-            raise UsageError("--warmup, --patience, --clip-grad and --weight-decay take no negative value")
+        for name in ("warmup", "patience", "clip_grad", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                flag = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{flag} {getattr(self, name)} is no finite number from 0 on", fix="pass 0 or more")
 
     def to_json(self) -> dict[str, Any]:
         """The options as JSON values, in the order above."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, directory, finished
-from gnnctl.errors import ArtifactError, ResourceError
+from gnnctl.errors import ArtifactError, ResourceError, UsageError
 
 
 def recipe(parents=(), **options):
@@ -195,5 +195,5 @@ def test_kill_9_during_replacement_leaves_an_old_or_a_new_artifact(tmp_path):
 
 def test_an_unwritable_folder_leaves_nothing(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(UsageError, match="is a file, not a folder"):
         make(tmp_path / "file" / "a")

@@ -45,5 +45,7 @@ def build_model(
         ) from error
     model = found(schema=schema, node_type=node_type, out_channels=out_channels, options=options)
     if not isinstance(model, nn.Module):
-        raise UsageError(f"{options.name} made a {type(model).__name__}, not a torch.nn.Module")
+        raise UsageError(
+            f"{options.name} made a {type(model).__name__}, not a torch.nn.Module", fix="name a class of modules"
+        )
     return model

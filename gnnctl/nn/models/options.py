@@ -57,11 +57,11 @@ class ModelOptions:
                 raise UsageError(f"{field.name} cannot be {value!r}", fix=f"choose one of {', '.join(choices)}")
         for name, least in (("hidden", 1), ("layers", 1), ("heads", 1), ("output_heads", 1), ("embedding", 0)):
             if getattr(self, name) < least:
-                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}")
+                raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}", fix="raise it")
         for name in ("dropout", "input_dropout", "attention_dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
-                raise UsageError(f"{name} must be at least 0 and below 1, not {value}")
+                raise UsageError(f"{name} must be at least 0 and below 1, not {value}", fix="pass e.g. 0.5")
         if self.name == "gat" and self.hidden % self.heads:
             raise UsageError(
                 f"hidden {self.hidden} cannot be shared by {self.heads} heads",
