@@ -21,6 +21,8 @@ NAME = "manifest.json"
 # The newest format of each kind that this release writes; every older one can still be read.
 FORMATS = {"graph": 1, "split": 1, "subgraphs": 1, "model": 1, "predictions": 1, "explanation": 1, "report": 1}
 
+_CHANGES_SHOWN = 4
+
 _WITH_ARTICLE = {
     "subgraphs": "a set of subgraphs",
     "predictions": "a set of predictions",
@@ -79,7 +81,10 @@ class Recipe:
         if manifest.kind != self.kind:
             found.append(f"it is {a(manifest.kind)}, not {a(self.kind)}")
             return found
-        found += _changes(manifest.options, self.options)
+        changes = _changes(manifest.options, self.options)
+        found += changes[:_CHANGES_SHOWN]
+        if len(changes) > _CHANGES_SHOWN:
+            found.append(f"and {len(changes) - _CHANGES_SHOWN} options more")
         old_parents = {p["role"]: p["fingerprint"] for p in manifest.parents}
         found += [
             f"the {p.role} ({p.artifact.path}) is another one"
