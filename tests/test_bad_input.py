@@ -16,6 +16,8 @@ CASES = [
     pytest.param(["split", "{tiny}/graph", "--val", "0", "--test", "0.99"], 3, "train", id="no-training-seed"),
     pytest.param(["split", "{tiny}/graph", "--delimiter", ""], 2, "--delimiter is empty", id="empty-option"),
     pytest.param(["train", "{tiny}/split", "--lr", "inf"], 2, "--lr inf", id="no-finite-option"),
+    pytest.param(["train", "{tiny}/split", "--threads", "1000000"], 2, "more than", id="too-many-threads"),
+    pytest.param(["train", "{tiny}/split", "--model", "json:loads"], 2, "no torch.nn.Module", id="no-model"),
     pytest.param(["train", "{tiny}/split", "--hidden", "many"], 2, "Invalid value for '--hidden'", id="no-number"),
 ]
 

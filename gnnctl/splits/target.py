@@ -84,6 +84,9 @@ def find_target(graph: Graph, text: str | None, problem: str = "auto", delimiter
     classes = _classes(values, delimiter if chosen == "multilabel" else None)
     if not classes:
         raise DataError(f"{node_type}.{column} has no value at all", fix="name another column")
+    if chosen == "multiclass" and len(classes) == 1:
+        only = f"{node_type}.{column} is {classes[0]!r} in every labelled row: there is nothing to tell apart"
+        raise DataError(only, fix="name another column")
     return Target(
         node_type,
         column,

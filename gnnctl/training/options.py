@@ -1,6 +1,7 @@
 """Options of a training run, with their checks."""
 
 import math
+import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -95,6 +96,13 @@ def check_precision(precision: str, device: torch.device) -> None:
 
 
 def set_threads(threads: int) -> None:
-    """Use so many CPU threads in torch and in the kernels; 0 leaves all of them."""
+    """Use so many CPU threads in torch and in the kernels; 0 leaves all of them.
+
+    Raises:
+        UsageError: far more than there are processors.
+    """
+    most = max(64, 4 * (os.cpu_count() or 1))
+    if threads > most:
+        raise UsageError(f"--threads {threads} is more than {most}", fix="ask for as many as there are processors")
     if threads > 0:
         torch.set_num_threads(threads)

@@ -132,3 +132,8 @@ def test_numbers_must_be_finite(bad):
     g = graph(y=[1.0, bad])
     with pytest.raises(DataError, match="not finite in 1 rows"):
         find_target(g, "paper.y").labels(g)
+
+
+def test_one_class_is_nothing_to_tell_apart():
+    with pytest.raises(DataError, match="nothing to tell apart"):
+        find_target(graph(team=pa.array(["red", None, "red"])), "paper.team")

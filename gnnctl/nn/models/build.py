@@ -43,9 +43,6 @@ def build_model(
         raise UsageError(
             f"cannot load the model {options.name}: {error}", fix="check the path and PYTHONPATH"
         ) from error
-    model = found(schema=schema, node_type=node_type, out_channels=out_channels, options=options)
-    if not isinstance(model, nn.Module):
-        raise UsageError(
-            f"{options.name} made a {type(model).__name__}, not a torch.nn.Module", fix="name a class of modules"
-        )
-    return model
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UsageError(f"{options.name} is no torch.nn.Module", fix="name a class of modules")
+    return found(schema=schema, node_type=node_type, out_channels=out_channels, options=options)
