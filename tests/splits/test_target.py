@@ -85,7 +85,7 @@ def test_names_may_be_short_where_they_are_clear():
 
 
 def test_type_names_may_hold_dots():
-    g = graph(("a.b", "a"), y=["x"])
+    g = graph(("a.b", "a"), y=["x", "y"])
     assert find_target(g, "a.b.y").node_type == "a.b"
 
 
