@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 internal error, 2 usage, 3 bad input data, 4 artifact missing, damaged or "
-    "mismatched, 5 out of resources, 6 findings, 130 interrupted.",
+    "mismatched, 5 out of resources, 130 interrupted.",
 )
 for stage in STAGES:
     app.command()(getattr(importlib.import_module(f"gnnctl.stages.{stage}"), stage))

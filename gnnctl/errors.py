@@ -4,8 +4,7 @@
     ├── UsageError       2  the command line does not make sense
     ├── DataError        3  the input data is wrong
     ├── ArtifactError    4  an artifact is missing, damaged, or not the one expected
-    ├── ResourceError    5  out of disk, memory or permission
-    └── Findings         6  the command worked and found something that must not pass
+    └── ResourceError    5  out of disk, memory or permission
 
 Ctrl-C is 130. A message says what is wrong and where; ``fix`` says how to mend it.
 """
@@ -48,9 +47,3 @@ class ResourceError(GnnctlError):
     """The machine refused: disk, memory, permission, a lock."""
 
     exit_code = 5
-
-
-class Findings(GnnctlError):
-    """The command did its work and found something that must not pass."""
-
-    exit_code = 6
