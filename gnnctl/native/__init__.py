@@ -2,7 +2,9 @@
 
 from gnnctl.native._native import (
     Mapping,
+    SampledEdgeType,
     Sampler,
+    SamplerRules,
     csc_from_coo,
     gather_rows,
     number_nodes,
@@ -12,7 +14,9 @@ from gnnctl.native._native import (
 
 __all__ = [
     "Mapping",
+    "SampledEdgeType",
     "Sampler",
+    "SamplerRules",
     "csc_from_coo",
     "gather_rows",
     "number_nodes",

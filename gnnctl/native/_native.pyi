@@ -4,21 +4,43 @@ class Mapping:
     def __init__(self, paths: list[str], bytes_per_file: int, bytes: int) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+class SampledEdgeType:
+    def __init__(
+        self,
+        src: int,
+        dst: int,
+        colptr: np.ndarray,
+        row: np.ndarray,
+        name_hash: int,
+        fan_out: list[int],
+        weight: np.ndarray | None = None,
+        time: np.ndarray | None = None,
+        source_time: np.ndarray | None = None,
+    ) -> None: ...
+
+class SamplerRules:
+    def __init__(
+        self,
+        replace: bool = False,
+        disjoint: bool = False,
+        draw: str = "uniform",
+        visible: str = "always",
+        budget: list[int] = ...,
+    ) -> None: ...
+
 class Sampler:
     def __init__(
         self,
         num_nodes: list[int],
         node_type_hashes: list[int],
-        edge_types: list[tuple[int, int, np.ndarray, np.ndarray, int, list[int]]],
+        edge_types: list[SampledEdgeType],
         hops: int,
         seed: int,
-        replace: bool,
-        disjoint: bool,
-        budget: list[int],
-        num_threads: int,
+        rules: SamplerRules = ...,
+        num_threads: int = 1,
     ) -> None: ...
     def sample(
-        self, seeds: np.ndarray, node_type: int, epoch: int
+        self, seeds: np.ndarray, node_type: int, epoch: int, times: np.ndarray | None = None
     ) -> tuple[
         list[tuple[np.ndarray, np.ndarray | None, list[int]]],
         list[tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]],

@@ -9,8 +9,24 @@
 #include <vector>
 
 #include "buffer_pool.h"
+#include "prefix_search.h"
+#include "visible.h"
 
 namespace gnnctl {
+
+// Which of a node's in-edges are drawn: each alike, in proportion to weights, the latest, or (LABOR) those whose
+// sources have the smallest numbers of a draw that all destinations share.
+enum class Draw { uniform, weighted, recent, labor };
+
+// What a seed with a time may see: everything, what came before it, or what came no later.
+enum class Visible { always, before, until };
+
+struct SamplerRules {
+    bool replace = false, disjoint = false;
+    Draw draw = Draw::uniform;
+    Visible visible = Visible::always;  // other than always: disjoint, and every seed has a time
+    std::vector<std::int64_t> budget;   // per hop, or empty
+};
 
 struct SampledEdgeType {
     std::uint32_t src = 0, dst = 0;       // indices of node types
@@ -19,16 +35,23 @@ struct SampledEdgeType {
     bool wide = false;
     std::uint64_t name_hash = 0;
     std::vector<std::int64_t> fan_out;  // per hop; -1 takes all
+    const PrefixSums* weights = nullptr;  // where drawing is weighted
+    EdgeTimes times;
 };
 
 struct SamplerPlan {
     std::vector<std::int64_t> num_nodes;
     std::vector<std::uint64_t> node_type_hashes;
     std::vector<SampledEdgeType> edge_types;
-    std::vector<std::int64_t> budget;  // per hop, or empty
     std::size_t hops = 0;
     std::uint64_t seed = 0;
-    bool replace = false, disjoint = false;
+    SamplerRules rules;
+};
+
+struct Seeds {
+    std::vector<std::int64_t> rows;
+    std::vector<std::int64_t> times;  // as many as rows, or none
+    std::size_t node_type = 0;
 };
 
 struct SampledEdges {
@@ -60,7 +83,7 @@ public:
     NeighborSampler& operator=(const NeighborSampler&) = delete;
 
     // Seeds must be rows of the node type. Throws std::invalid_argument for a seed that occurs twice (joint only).
-    SampledSubgraph sample(const std::int64_t* seeds, std::size_t num_seeds, std::size_t node_type, std::uint64_t epoch);
+    SampledSubgraph sample(const Seeds& seeds, std::uint64_t epoch);
 
     const SamplerPlan& plan() const { return plan_; }
     const std::shared_ptr<BufferPool>& pool() const { return pool_; }

@@ -7,8 +7,8 @@ import numpy as np
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
+from gnnctl.native import SampledEdgeType, number_nodes
 from gnnctl.native import Sampler as NativeSampler
-from gnnctl.native import number_nodes
 from gnnctl.sampling.columns import Layout, RecordColumns, colptr_of, ranges
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
@@ -49,15 +49,11 @@ def merge_columns(columns: RecordColumns) -> Subgraph:
         [len(merged[t].rows) for t in layout.node_types],
         [0] * len(indices),
         [
-            (indices[e.src], indices[e.dst], colptr, row, 0, [-1] * layout.hops)
+            SampledEdgeType(indices[e.src], indices[e.dst], colptr, row, 0, [-1] * layout.hops)
             for e, (colptr, row, _) in zip(layout.edge_types, graph, strict=True)
         ],
         layout.hops,
         0,
-        False,
-        False,
-        [],
-        1,
     )
     seeds = merged[layout.node_type]
     first = seeds.number[ranges(seeds.starts, columns.seed_counts)].astype(np.int64)

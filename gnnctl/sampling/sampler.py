@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from gnnctl.errors import DataError
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.types import EdgeType
+from gnnctl.native import SampledEdgeType, SamplerRules
 from gnnctl.native import Sampler as NativeSampler
 from gnnctl.sampling.keys import name_hash
 from gnnctl.sampling.spec import SampleSpec
@@ -13,11 +16,12 @@ class Sampler:
     """Samples around seeds; any number of threads may call :meth:`sample` at once.
 
     Args:
-        graph: its arrays are checked once and kept, not copied.
+        graph: its arrays are checked once and kept, not copied; drawing by weight keeps 8 bytes an edge beside them.
         spec: fan-outs; an edge type that it leaves out is not followed.
         num_threads: threads for the check of the graph.
 
     Raises:
+        DataError: drawing by weight or time from a graph that has neither.
         ValueError, TypeError: the graph's arrays are not what a CSC must be.
     """
 
@@ -25,46 +29,61 @@ class Sampler:
         self.graph = graph
         self.spec = spec
         self._types = {name: i for i, name in enumerate(graph.node_types)}
-        none = (0,) * spec.hops
+        if spec.draw == "weighted" and all(e.weight is None for e in graph.edges.values()):
+            raise DataError("no edge type has weights to draw by", fix="name a weight at ingest, or draw uniformly")
+        stores = [*graph.nodes.values(), *graph.edges.values()]
+        if spec.time is not None and all(store.time is None for store in stores):
+            raise DataError("neither nodes nor edges have times", fix="name a time at ingest, or leave --time out")
         self._native = NativeSampler(
             [graph.num_nodes(name) for name in graph.node_types],
             [name_hash(name) for name in graph.node_types],
-            [
-                (
-                    self._types[t.src],
-                    self._types[t.dst],
-                    store.colptr,
-                    store.row,
-                    name_hash(str(t)),
-                    list(spec.num_neighbors.get(t, none)),
-                )
-                for t, store in graph.edges.items()
-            ],
+            [self._edge_type(t) for t in graph.edges],
             spec.hops,
             spec.seed,
-            spec.replace,
-            spec.disjoint,
-            list(spec.budget or ()),
+            SamplerRules(spec.replace, spec.disjoint, spec.draw, spec.time or "always", list(spec.budget or ())),
             num_threads,
         )
 
-    def sample(self, seeds: np.ndarray, node_type: str, epoch: int) -> Subgraph:
+    def _edge_type(self, t: EdgeType) -> SampledEdgeType:
+        store = self.graph.edges[t]
+        timed = self.spec.time is not None
+        return SampledEdgeType(
+            self._types[t.src],
+            self._types[t.dst],
+            store.colptr,
+            store.row,
+            name_hash(str(t)),
+            list(self.spec.num_neighbors.get(t, (0,) * self.spec.hops)),
+            weight=store.weight if self.spec.draw == "weighted" else None,
+            time=store.time if timed else None,
+            source_time=self.graph.nodes[t.src].time if timed else None,
+        )
+
+    def groups(self, seeds: np.ndarray, node_type: str) -> np.ndarray | None:
+        """None: seeds may be batched in any way."""
+        return None
+
+    def sample(self, seeds: np.ndarray, node_type: str, epoch: int, times: np.ndarray | None = None) -> Subgraph:
         """The subgraph around ``seeds``.
 
         Args:
             seeds: (s,) int64 rows of ``node_type``; distinct unless sampling is disjoint.
             node_type: type of the seeds.
             epoch: 0 for evaluation, 1.. for training; a node keeps its picks within an epoch.
+            times: (s,) int64, where the spec heeds time; None takes the seeds' own node times.
 
         Raises:
-            TypeError: seeds of another dtype.
+            TypeError: seeds or times of another dtype.
             ValueError: a seed out of range or twice, an unknown node type, a negative epoch.
+            DataError: nodes of this type have no time.
         """
         if node_type not in self._types:
             raise ValueError(f"node_type: the graph has no '{node_type}'")
         if not 0 <= epoch < 2**63:
             raise ValueError(f"epoch: {epoch} is out of range")
-        nodes, edges = self._native.sample(seeds, self._types[node_type], epoch)
+        if self.spec.time is not None and times is None:
+            times = self._times(seeds, node_type)
+        nodes, edges = self._native.sample(seeds, self._types[node_type], epoch, times)
         names, edge_types = self.graph.node_types, self.graph.edge_types
         groups = {name: n[1] for name, n in zip(names, nodes, strict=True) if n[1] is not None}
         return Subgraph(
@@ -76,3 +95,11 @@ class Sampler:
             node_type=node_type,
             node_group=groups if self.spec.disjoint else None,
         )
+
+    def _times(self, seeds: np.ndarray, node_type: str) -> np.ndarray:
+        known = self.graph.nodes[node_type].time
+        if known is None:
+            raise DataError(f"a {node_type} has no time to sample at", fix="name its time at ingest")
+        if len(seeds) and (int(seeds.min()) < 0 or int(seeds.max()) >= len(known)):
+            raise ValueError(f"seeds: a row is outside 0..{len(known) - 1}")
+        return np.ascontiguousarray(known[seeds])

@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, get_args
 
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 
 ALL = -1
+Draw = Literal["uniform", "weighted", "recent", "labor"]
+Time = Literal["before", "until"]
 _LARGEST = 2**31 - 1
 
 
@@ -22,6 +24,11 @@ class SampleSpec:
         replace: draw with replacement.
         disjoint: every seed gets a tree of its own; seeds share no nodes and no randomness.
         budget: per hop, the most a node draws over all its incoming edge types (-1: no limit); None: no limit.
+        draw: ``uniform``; ``weighted``, in proportion to edge weights where an edge type has them; ``recent``, the
+            latest in-edges first; ``labor``, those whose sources have the smallest of random numbers that all nodes of
+            the batch share, so that it reaches fewer nodes (Balin and Catalyurek 2023, sequential Poisson form).
+        time: what a seed with a time sees, in its whole tree: edges visible ``before`` its time, or ``until`` it,
+            inclusive; visible is the later of an edge's time and its source's. None: everything. Needs ``disjoint``.
         seed: run seed.
     """
 
@@ -29,6 +36,8 @@ class SampleSpec:
     replace: bool = False
     disjoint: bool = False
     budget: tuple[int, ...] | None = None
+    draw: Draw = "uniform"
+    time: Time | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -44,10 +53,23 @@ class SampleSpec:
             )
         if not 0 <= self.seed < 2**64:
             raise UsageError(f"--seed: {self.seed} is outside 0..2^64-1", fix="pass a smaller one")
+        self._check_rules()
         for fan_out in [*self.num_neighbors.values(), self.budget or ()]:
             for k in fan_out:
                 if not ALL <= k <= _LARGEST:
                     raise UsageError(f"a fan-out of {k}", fix="use -1 (all), 0 or a positive number")
+
+    def _check_rules(self) -> None:
+        if self.draw not in get_args(Draw):
+            raise UsageError(f"--draw {self.draw}", fix=f"use {', '.join(get_args(Draw))}")
+        if self.time is not None and self.time not in get_args(Time):
+            raise UsageError(f"--time {self.time}", fix=f"use {' or '.join(get_args(Time))}")
+        if self.time is not None and not self.disjoint:
+            raise UsageError("--time: seeds with times share no nodes", fix="add --disjoint")
+        if self.replace and self.draw in ("recent", "labor"):
+            raise UsageError(f"--replace does not go with --draw {self.draw}", fix="leave one out")
+        if self.disjoint and self.draw == "labor":
+            raise UsageError("--disjoint does not go with --draw labor, which shares draws", fix="leave one out")
 
     @property
     def hops(self) -> int:
@@ -65,11 +87,11 @@ class SampleSpec:
         graph: Graph,
         texts: Sequence[str],
         budget: str | None = None,
-        replace: bool = False,
-        disjoint: bool = False,
-        seed: int = 0,
+        **rules: Any,
     ) -> "SampleSpec":
         """Read ``"15,10"`` (every edge type) and ``"src rel dst=15,10"`` (one); the last word on a type counts.
+
+        ``rules`` are further attributes.
 
         Raises:
             UsageError: no numbers, an unknown edge type, lists of different lengths.
@@ -100,10 +122,8 @@ class SampleSpec:
                 default = (0,) * len(next(iter(single.values())))
         return cls(
             {t: single.get(t, default or ()) for t in graph.edge_types},
-            replace=replace,
-            disjoint=disjoint,
             budget=None if budget is None else _numbers(budget, "--fan-out-budget"),
-            seed=seed,
+            **rules,
         )
 
     def merge_law_refusal(self) -> str | None:
@@ -134,6 +154,8 @@ class SampleSpec:
             "replace": self.replace,
             "disjoint": self.disjoint,
             "budget": None if self.budget is None else list(self.budget),
+            **({} if self.draw == "uniform" else {"draw": self.draw}),
+            **({} if self.time is None else {"time": self.time}),
             "seed": self.seed,
         }
 
@@ -145,6 +167,8 @@ class SampleSpec:
             replace=document["replace"],
             disjoint=document["disjoint"],
             budget=None if document["budget"] is None else tuple(document["budget"]),
+            draw=document.get("draw", "uniform"),
+            time=document.get("time"),
             seed=document["seed"],
         )
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from gnnctl.native import Sampler
+from gnnctl.native import SampledEdgeType, Sampler, SamplerRules
 
 COLPTR, ROW = np.array([0, 2, 2, 3]), np.array([1, 2, 0], np.int32)
 
@@ -18,9 +18,8 @@ def star(degree, centres):
 
 def offsets(degree, centres, fan_out, epochs, replace=False):
     colptr, row = star(degree, centres)
-    sampler = Sampler(
-        [max(degree, centres)], [1], [(0, 0, pad(colptr, degree), row, 5, [fan_out])], 1, 3, replace, False, [], 1
-    )
+    edge_type = SampledEdgeType(0, 0, pad(colptr, degree), row, 5, [fan_out])
+    sampler = Sampler([max(degree, centres)], [1], [edge_type], 1, 3, SamplerRules(replace=replace))
     for epoch in range(epochs):
         _, [(_, _, pos, _)] = sampler.sample(np.arange(centres, dtype=np.int64), 0, epoch)
         yield (pos % degree).reshape(centres, fan_out)
@@ -83,19 +82,19 @@ def test_picks_with_replacement_are_uniform_and_repeat():
     assert chisquare(counts).pvalue > 1e-4
 
 
+EDGES = {"src": 0, "dst": 0, "colptr": COLPTR, "row": ROW, "name_hash": 7, "fan_out": [2]}
+RULES = ("replace", "disjoint", "draw", "visible", "budget")
+TIMES = np.array([1, 2, 3])
+
+
 def build(**changes):
-    given = {
-        "num_nodes": [3],
-        "node_type_hashes": [1],
-        "edge_types": [(0, 0, COLPTR, ROW, 7, [2])],
-        "hops": 1,
-        "seed": 0,
-        "replace": False,
-        "disjoint": False,
-        "budget": [],
-        "num_threads": 1,
-    }
-    return Sampler(**{**given, **changes})
+    """A sampler of three nodes; changes go to the rules, the one edge type, or the sampler."""
+    rules = SamplerRules(**{k: changes.pop(k) for k in RULES if k in changes})
+    edges = SampledEdgeType(
+        **{k: changes.pop(k, v) for k, v in {**EDGES, "weight": None, "time": None, "source_time": None}.items()}
+    )
+    given = {"num_nodes": [3], "node_type_hashes": [1], "edge_types": [edges], "hops": 1, "seed": 0, "num_threads": 1}
+    return Sampler(**{**given, **changes}, rules=rules)
 
 
 @pytest.mark.parametrize(
@@ -106,29 +105,50 @@ def build(**changes):
         ({"num_nodes": [2**33], "disjoint": True}, "num_nodes"),
         ({"num_nodes": [4]}, r"edge_types\[0\].colptr"),
         ({"node_type_hashes": []}, "node_type_hashes"),
-        ({"edge_types": [(0, 0)]}, r"edge_types\[0\]"),
-        ({"edge_types": [[0, 0, COLPTR, ROW, 7, [2]]]}, r"edge_types\[0\]"),
-        ({"edge_types": [(0, 0, COLPTR, ROW, 7, "2")]}, r"edge_types\[0\]"),
-        ({"edge_types": [(1, 0, COLPTR, ROW, 7, [2])]}, r"edge_types\[0\]"),
-        ({"edge_types": [(0, -1, COLPTR, ROW, 7, [2])]}, r"edge_types\[0\]"),
-        ({"edge_types": [(0, 0, COLPTR, ROW, 7, [2, 2])]}, r"edge_types\[0\].fan_out"),
-        ({"edge_types": [(0, 0, COLPTR, ROW, 7, [-2])]}, r"edge_types\[0\].fan_out"),
-        ({"edge_types": [(0, 0, COLPTR.astype(np.int32), ROW, 7, [2])]}, r"edge_types\[0\].colptr"),
-        ({"edge_types": [(0, 0, COLPTR[::-1].copy(), ROW, 7, [2])]}, r"edge_types\[0\].colptr"),
-        ({"edge_types": [(0, 0, COLPTR + 1, ROW, 7, [2])]}, r"edge_types\[0\].colptr"),
-        ({"edge_types": [(0, 0, COLPTR, ROW[:2], 7, [2])]}, r"edge_types\[0\].colptr"),
-        ({"edge_types": [(0, 0, COLPTR, ROW + 1, 7, [2])]}, r"edge_types\[0\].row"),
-        ({"edge_types": [(0, 0, COLPTR, ROW - 1, 7, [2])]}, r"edge_types\[0\].row"),
-        ({"edge_types": [(0, 0, COLPTR, ROW.astype(np.float32), 7, [2])]}, r"edge_types\[0\].row"),
-        ({"edge_types": [(0, 0, COLPTR, [1, 2, 0], 7, [2])]}, r"edge_types\[0\].row"),
+        ({"src": 1}, r"edge_types\[0\]"),
+        ({"dst": 7}, r"edge_types\[0\]"),
+        ({"fan_out": [2, 2]}, r"edge_types\[0\].fan_out"),
+        ({"fan_out": [-2]}, r"edge_types\[0\].fan_out"),
+        ({"colptr": COLPTR.astype(np.int32)}, r"edge_types\[0\].colptr"),
+        ({"colptr": COLPTR[::-1].copy()}, r"edge_types\[0\].colptr"),
+        ({"colptr": COLPTR + 1}, r"edge_types\[0\].colptr"),
+        ({"row": ROW[:2]}, r"edge_types\[0\].colptr"),
+        ({"row": ROW + 1}, r"edge_types\[0\].row"),
+        ({"row": ROW - 1}, r"edge_types\[0\].row"),
+        ({"row": ROW.astype(np.float32)}, r"edge_types\[0\].row"),
+        ({"row": [1, 2, 0]}, r"edge_types\[0\].row"),
+        ({"weight": np.ones(3)}, r"edge_types\[0\].weight"),
+        ({"weight": np.ones(2, np.float32)}, r"edge_types\[0\].weight"),
+        ({"weight": np.array([1, -1, 1], np.float32)}, r"edge_types\[0\].weight"),
+        ({"weight": np.array([1, np.nan, 1], np.float32)}, r"edge_types\[0\].weight"),
+        ({"weight": np.array([1, np.inf, 1], np.float32)}, r"edge_types\[0\].weight"),
+        ({"time": TIMES[:2]}, r"edge_types\[0\].time"),
+        ({"time": TIMES.astype(float)}, r"edge_types\[0\].time"),
+        ({"time": TIMES[::-1].copy()}, r"edge_types\[0\].time"),
+        ({"source_time": TIMES[[0, 2, 1]]}, r"edge_types\[0\].source_time"),
+        ({"source_time": TIMES[:2]}, r"edge_types\[0\].source_time"),
         ({"budget": [1, 1]}, "budget"),
         ({"budget": [-3]}, "budget"),
+        ({"draw": "best"}, "draw"),
+        ({"visible": "before"}, "visible"),
+        ({"visible": "never", "disjoint": True}, "visible"),
+        ({"draw": "recent", "replace": True}, "replace"),
+        ({"draw": "labor", "disjoint": True}, "disjoint"),
         ({"num_threads": 0}, "num_threads"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(changes, named):
     with pytest.raises((TypeError, ValueError), match=f"^{named}"):
         build(**changes)
+
+
+@pytest.mark.parametrize(
+    ("rules", "times"),
+    [({}, TIMES), ({"visible": "before", "disjoint": True}, None), ({"visible": "before", "disjoint": True}, TIMES)],
+)
+def test_times_come_with_a_rule_for_them_one_for_each_seed(rules, times):
+    with pytest.raises(ValueError, match="^times"):
+        build(**rules).sample(np.array([0]), 0, 0, times)
 
 
 anything = st.one_of(
@@ -141,27 +161,19 @@ anything = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=300)
 @given(
-    st.sampled_from(["num_nodes", "node_type_hashes", "edge_types", "hops", "seed", "budget", "num_threads"]), anything
+    st.sampled_from(
+        ["num_nodes", "node_type_hashes", "edge_types", "hops", "seed", "num_threads", *RULES, *EDGES]
+        + ["weight", "time", "source_time"]
+    ),
+    anything,
 )
 def test_fuzzed_arguments_never_crash(name, value):
     if name == "hops" and isinstance(value, int) and value > 100:
         return
     try:
         sampler = build(**{name: value})
-    except (TypeError, ValueError):
-        return
-    sampler.sample(np.array([0]), 0, 0)
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.integers(0, 5), anything)
-def test_fuzzed_edge_types_never_crash(part, value):
-    edge_type = [0, 0, COLPTR, ROW, 7, [2]]
-    edge_type[part] = value
-    try:
-        sampler = build(edge_types=[tuple(edge_type)])
     except (TypeError, ValueError):
         return
     sampler.sample(np.array([0]), 0, 0)
@@ -180,12 +192,12 @@ def test_fuzzed_seeds_never_crash(seeds, node_type, epoch):
 
 
 def test_wide_rows_and_narrow_rows_agree():
-    narrow, wide = build(), build(edge_types=[(0, 0, COLPTR, ROW.astype(np.int64), 7, [2])])
+    narrow, wide = build(), build(row=ROW.astype(np.int64))
     (n, e), (m, f) = (s.sample(np.array([0, 2]), 0, 0) for s in (narrow, wide))
     assert np.array_equal(n[0][0], m[0][0])
     assert all(np.array_equal(a, b) for a, b in zip(e[0][:3], f[0][:3], strict=True))
 
 
 def test_arrays_are_kept_alive():
-    sampler = build(edge_types=[(0, 0, COLPTR.copy(), ROW.copy(), 7, [2])])
+    sampler = build(colptr=COLPTR.copy(), row=ROW.copy())
     assert sampler.sample(np.array([0]), 0, 0)[0][0][0].tolist() == [0, 1, 2]
