@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gnnctl.graph import EdgeType, Graph
+from gnnctl.graph.graph import EdgeStore, NodeStore
 from gnnctl.sampling.spec import SampleSpec
 
 
@@ -15,6 +16,58 @@ def random_graph(rng, num_types=3, num_relations=4, most_nodes=40, most_edges=20
         count = int(rng.integers(0, most_edges))
         edges[t] = np.stack([rng.integers(0, sizes[t.src], count), rng.integers(0, sizes[t.dst], count)])
     return Graph.from_coo(sizes, edges)
+
+
+def rich_graph(rng, num_types=2, num_relations=4, most_nodes=30, most_edges=300):
+    """A graph with weights (zeros and giants among them), node times and edge times, each on some of its types."""
+    names = "abc"[:num_types]
+    sizes = {name: int(rng.integers(1, most_nodes)) for name in names}
+    times = {name: rng.integers(-5, 15, sizes[name]) if rng.random() < 0.6 else None for name in names}
+    edges = {}
+    for r in range(num_relations):
+        t = EdgeType(names[int(rng.integers(num_types))], f"r{r}", names[int(rng.integers(num_types))])
+        count = int(rng.integers(0, most_edges))
+        row, col = rng.integers(0, sizes[t.src], count), rng.integers(0, sizes[t.dst], count)
+        time = rng.integers(-5, 15, count) if r == 0 or rng.random() < 0.5 else None
+        seen = np.maximum(
+            np.full(count, -(2**63)) if time is None else time,
+            np.full(count, -(2**63)) if times[t.src] is None else times[t.src][row],
+        )
+        order = np.lexsort((row, seen, col))
+        weight = rng.choice([0.0, 0.5, 1.0, 3.0, 1e9], count, p=[0.2, 0.3, 0.3, 0.15, 0.05]).astype(np.float32)
+        edges[t] = EdgeStore(
+            np.concatenate([[0], np.cumsum(np.bincount(col, minlength=sizes[t.dst]))]),
+            row[order].astype(np.int32),
+            weight=weight if r == 0 or rng.random() < 0.5 else None,
+            time=None if time is None else time[order],
+        )
+    return Graph({name: NodeStore(sizes[name], time=times[name]) for name in names}, edges)
+
+
+@st.composite
+def rich_cases(draw):
+    """(graph, spec, seeds, node_type, epoch, times) over every way of drawing."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    graph = rich_graph(
+        rng, draw(st.integers(1, 3)), draw(st.integers(1, 4)), most_edges=draw(st.sampled_from([20, 400]))
+    )
+    hops = draw(st.integers(1, 3))
+    way = draw(st.sampled_from(["uniform", "weighted", "recent", "labor"]))
+    disjoint = way != "labor" and draw(st.booleans())
+    spec = SampleSpec(
+        {t: tuple(int(x) for x in rng.choice([-1, 0, 1, 2, 3, 5, 40], hops)) for t in graph.edge_types},
+        replace=way in ("uniform", "weighted") and draw(st.booleans()),
+        disjoint=disjoint,
+        budget=tuple(int(x) for x in rng.integers(-1, 12, hops)) if draw(st.booleans()) else None,
+        draw=way,
+        time=draw(st.sampled_from([None, "before", "until"])) if disjoint else None,
+        seed=draw(st.integers(0, 2**64 - 1)),
+    )
+    node_type = graph.node_types[int(rng.integers(len(graph.node_types)))]
+    count = int(rng.integers(1, min(8, graph.num_nodes(node_type)) + 1))
+    seeds = rng.permutation(graph.num_nodes(node_type))[:count].astype(np.int64)
+    times = None if spec.time is None else rng.integers(-6, 16, count)
+    return graph, spec, seeds, node_type, draw(st.integers(0, 100)), times
 
 
 @st.composite

@@ -35,12 +35,105 @@ def permutation(key, degree, take):
     return array[:take]
 
 
+def unit(random):
+    return (random >> 11) * 2.0**-53
+
+
+def random_word(key, i):
+    return mix((key + (i + 1) * GOLDEN) & MASK)
+
+
+def prefix(weights):
+    sums, total = [], 0.0
+    for w in weights:
+        total += float(w)
+        sums.append(total)
+    return sums
+
+
+def find(sums, first, last, x):
+    """The first j in [first, last) with sums[j] > x; if none, the first with the last sum."""
+    found = [j for j in range(first, last) if sums[j] > x]
+    return found[0] if found else sums.index(sums[last - 1], first)
+
+
+def weighted(key, sums, take, everything, replace):
+    before = [0.0, *sums]
+    if everything:
+        return [j for j in range(len(sums)) if sums[j] > before[j]]
+    if not sums or not sums[-1] > 0:
+        return []
+    if replace:
+        return [find(sums, 0, len(sums), unit(random_word(key, i)) * sums[-1]) for i in range(take)]
+    picked, count = [], 0
+    while len(picked) < take:
+        drawn = None
+        for _ in range(2):
+            candidate = find(sums, 0, len(sums), unit(random_word(key, count)) * sums[-1])
+            count += 1
+            if candidate not in picked:
+                drawn = candidate
+                break
+        if drawn is None:
+            ends, total, gaps, first = [], 0.0, [], 0
+            for last in [*sorted(picked), len(sums)]:
+                if last > first:
+                    total += sums[last - 1] - before[first]
+                ends.append(total)
+                gaps.append((first, last))
+                first = last + 1
+            if not total > 0:
+                return picked
+            x = unit(random_word(key, count)) * total
+            count += 1
+            above = [g for g, end in enumerate(ends) if end > x]
+            g = above[0] if above else ends.index(total)
+            first, last = gaps[g]
+            drawn = find(sums, first, last, before[first] + (x - (ends[g - 1] if g else 0.0)))
+        picked.append(drawn)
+    return picked
+
+
 def picks(key, degree, fan_out, take, replace):
     if take == degree and (not replace or fan_out < 0):
         return list(range(degree))
     if replace:
         return [draw(key, i, degree) for i in range(take)]
     return permutation(key, degree, take)
+
+
+def visible(graph, spec, edge_type, node, time):
+    """Positions of the in-edges that may be drawn."""
+    store = graph.edges[edge_type]
+    found = range(int(store.colptr[node]), int(store.colptr[node + 1]))
+    if spec.time is None:
+        return list(found)
+    sources = graph.nodes[edge_type.src].time
+
+    def at(p):
+        times = [] if store.time is None else [int(store.time[p])]
+        times += [] if sources is None else [int(sources[store.row[p]])]
+        return max(times, default=-(2**63))
+
+    if store.time is None and sources is None:
+        return list(found)
+    return [p for p in found if at(p) < time or (spec.time == "until" and at(p) == time)]
+
+
+def choose(graph, spec, edge_type, key, epoch, seen, fan_out, take):
+    """The positions that a node takes of those it may draw, in order."""
+    store, degree = graph.edges[edge_type], len(seen)
+    everything = take == degree and (not spec.replace or fan_out < 0)
+    if spec.draw == "recent":
+        offsets = list(range(degree))[::-1][:take]
+    elif spec.draw == "weighted" and store.weight is not None:
+        offsets = weighted(key, prefix(store.weight[p] for p in seen), take, everything, spec.replace)
+    elif spec.draw == "labor" and not everything:
+        word = absorb(0, spec.seed, epoch, fnv("labor"), fnv(edge_type.src))
+        offsets = sorted(range(degree), key=lambda j: (absorb(word, int(store.row[seen[j]])), j))[:take]
+    else:
+        offsets = picks(key, degree, fan_out, take, spec.replace)
+    return [seen[j] for j in offsets]
 
 
 def wanted(fan_out, degree, replace):
@@ -60,7 +153,7 @@ def share(key, takes, budget):
     return [min(t, level) + (i in lucky) for i, t in enumerate(takes)]
 
 
-def sample(graph, spec, seeds, node_type, epoch):
+def sample(graph, spec, seeds, node_type, epoch, times=None):
     """Returns (nodes by type, hop of each, edges by type as (row, col, pos), group of each node by type)."""
     nodes = {t: [] for t in graph.node_types}
     index = {t: {} for t in graph.node_types}
@@ -78,21 +171,22 @@ def sample(graph, spec, seeds, node_type, epoch):
 
     def key_of(name, node, group):
         if spec.disjoint:
-            return absorb(0, spec.seed, epoch, fnv(node_type), fnv(name), int(seeds[group]), node)
+            time = [] if times is None else [int(times[group]) & MASK]
+            return absorb(0, spec.seed, epoch, fnv(node_type), fnv(name), int(seeds[group]), *time, node)
         return absorb(0, spec.seed, epoch, fnv(name), node)
 
     for hop in range(spec.hops):
         frontier = {t: [(i, *n) for i, n in enumerate(nodes[t]) if n[1] == hop] for t in graph.node_types}
-        degree = lambda t, v: int(graph.edges[t].colptr[v + 1] - graph.edges[t].colptr[v])  # noqa: E731
         for t in graph.edge_types:
             for local, v, _, group in frontier[t.dst]:
+                time = None if times is None else int(times[group])
                 into = [u for u in graph.edge_types if u.dst == t.dst]
-                takes = [wanted(spec.num_neighbors[u][hop], degree(u, v), spec.replace) for u in into]
+                seen = {u: visible(graph, spec, u, v, time) for u in into}
+                takes = [wanted(spec.num_neighbors[u][hop], len(seen[u]), spec.replace) for u in into]
                 if spec.budget is not None:
                     takes = share(key_of("budget", v, group), takes, spec.budget[hop])
-                take = takes[into.index(t)]
-                start = int(graph.edges[t].colptr[v])
-                for p in picks(key_of(str(t), v, group), degree(t, v), spec.num_neighbors[t][hop], take, spec.replace):
-                    row = add(t.src, int(graph.edges[t].row[start + p]), group, hop + 1)
-                    edges[t].append((row, local, start + p))
+                key, fan_out = key_of(str(t), v, group), spec.num_neighbors[t][hop]
+                for p in choose(graph, spec, t, key, epoch, seen[t], fan_out, takes[into.index(t)]):
+                    row = add(t.src, int(graph.edges[t].row[p]), group, hop + 1)
+                    edges[t].append((row, local, p))
     return nodes, edges

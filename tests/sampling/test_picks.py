@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import numpy as np
-from sampling_reference import GOLDEN, MASK, absorb, draw, fnv, mix, permutation, share
+from sampling_reference import GOLDEN, MASK, absorb, draw, fnv, mix, permutation, prefix, share, weighted
 
 import gnnctl
 from gnnctl.graph import EdgeType, Graph
+from gnnctl.graph.graph import EdgeStore, NodeStore
 from gnnctl.sampling.keys import name_hash
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.seeds import batches
@@ -54,6 +55,47 @@ def test_picks():
         assert repeated == [draw(KEY, i, degree) for i in range(take)] == native(degree, take, True)
     key = absorb(0, 7, 3, fnv("paper"), fnv("paper cites paper"), 9, 42)
     assert numbers(vector("4 of 300, disjoint")) == [permutation(key, 300, 4)] == [native(300, 4, False, True)]
+
+
+def into_42(degree, fan_out, seeds=(42,), times=None, node_times=None, weights=None, **rules):
+    """What node 42 takes of in-edges from nodes 0, 1, ...; 42 is the only in-neighbour of 9."""
+    t = EdgeType("paper", "cites", "paper")
+    size = max(degree, 50)
+    counts = np.zeros(size, np.int64)
+    counts[[9, 42]] = 1, degree
+    row = np.concatenate([[42], np.arange(degree)]).astype(np.int32)
+    weight = None if weights is None else np.concatenate([[1], weights]).astype(np.float32)
+    graph = Graph(
+        {"paper": NodeStore(size, time=node_times)},
+        {t: EdgeStore(np.concatenate([[0], np.cumsum(counts)]), row, weight=weight)},
+    )
+    sampler = Sampler(graph, SampleSpec({t: (fan_out,) * (1 + ("time" in rules))}, seed=7, **rules))
+    found = sampler.sample(np.array(seeds), "paper", 3, times).edges[t].pos
+    return [p - 1 for p in found.tolist() if p > 0]
+
+
+def test_weighted_picks():
+    weights = [0.5, 2, 0, 1, 8, 0.25]
+    without, repeated = numbers(vector("weights 0.5"))
+    assert without == weighted(KEY, prefix(weights), 4, False, False) == into_42(6, 4, weights=weights, draw="weighted")
+    found = into_42(6, 6, weights=weights, draw="weighted", replace=True)
+    assert repeated == weighted(KEY, prefix(weights), 6, False, True) == found
+    giant = [1.0] * 300
+    giant[7] = 1e9
+    [picks] = numbers(vector("300 weights"))
+    assert picks == weighted(KEY, prefix(giant), 4, False, False) == into_42(300, 4, weights=giant, draw="weighted")
+
+
+def test_labor_and_timed_picks():
+    key = absorb(0, 7, 3, fnv("labor"), fnv("paper"))
+    assert vector("L = key") == f"{key:#x}; {absorb(key, 0):#x}"
+    [picks] = numbers(vector("4 of sources"))
+    assert picks == sorted(range(8), key=lambda r: absorb(key, r))[:4] == into_42(8, 4, draw="labor")
+    key = absorb(0, 7, 3, fnv("paper"), fnv("paper cites paper"), 9, -100 & MASK, 42)
+    [picks] = numbers(vector("4 of 300, run seed"))
+    early = np.full(300, -200)
+    timed = into_42(300, 4, [9], np.array([-100]), early, disjoint=True, time="before")
+    assert picks == permutation(key, 300, 4) == timed
 
 
 def test_budget():

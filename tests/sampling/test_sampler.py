@@ -15,8 +15,8 @@ from gnnctl.sampling.spec import SampleSpec
 few = settings(deadline=None, max_examples=60)
 
 
-def assert_is_reference(subgraph, graph, spec, seeds, node_type, epoch):
-    nodes, edges = sample(graph, spec, seeds, node_type, epoch)
+def assert_is_reference(subgraph, graph, spec, seeds, node_type, epoch, times=None):
+    nodes, edges = sample(graph, spec, seeds, node_type, epoch, times)
     for t in graph.node_types:
         assert subgraph.nodes[t].tolist() == [n[0] for n in nodes[t]]
         assert subgraph.node_hops(t).tolist() == [n[1] for n in nodes[t]]
