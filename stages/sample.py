@@ -38,6 +38,20 @@ def sample(
     disjoint: Annotated[
         bool, typer.Option("--disjoint", help="Give every seed a tree of its own.", rich_help_panel=_DRAWING)
     ] = False,
+    draw: Annotated[
+        Literal["uniform", "weighted", "recent", "labor"],
+        typer.Option(
+            help="Draw each alike, by edge weight, the latest, or with draws that all nodes of a batch share.",
+            rich_help_panel=_DRAWING,
+        ),
+    ] = "uniform",
+    time: Annotated[
+        Literal["before", "until"] | None,
+        typer.Option(
+            help="Seeds see what came before their time, or until it; makes them --disjoint.",
+            rich_help_panel=_DRAWING,
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
     epochs: Annotated[int, typer.Option(help="Training epochs to sample.", min=1, rich_help_panel=_WRITING)] = 1,
     unit: Annotated[
@@ -84,7 +98,7 @@ def sample(
     from gnnctl.sampling.merge import check_mergeable
     from gnnctl.sampling.plan import RecordPlan, Shard
     from gnnctl.sampling.produce import Producer
-    from gnnctl.sampling.spec import SampleSpec
+    from gnnctl.sampling.spec import SampleSpec, rules_of
     from gnnctl.splits import NodeSplit
 
     console = Console("sample", json=json, quiet=quiet)
@@ -94,7 +108,9 @@ def sample(
     if len(sources) != 1:
         raise UsageError(f"{len(sources)} splits are named", fix="name one, or pass --join to join shards")
     opened = NodeSplit.open(sources[0], graph)
-    spec = SampleSpec.parse(opened.graph, num_neighbors or [], fan_out_budget, replace, disjoint, seed)
+    flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
+    rules = rules_of({**flags, "--draw": draw, "--time": time})
+    spec = SampleSpec.parse(opened.graph, num_neighbors or [], **rules, seed=seed)
     if unit == "seed":
         check_mergeable(spec)
     part = Shard.parse(shard) if shard is not None else None

@@ -78,6 +78,17 @@ def train(
     replace: Annotated[
         bool, typer.Option("--replace", help="Draw neighbours with replacement.", rich_help_panel=BATCHES)
     ] = False,
+    draw: Annotated[
+        Literal["uniform", "weighted", "recent", "labor"] | None,
+        typer.Option(help="How neighbours are drawn. Default: uniform.", rich_help_panel=BATCHES),
+    ] = None,
+    time: Annotated[
+        Literal["before", "until"] | None,
+        typer.Option(
+            help="Seeds see what came before their time, or until it; in training and prediction.",
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(help="Seeds a batch. Default: 1024, or the samples' own.", min=1, rich_help_panel=BATCHES),
@@ -172,8 +183,7 @@ def train(
         graph=graph,
         split=split,
         num_neighbors=num_neighbors,
-        budget=fan_out_budget,
-        replace=replace,
+        rules={"--fan-out-budget": fan_out_budget, "--replace": replace, "--draw": draw, "--time": time},
         batch_size=batch_size,
         seed=seed,
     )

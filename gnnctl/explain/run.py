@@ -262,14 +262,7 @@ def open_run(
     if chosen == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no GPU", fix="pass --device cpu")
     trained = TrainedModel.open(model, graph=graph, split=split, device=chosen)
-    spec = None
-    if num_neighbors:
-        spec = SampleSpec.parse(trained.graph, num_neighbors, disjoint=True, seed=seed)
-        if spec.hops != trained.options.layers:
-            raise UsageError(
-                f"--num-neighbors has {spec.hops} hops, the model {trained.options.layers} layers",
-                fix=f"give {trained.options.layers} numbers",
-            )
+    spec = trained.prediction_spec(trained.graph, num_neighbors, seed)
     stored = None if predictions is None else Artifact.open(predictions, "predictions")
     if stored is not None and stored.parent("model", model).fingerprint != trained.artifact.fingerprint:
         raise ArtifactError(f"{predictions} was made by another model than {model}", fix="predict again")

@@ -31,8 +31,8 @@ class Sampler:
         self._types = {name: i for i, name in enumerate(graph.node_types)}
         if spec.draw == "weighted" and all(e.weight is None for e in graph.edges.values()):
             raise DataError("no edge type has weights to draw by", fix="name a weight at ingest, or draw uniformly")
-        stores = [*graph.nodes.values(), *graph.edges.values()]
-        if spec.time is not None and all(store.time is None for store in stores):
+        times = [n.time for n in graph.nodes.values()] + [e.time for e in graph.edges.values()]
+        if spec.time is not None and all(time is None for time in times):
             raise DataError("neither nodes nor edges have times", fix="name a time at ingest, or leave --time out")
         self._native = NativeSampler(
             [graph.num_nodes(name) for name in graph.node_types],

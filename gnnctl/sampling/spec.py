@@ -1,6 +1,6 @@
 """How many neighbours are drawn, and how."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -142,6 +142,13 @@ class SampleSpec:
                 return f"the fan-out of '{t}' grows from hop to hop: {_text(fan_out)}"
         return None
 
+    def whole(self) -> "SampleSpec | None":
+        """What a prediction with every neighbour has to sample, where seeds see no later than their time; else None."""
+        if self.time is None:
+            return None
+        every = dict.fromkeys(self.num_neighbors, (ALL,) * self.hops)
+        return SampleSpec(every, disjoint=True, time=self.time)
+
     @property
     def merge_law_holds(self) -> bool:
         """Whether merging the records of single seeds gives exactly the batch's."""
@@ -171,6 +178,15 @@ class SampleSpec:
             time=document.get("time"),
             seed=document["seed"],
         )
+
+
+def rules_of(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of :meth:`SampleSpec.parse` from flags of the command line; seeds with times are disjoint."""
+    names = {"--fan-out-budget": "budget", "--replace": "replace", "--disjoint": "disjoint", "--draw": "draw"}
+    found = {names[flag]: value for flag, value in flags.items() if flag in names and value is not None}
+    if (time := flags.get("--time")) is not None:
+        found |= {"time": time, "disjoint": True}
+    return found
 
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:

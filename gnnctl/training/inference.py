@@ -83,6 +83,22 @@ def exact_outputs(
     ), None
 
 
+def logits_of(
+    model: nn.Module,
+    graph: Graph,
+    node_type: str,
+    rows: np.ndarray,
+    spec: SampleSpec | None,
+    *,
+    device: torch.device | str = "cpu",
+    progress: Progress = no_progress,
+) -> np.ndarray:
+    """Logits with every neighbour, or, given a spec, from neighbourhoods of the rows' own that are sampled by it."""
+    if spec is None:
+        return exact_logits(model, graph, node_type, rows, device=device, progress=progress)
+    return sampled_logits(model, graph, node_type, rows, spec, device=device, progress=progress)
+
+
 @torch.no_grad()
 def full_fan_out_logits(
     model: nn.Module,

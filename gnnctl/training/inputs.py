@@ -2,15 +2,17 @@
 
 import importlib.util
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
-from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.spec import SampleSpec, rules_of
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
@@ -47,8 +49,7 @@ class TrainingInput:
         graph: Path | None = None,
         split: Path | None = None,
         num_neighbors: list[str] | None = None,
-        budget: str | None = None,
-        replace: bool = False,
+        rules: Mapping[str, Any] | None = None,
         batch_size: int | None = None,
         seed: int = 0,
     ) -> "TrainingInput":
@@ -57,13 +58,15 @@ class TrainingInput:
         Args:
             source: path of a split or of a subgraphs artifact, or ``-``.
             graph, split: where those lie, if they were moved.
-            num_neighbors, budget, replace: fan-outs for a split; records have their own.
+            num_neighbors: fan-outs for a split; records have their own.
+            rules: how neighbours are drawn, by flag; those that are None or False were not given.
             batch_size: None is 1024, or the records' own.
 
         Raises:
             ArtifactError: the source is missing, damaged or of another kind. UsageError: fan-outs that do not fit.
         """
         records: Records | None = None
+        given = {flag: value for flag, value in (rules or {}).items() if value not in (None, False)}
         if source == STREAM:
             records = StreamRecords(sys.stdin.buffer, split=split, graph=graph)
         else:
@@ -77,16 +80,14 @@ class TrainingInput:
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
         if records is not None:
-            return cls._of_records(records, num_neighbors, budget, replace, batch_size)
+            return cls._of_records(records, num_neighbors, given, batch_size)
         opened = NodeSplit.open(artifact, graph)
         spec = None
         if num_neighbors:
-            spec = SampleSpec.parse(opened.graph, num_neighbors, budget, replace, False, seed)
-        elif budget is not None or replace:
-            flag = "--replace" if replace else "--fan-out-budget"
+            spec = SampleSpec.parse(opened.graph, num_neighbors, **rules_of(given), seed=seed)
+        elif given or batch_size is not None:
+            flag = next(iter(given), "--batch-size")
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
-        elif batch_size is not None:
-            raise UsageError("--batch-size without --num-neighbors", fix="pass for example --num-neighbors 15,10")
         size = None if spec is None else batch_size or DEFAULT_BATCH
         return cls(opened, spec, size, None, _parents(opened))
 
@@ -95,11 +96,10 @@ class TrainingInput:
         cls,
         records: Records,
         num_neighbors: list[str] | None,
-        budget: str | None,
-        replace: bool,
+        given: Mapping[str, Any],
         batch_size: int | None,
     ) -> "TrainingInput":
-        if num_neighbors or budget is not None or replace:
+        if num_neighbors or given:
             raise UsageError("the subgraphs have their fan-outs already", fix="leave --num-neighbors and its like out")
         d = records.description
         if d.unit == "batch" and batch_size not in (None, d.batch_size):

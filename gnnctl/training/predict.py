@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import torch
 
 from gnnctl.console import Progress, no_progress
-from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.sampling.spec import SampleSpec
@@ -86,14 +86,7 @@ class Prediction:
             rows = trained.split.part(part)[0]
         else:
             rows = np.arange(scored.num_nodes(node_type), dtype=np.int64)
-        spec = None
-        if num_neighbors:
-            spec = SampleSpec.parse(scored, num_neighbors, disjoint=True, seed=seed)
-            if spec.hops != trained.options.layers:
-                raise UsageError(
-                    f"--num-neighbors has {spec.hops} hops, the model {trained.options.layers} layers",
-                    fix=f"give {trained.options.layers} numbers",
-                )
+        spec = trained.prediction_spec(scored, num_neighbors, seed)
         return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device))
 
     def run(self, *, batch_size: int = 1024, memory: int = DEFAULT_MEMORY, progress: Progress = no_progress) -> Scored:

@@ -15,7 +15,7 @@ from gnnctl.nn.models import ModelOptions, build_model
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit
 from gnnctl.training.checkpoint import save_weights
-from gnnctl.training.inference import exact_logits
+from gnnctl.training.inference import logits_of
 from gnnctl.training.loop import STATE_SECONDS, BatchSource, FitResult, Trainer, seed_torch
 from gnnctl.training.metrics import baseline, evaluate
 from gnnctl.training.options import TrainOptions
@@ -88,7 +88,7 @@ def train_model(
     fit = trainer.fit()
     weights = save_weights(folder / WEIGHTS, fit.best_weights)
     model.load_state_dict(fit.best_weights)
-    metrics = evaluate_exactly(model, task, split, device, progress)
+    metrics = evaluate_exactly(model, task, split, device, None if spec is None else spec.whole(), progress)
     facts = {
         "batch_size": options.batch_size,
         "best_epoch": fit.best_epoch,
@@ -114,16 +114,24 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def evaluate_exactly(
-    model: nn.Module, task: Task, split: NodeSplit, device: torch.device, progress: Progress = no_progress
+    model: nn.Module,
+    task: Task,
+    split: NodeSplit,
+    device: torch.device,
+    spec: SampleSpec | None = None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Metrics of every part from exact logits, and of the constant prediction under ``baseline``.
+
+    Args:
+        spec: what each seed may see, where that is not everything.
 
     Raises:
         DataError: a logit that is no number.
     """
     parts = {name: split.part(name) for name in PARTS}
     rows = np.concatenate([part[0] for part in parts.values()])
-    logits = exact_logits(model, split.graph, split.target.node_type, rows, device=device, progress=progress)
+    logits = logits_of(model, split.graph, split.target.node_type, rows, spec, device=device, progress=progress)
     if not np.isfinite(logits).all():
         raise DataError("the trained model gives scores that are no numbers", fix="lower --lr or pass --clip-grad 1")
     found: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.sampling.loader import Loader
 from gnnctl.sampling.sampler import Sampler
@@ -82,6 +83,10 @@ class SampledBatches:
         self._split, self._spec, self._device = split, spec, device
         self._batch_size, self._records = batch_size, records
         self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
+        if degrees and spec.time is not None:
+            raise UsageError(
+                "--time: this model counts a node's edges in the whole graph, later ones too", fix="use sage or gat"
+            )
         self._sampler = Sampler(split.graph, spec)
         self.steps = -(-len(split.part("train")[0]) // batch_size)
         self.has_validation = len(split.part("val")[0]) > 0

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gnnctl.artifacts import Artifact
-from gnnctl.errors import ArtifactError
+from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions, build_model
@@ -53,6 +53,28 @@ class TrainedModel:
     def task(self) -> Task:
         """Turns logits into scores."""
         return plain_task(self.target)
+
+    def prediction_spec(self, graph: Graph, num_neighbors: list[str] | None, seed: int = 0) -> SampleSpec | None:
+        """What a prediction samples: None where it takes every neighbour of the graph layer by layer.
+
+        A model whose seeds saw no later than their time in training sees no later in prediction.
+
+        Args:
+            num_neighbors: fan-outs; None: every neighbour (that may be seen).
+
+        Raises:
+            UsageError: fan-outs that do not fit the model.
+        """
+        time = None if self.spec is None else self.spec.time
+        if not num_neighbors:
+            return None if self.spec is None else self.spec.whole()
+        spec = SampleSpec.parse(graph, num_neighbors, disjoint=True, time=time, seed=seed)
+        if spec.hops != self.options.layers:
+            raise UsageError(
+                f"--num-neighbors has {spec.hops} hops, the model {self.options.layers} layers",
+                fix=f"give {self.options.layers} numbers",
+            )
+        return spec
 
     @classmethod
     def open(

@@ -147,7 +147,7 @@ def test_bad_arguments_are_refused_by_name(changes, named):
     [({}, TIMES), ({"visible": "before", "disjoint": True}, None), ({"visible": "before", "disjoint": True}, TIMES)],
 )
 def test_times_come_with_a_rule_for_them_one_for_each_seed(rules, times):
-    with pytest.raises(ValueError, match="^times"):
+    with pytest.raises(ValueError, match=r"^times"):
         build(**rules).sample(np.array([0]), 0, 0, times)
 
 
@@ -164,8 +164,12 @@ anything = st.one_of(
 @settings(deadline=None, max_examples=300)
 @given(
     st.sampled_from(
-        ["num_nodes", "node_type_hashes", "edge_types", "hops", "seed", "num_threads", *RULES, *EDGES]
-        + ["weight", "time", "source_time"]
+        [
+            *("num_nodes", "node_type_hashes", "edge_types", "hops", "seed", "num_threads"),
+            *RULES,
+            *EDGES,
+            *("weight", "time", "source_time"),
+        ]
     ),
     anything,
 )

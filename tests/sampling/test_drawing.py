@@ -65,7 +65,7 @@ def test_what_comes_later_changes_nothing(case):
     cut = {}
     for t, e in graph.edges.items():
         col = np.repeat(np.arange(len(e.colptr) - 1), np.diff(e.colptr))
-        parts = [p for p in (e.time, None if graph.nodes[t.src].time is None else graph.nodes[t.src].time[e.row])]
+        parts = (e.time, None if graph.nodes[t.src].time is None else graph.nodes[t.src].time[e.row])
         keep = np.ones(len(e.row), bool)
         for p in parts:
             keep &= True if p is None else p < last
