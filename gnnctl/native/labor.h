@@ -11,6 +11,10 @@
 
 namespace gnnctl {
 
+// out[i] = absorb(key, row[i])
+void source_numbers(const std::int32_t* row, std::int64_t count, std::uint64_t key, std::uint64_t* out);
+void source_numbers(const std::int64_t* row, std::int64_t count, std::uint64_t key, std::uint64_t* out);
+
 class LaborPicker {
 public:
     // Offsets of the `take` smallest by (number of the source, offset), in that order; take < degree.
@@ -20,13 +24,17 @@ public:
         const auto kept = static_cast<std::size_t>(take);
         nearest_.clear();
         std::pair<std::uint64_t, std::int64_t> limit{~std::uint64_t{0}, degree};
-        for (std::int64_t j = 0; j < degree; ++j) {
-            const std::pair<std::uint64_t, std::int64_t> entry{absorb(source_key, static_cast<std::uint64_t>(row[j])), j};
-            if (!(entry < limit)) continue;
-            nearest_.push_back(entry);
-            if (nearest_.size() < 2 * kept + 16) continue;
-            shrink(kept);
-            limit = nearest_.back();
+        for (std::int64_t first = 0; first < degree; first += kChunk) {
+            const std::int64_t count = std::min(kChunk, degree - first);
+            source_numbers(row + first, count, source_key, numbers_);
+            for (std::int64_t j = 0; j < count; ++j) {
+                const std::pair<std::uint64_t, std::int64_t> entry{numbers_[j], first + j};
+                if (!(entry < limit)) continue;
+                nearest_.push_back(entry);
+                if (nearest_.size() < 2 * kept + 16) continue;
+                shrink(kept);
+                limit = nearest_.back();
+            }
         }
         if (nearest_.size() > kept) shrink(kept);
         std::sort(nearest_.begin(), nearest_.end());
@@ -34,11 +42,14 @@ public:
     }
 
 private:
+    static constexpr std::int64_t kChunk = 128;
+
     void shrink(std::size_t kept) {
         std::nth_element(nearest_.begin(), nearest_.begin() + static_cast<std::ptrdiff_t>(kept) - 1, nearest_.end());
         nearest_.resize(kept);
     }
     std::vector<std::pair<std::uint64_t, std::int64_t>> nearest_;
+    std::uint64_t numbers_[kChunk];
 };
 
 }  // namespace gnnctl
