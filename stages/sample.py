@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 _DRAWING, _WRITING = "Drawing", "Writing"
 
 
+def _list_samplers(wanted: bool) -> None:
+    if wanted:
+        from gnnctl.sampling.methods import describe_methods
+
+        print(table(["sampler", "parameters and their defaults", "what it does"], describe_methods()))
+        raise typer.Exit
+
+
 def sample(
     sources: Annotated[list[Path], typer.Argument(metavar="SPLIT", help="Split artifact; with --join, the shards.")],
     output: options.Output,
@@ -38,13 +46,29 @@ def sample(
     disjoint: Annotated[
         bool, typer.Option("--disjoint", help="Give every seed a tree of its own.", rich_help_panel=_DRAWING)
     ] = False,
-    draw: Annotated[
-        Literal["uniform", "weighted", "recent", "labor"],
+    sampler: Annotated[
+        str | None,
         typer.Option(
-            help="Draw each alike, by edge weight, the latest, or with draws that all nodes of a batch share.",
+            help="Another way of sampling, as NAME:parameter=value,...", show_default=False, rich_help_panel=_DRAWING
+        ),
+    ] = None,
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--list-samplers",
+            help="Show the other ways of sampling.",
+            is_eager=True,
+            callback=_list_samplers,
             rich_help_panel=_DRAWING,
         ),
-    ] = "uniform",
+    ] = False,
+    draw: Annotated[
+        Literal["uniform", "weighted", "recent", "labor"] | None,
+        typer.Option(
+            help="Draw each alike (the default), by edge weight, the latest, or with draws shared by all nodes.",
+            rich_help_panel=_DRAWING,
+        ),
+    ] = None,
     time: Annotated[
         Literal["before", "until"] | None,
         typer.Option(
@@ -96,6 +120,7 @@ def sample(
     from gnnctl.errors import UsageError
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.merge import check_mergeable
+    from gnnctl.sampling.methods import MethodSpec, Spec
     from gnnctl.sampling.plan import RecordPlan, Shard
     from gnnctl.sampling.produce import Producer
     from gnnctl.sampling.spec import SampleSpec, rules_of
@@ -109,8 +134,14 @@ def sample(
         raise UsageError(f"{len(sources)} splits are named", fix="name one, or pass --join to join shards")
     opened = NodeSplit.open(sources[0], graph)
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
-    rules = rules_of({**flags, "--draw": draw, "--time": time})
-    spec = SampleSpec.parse(opened.graph, num_neighbors or [], **rules, seed=seed)
+    given = {flag: value for flag, value in {**flags, "--draw": draw, "--time": time}.items() if value}
+    spec: Spec
+    if sampler is None:
+        spec = SampleSpec.parse(opened.graph, num_neighbors or [], **rules_of(given), seed=seed)
+    else:
+        if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
+            raise UsageError(f"{flag} does not go with --sampler", fix="leave one out")
+        spec = MethodSpec.parse(sampler, seed)
     if unit == "seed":
         check_mergeable(spec)
     part = Shard.parse(shard) if shard is not None else None

@@ -78,6 +78,13 @@ def train(
     replace: Annotated[
         bool, typer.Option("--replace", help="Draw neighbours with replacement.", rich_help_panel=BATCHES)
     ] = False,
+    sampler: Annotated[
+        str | None,
+        typer.Option(
+            help="Another way of sampling, as NAME:parameter=value,...; see gnnctl sample --list-samplers.",
+            rich_help_panel=BATCHES,
+        ),
+    ] = None,
     draw: Annotated[
         Literal["uniform", "weighted", "recent", "labor"] | None,
         typer.Option(help="How neighbours are drawn. Default: uniform.", rich_help_panel=BATCHES),
@@ -183,6 +190,7 @@ def train(
         graph=graph,
         split=split,
         num_neighbors=num_neighbors,
+        sampler=sampler,
         rules={"--fan-out-budget": fan_out_budget, "--replace": replace, "--draw": draw, "--time": time},
         batch_size=batch_size,
         seed=seed,

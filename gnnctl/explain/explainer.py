@@ -16,7 +16,7 @@ from gnnctl.explain.selection import Selected, select
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
-from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.spec import ALL, SampleSpec
 from gnnctl.sampling.subgraph import Subgraph
 from gnnctl.training.inference import exact_logits, sampled_logits
@@ -84,12 +84,12 @@ class Explainer:
         algorithm: Algorithm,
         *,
         hops: int,
-        spec: SampleSpec | None = None,
+        spec: Spec | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.model, self.graph, self.node_type, self.task = model.eval(), graph, node_type, task
         self.algorithm, self.spec, self.device = algorithm, spec, torch.device(device)
-        self._sampler = Sampler(graph, spec or SampleSpec.uniform(graph.edge_types, (ALL,) * hops))
+        self._sampler = open_method(graph, spec or SampleSpec.uniform(graph.edge_types, (ALL,) * hops))
 
     def explain(self, row: int, output: int | None = None, *, top: int = 20) -> Explanation:
         """Explain the prediction of one node.

@@ -20,7 +20,7 @@ from gnnctl.explain.explainer import TOLERANCE, Explainer, Explanation
 from gnnctl.explain.page import Subject, page
 from gnnctl.explain.tables import edges_table, features_table, name_of, nodes_table
 from gnnctl.graph.graph import Graph
-from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.methods import Spec
 from gnnctl.training.predictions import FILE as PREDICTIONS
 from gnnctl.training.predictions import known_targets, parts_of
 from gnnctl.training.trained import TrainedModel
@@ -97,7 +97,7 @@ class Run:
     algorithm_name: AlgorithmName
     algorithm: Algorithm
     top: int
-    spec: SampleSpec | None
+    spec: Spec | None
     predictions: Artifact | None
     device: str = "cpu"
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from gnnctl.errors import ArtifactError
 from gnnctl.sampling.columns import Layout
+from gnnctl.sampling.methods import Spec, read_spec
 from gnnctl.sampling.plan import Segment, Unit
 from gnnctl.sampling.produce import Producer
 from gnnctl.sampling.records import label_kind
-from gnnctl.sampling.spec import SampleSpec
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Description:
     """
 
     layout: Layout
-    spec: SampleSpec
+    spec: Spec
     unit: Unit
     batch_size: int
     epochs: int
@@ -86,7 +86,7 @@ class Description:
         try:
             return cls(
                 Layout.from_json(document["layout"]),
-                SampleSpec.from_json(document["spec"]),
+                read_spec(document["spec"]),
                 document["unit"],
                 document["batch_size"],
                 document["epochs"],

@@ -10,15 +10,16 @@ import torch
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.merge import check_mergeable, merge_columns
+from gnnctl.sampling.method import Method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.records import Block
-from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.seeds import batches
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.sampling.subgraph import Subgraph
 
-Source = Sampler | SubgraphRecords | StreamRecords
+Records = SubgraphRecords | StreamRecords
+Source = Method | Records
 
 
 class _Work(NamedTuple):
@@ -35,7 +36,7 @@ class Loader:
     from any source of the same recipe and with any number of threads. Memory: ``ahead`` batches.
 
     Args:
-        source: a sampler (on the fly), stored records, or a stream of them.
+        source: a way of sampling (on the fly), stored records, or a stream of them.
         graph: where the features are.
         node_type: of the seeds.
         seeds: (n,) int64 distinct rows. Records hold their own: then only ``labels`` refers to these.
@@ -86,12 +87,12 @@ class Loader:
         self._device = torch.device(device)
         self._degrees = degrees
         self._prepare = prepare
-        if not isinstance(source, Sampler) and source.description.unit == "seed":
+        if isinstance(source, Records) and source.description.unit == "seed":
             check_mergeable(source.description.spec)
 
     def __len__(self) -> int:
         """Number of batches."""
-        if isinstance(self._source, Sampler):
+        if not isinstance(self._source, Records):
             return -(-len(self._seeds) // self._batch_size)
         records = self._source.description.segment(self._part, self._epoch, "the source").records
         return records if self._source.description.unit == "batch" else -(-records // self._batch_size)
@@ -104,7 +105,7 @@ class Loader:
 
     def _work(self) -> Iterator[_Work]:
         source = self._source
-        if isinstance(source, Sampler):
+        if not isinstance(source, Records):
             lookup = _Lookup(self._seeds, self._labels)
             for seeds in batches(
                 self._seeds,

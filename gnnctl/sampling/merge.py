@@ -10,11 +10,11 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.native import SampledEdgeType, number_nodes
 from gnnctl.native import Sampler as NativeSampler
 from gnnctl.sampling.columns import Layout, RecordColumns, colptr_of, ranges
-from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.methods import Spec
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
 
 
-def merge(records: Sequence[Subgraph], graph: Graph, spec: SampleSpec) -> Subgraph:
+def merge(records: Sequence[Subgraph], graph: Graph, spec: Spec) -> Subgraph:
     """The subgraph of the batch whose seeds are those of the records, in their order.
 
     Raises:
@@ -25,7 +25,7 @@ def merge(records: Sequence[Subgraph], graph: Graph, spec: SampleSpec) -> Subgra
     return merge_columns(RecordColumns.of(records, layout))
 
 
-def check_mergeable(spec: SampleSpec) -> None:
+def check_mergeable(spec: Spec) -> None:
     """Refuse a spec whose records of single seeds do not merge.
 
     Raises:

@@ -8,11 +8,10 @@ import numpy as np
 
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.plan import RecordPlan, Task
 from gnnctl.sampling.records import Block, record_digests, to_arrow
-from gnnctl.sampling.sampler import Sampler
-from gnnctl.sampling.spec import SampleSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +49,7 @@ class Producer:
     """
 
     graph: Graph
-    spec: SampleSpec
+    spec: Spec
     plan: RecordPlan
     node_type: str
     labels: dict[str, np.ndarray]
@@ -62,7 +61,8 @@ class Producer:
 
     def records(self, first: int, last: int, num_threads: int) -> Generator[Produced, None, None]:
         """Records ``first`` to ``last - 1``, in order, whatever the number of threads."""
-        sampler, layout = Sampler(self.graph, self.spec, num_threads=max(1, num_threads)), self.layout
+        sampler = open_method(self.graph, self.spec, num_threads=max(1, num_threads))
+        layout = self.layout
 
         def make(task: Task) -> Produced:
             subgraphs = [sampler.sample(seeds, self.node_type, task.epoch) for seeds in task.seeds]

@@ -8,8 +8,8 @@ from gnnctl.console import Progress, no_progress
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
+from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
-from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import ALL, SampleSpec
 from gnnctl.training.layerwise import EDGE_BUDGET, Layerwise, NodeIds
 from gnnctl.training.store import DEFAULT_MEMORY
@@ -88,7 +88,7 @@ def logits_of(
     graph: Graph,
     node_type: str,
     rows: np.ndarray,
-    spec: SampleSpec | None,
+    spec: Spec | None,
     *,
     device: torch.device | str = "cpu",
     progress: Progress = no_progress,
@@ -125,7 +125,7 @@ def sampled_logits(
     graph: Graph,
     node_type: str,
     rows: np.ndarray,
-    spec: SampleSpec,
+    spec: Spec,
     *,
     batch_size: int = 1024,
     device: torch.device | str = "cpu",
@@ -135,14 +135,16 @@ def sampled_logits(
     """Logits from a sampled neighbourhood of each row's own, (len(rows), num_outputs) float32.
 
     Args:
-        spec: disjoint fan-outs, so that no row's neighbourhood depends on the others.
+        spec: disjoint fan-outs, so that no row's neighbourhood depends on the others, or another way of sampling.
         batch_size: rows at a time; no result depends on it beyond the rounding of float32 sums.
 
     Raises:
         ValueError: a spec that is not disjoint.
     """
     if not spec.disjoint:
-        raise ValueError("spec: sampled prediction needs disjoint=True, else a score would depend on its batch")
+        if isinstance(spec, SampleSpec):
+            raise ValueError("spec: sampled prediction needs disjoint=True, else a score would depend on its batch")
+        batch_size = 1
     return _batched_logits(model, graph, node_type, rows, spec, batch_size, torch.device(device), node_ids, progress)
 
 
@@ -152,7 +154,7 @@ def _batched_logits(
     graph: Graph,
     node_type: str,
     rows: np.ndarray,
-    spec: SampleSpec,
+    spec: Spec,
     batch_size: int,
     device: torch.device,
     node_ids: NodeIds | None,
@@ -160,7 +162,7 @@ def _batched_logits(
 ) -> np.ndarray:
     model.eval()
     rows = np.ascontiguousarray(rows, dtype=np.int64)
-    sampler = Sampler(graph, spec)
+    sampler = open_method(graph, spec)
     degrees = bool(getattr(model, "needs_degree", False))
 
     def load(seeds: np.ndarray) -> Batch:

@@ -12,12 +12,14 @@ from torch import nn
 
 from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.sampling.loader import Records
+from gnnctl.sampling.methods import MethodSpec, Spec
 from gnnctl.sampling.spec import SampleSpec, rules_of
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
 from gnnctl.training.loop import BatchSource
-from gnnctl.training.sources import FullBatches, Records, SampledBatches
+from gnnctl.training.sources import FullBatches, SampledBatches
 
 STREAM = "-"
 DEFAULT_EPOCHS, DEFAULT_LAYERS, DEFAULT_BATCH = 20, 2, 1024
@@ -36,7 +38,7 @@ class TrainingInput:
     """
 
     split: NodeSplit
-    spec: SampleSpec | None
+    spec: Spec | None
     batch_size: int | None
     records: Records | None
     parents: list[Parent]
@@ -49,6 +51,7 @@ class TrainingInput:
         graph: Path | None = None,
         split: Path | None = None,
         num_neighbors: list[str] | None = None,
+        sampler: str | None = None,
         rules: Mapping[str, Any] | None = None,
         batch_size: int | None = None,
         seed: int = 0,
@@ -59,6 +62,7 @@ class TrainingInput:
             source: path of a split or of a subgraphs artifact, or ``-``.
             graph, split: where those lie, if they were moved.
             num_neighbors: fan-outs for a split; records have their own.
+            sampler: another way of sampling a split, as :meth:`MethodSpec.parse` reads it.
             rules: how neighbours are drawn, by flag; those that are None or False were not given.
             batch_size: None is 1024, or the records' own.
 
@@ -80,10 +84,14 @@ class TrainingInput:
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
         if records is not None:
-            return cls._of_records(records, num_neighbors, given, batch_size)
+            return cls._of_records(records, num_neighbors or sampler, given, batch_size)
         opened = NodeSplit.open(artifact, graph)
-        spec = None
-        if num_neighbors:
+        spec: Spec | None = None
+        if sampler is not None:
+            if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
+                raise UsageError(f"{flag} does not go with --sampler", fix="leave one out")
+            spec = MethodSpec.parse(sampler, seed)
+        elif num_neighbors:
             spec = SampleSpec.parse(opened.graph, num_neighbors, **rules_of(given), seed=seed)
         elif given or batch_size is not None:
             flag = next(iter(given), "--batch-size")
@@ -95,11 +103,11 @@ class TrainingInput:
     def _of_records(
         cls,
         records: Records,
-        num_neighbors: list[str] | None,
+        asked: list[str] | str | None,
         given: Mapping[str, Any],
         batch_size: int | None,
     ) -> "TrainingInput":
-        if num_neighbors or given:
+        if asked or given:
             raise UsageError("the subgraphs have their fan-outs already", fix="leave --num-neighbors and its like out")
         d = records.description
         if d.unit == "batch" and batch_size not in (None, d.batch_size):

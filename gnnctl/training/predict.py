@@ -13,7 +13,7 @@ from gnnctl.console import Progress, no_progress
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
-from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.methods import Spec
 from gnnctl.training.inference import exact_outputs, sampled_logits
 from gnnctl.training.metrics import evaluate
 from gnnctl.training.predictions import parts_of, predictions_table, read_ids
@@ -45,7 +45,7 @@ class Prediction:
     trained: TrainedModel
     graph: Graph
     rows: np.ndarray
-    spec: SampleSpec | None
+    spec: Spec | None
     node_ids: dict[str, np.ndarray] | None
     embeddings: bool
     device: torch.device

@@ -12,7 +12,7 @@ from torch import nn
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
 from gnnctl.nn.models import ModelOptions, build_model
-from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
 from gnnctl.training.checkpoint import save_weights
 from gnnctl.training.inference import logits_of
@@ -58,7 +58,7 @@ def train_model(
     options: TrainOptions,
     folder: Path,
     *,
-    spec: SampleSpec | None = None,
+    spec: Spec | None = None,
     device: torch.device | str = "cpu",
     save_seconds: float = STATE_SECONDS,
     progress: Progress = no_progress,
@@ -118,7 +118,7 @@ def evaluate_exactly(
     task: Task,
     split: NodeSplit,
     device: torch.device,
-    spec: SampleSpec | None = None,
+    spec: Spec | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Metrics of every part from exact logits, and of the constant prediction under ``baseline``.

@@ -9,10 +9,8 @@ import torch
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
-from gnnctl.sampling.loader import Loader
-from gnnctl.sampling.sampler import Sampler
-from gnnctl.sampling.spec import SampleSpec
-from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.sampling.loader import Loader, Records, Source
+from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
 
@@ -49,9 +47,6 @@ class FullBatches:
         return [self._validation]
 
 
-Records = SubgraphRecords | StreamRecords
-
-
 class SampledBatches:
     """Batches around the training seeds, sampled on the fly or read from records; validation is sampled at epoch 0.
 
@@ -71,7 +66,7 @@ class SampledBatches:
     def __init__(
         self,
         split: NodeSplit,
-        spec: SampleSpec,
+        spec: Spec,
         batch_size: int,
         device: torch.device,
         *,
@@ -87,7 +82,7 @@ class SampledBatches:
             raise UsageError(
                 "--time: this model counts a node's edges in the whole graph, later ones too", fix="use sage or gat"
             )
-        self._sampler = Sampler(split.graph, spec)
+        self._sampler = open_method(split.graph, spec)
         self.steps = -(-len(split.part("train")[0]) // batch_size)
         self.has_validation = len(split.part("val")[0]) > 0
 
@@ -103,7 +98,7 @@ class SampledBatches:
         """The batches of the validation part."""
         return self._loader(self._sampler, "val", 0, None)
 
-    def _loader(self, source: Sampler | Records, part: str, epoch: int, shuffle_seed: int | None) -> Loader:
+    def _loader(self, source: Source, part: str, epoch: int, shuffle_seed: int | None) -> Loader:
         rows, labels = self._split.part(part)
         return Loader(
             source,

@@ -12,6 +12,7 @@ from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions, build_model
+from gnnctl.sampling.methods import Spec, read_spec
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit, Target
 from gnnctl.training.checkpoint import load_weights
@@ -44,7 +45,7 @@ class TrainedModel:
     training: TrainOptions
     schema: GraphSchema
     target: Target
-    spec: SampleSpec | None
+    spec: Spec | None
     artifact: Artifact
     graph: Graph
     split: NodeSplit
@@ -54,7 +55,7 @@ class TrainedModel:
         """Turns logits into scores."""
         return plain_task(self.target)
 
-    def prediction_spec(self, graph: Graph, num_neighbors: list[str] | None, seed: int = 0) -> SampleSpec | None:
+    def prediction_spec(self, graph: Graph, num_neighbors: list[str] | None, seed: int = 0) -> Spec | None:
         """What a prediction samples: None where it takes every neighbour of the graph layer by layer.
 
         A model whose seeds saw no later than their time in training sees no later in prediction.
@@ -113,7 +114,7 @@ class TrainedModel:
             training=TrainOptions.from_json(document["training"]),
             schema=schema,
             target=target,
-            spec=None if document["sampling"] is None else SampleSpec.from_json(document["sampling"]),
+            spec=None if document["sampling"] is None else read_spec(document["sampling"]),
             artifact=artifact,
             graph=found_graph,
             split=found_split,
@@ -134,7 +135,7 @@ def model_document(
     options: ModelOptions,
     schema: GraphSchema,
     target: Target,
-    spec: SampleSpec | None,
+    spec: Spec | None,
     training: TrainOptions,
     facts: dict[str, Any],
 ) -> dict[str, Any]:

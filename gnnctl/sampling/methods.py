@@ -1,0 +1,189 @@
+"""The ways of sampling by name, with their parameters: what `--sampler` reads, recipes record and training opens."""
+
+import importlib
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from gnnctl.errors import UsageError
+from gnnctl.graph.graph import Graph
+from gnnctl.graph.types import EdgeType
+from gnnctl.sampling.method import Method
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import SampleSpec
+
+METHODS = {
+    "shadow": "gnnctl.sampling.shadow:Shadow",
+    "pinsage": "gnnctl.sampling.pinsage:PinSage",
+    "ppr": "gnnctl.sampling.ppr:Ppr",
+    "hgt": "gnnctl.sampling.hgt:Hgt",
+    "cluster": "gnnctl.sampling.cluster:Cluster",
+    "saint-node": "gnnctl.sampling.saint:SaintNode",
+    "saint-edge": "gnnctl.sampling.saint:SaintEdge",
+    "saint-walk": "gnnctl.sampling.saint:SaintWalk",
+}
+DEFAULT_HOPS = 2
+_NOT_PARAMETERS = ("graph", "hops", "seed", "num_threads", "self")
+
+Value = int | float | bool | str
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """A way of sampling other than fan-outs, as it was asked for.
+
+    Attributes:
+        name: of :data:`METHODS`, or ``package.module:Class``.
+        hops: layers of the models that train on it.
+        seed: run seed.
+        parameters: its own, all of them resolved, as numbers and text.
+    """
+
+    name: str
+    hops: int = DEFAULT_HOPS
+    seed: int = 0
+    parameters: dict[str, Value] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str, seed: int = 0) -> "MethodSpec":
+        """Read ``NAME`` or ``NAME:parameter=value,parameter=value``; ``hops`` is a parameter of every method.
+
+        Raises:
+            UsageError: an unknown name or parameter, a value of the wrong type.
+        """
+        name, rest = text, ""
+        for known in METHODS:
+            if text.split(":", 1)[0] == known:
+                name, _, rest = text.partition(":")
+        if name not in METHODS:
+            module, _, tail = text.partition(":")
+            attribute, _, rest = tail.partition(":")
+            name = f"{module}:{attribute}"
+        defaults = parameters_of(name)
+        found: dict[str, Value] = {key: default for key, default in defaults.items() if default is not None}
+        hops = DEFAULT_HOPS
+        for part in filter(None, rest.split(",")):
+            key, equals, value = (word.strip() for word in part.partition("="))
+            if not equals or (key != "hops" and key not in defaults):
+                raise UsageError(
+                    f"--sampler '{text}': no parameter '{key}'", fix=f"it has {', '.join(['hops', *defaults])}"
+                )
+            if key == "hops":
+                hops = int(_value(text, key, value, DEFAULT_HOPS))
+            else:
+                found[key] = _value(text, key, value, defaults[key])
+        if hops < 1:
+            raise UsageError(f"--sampler '{text}': {hops} hops", fix="give at least 1")
+        return cls(name, hops, seed, found)
+
+    @property
+    def disjoint(self) -> bool:
+        """Whether every seed has a subgraph of its own."""
+        return bool(getattr(_class_of(self.name), "disjoint", False))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether its subgraphs have edge weights of their own."""
+        return bool(getattr(_class_of(self.name), "weighted", False))
+
+    @property
+    def time(self) -> None:
+        """None: seeds see everything."""
+        return None
+
+    def whole(self) -> "MethodSpec | None":
+        """Itself where a prediction must see the method's own neighbours; None where it takes those of the graph."""
+        return self if getattr(_class_of(self.name), "own_neighbors", False) else None
+
+    def merge_law_refusal(self) -> str | None:
+        """Why records of single seeds would not merge into any batch."""
+        return None if self.disjoint else f"'{self.name}' depends on the batch"
+
+    @property
+    def merge_law_holds(self) -> bool:
+        """Whether merging the records of single seeds gives exactly the batch's."""
+        return self.merge_law_refusal() is None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON document that :func:`read_spec` reads; the canonical form in recipes."""
+        return {"method": self.name, "hops": self.hops, "parameters": self.parameters, "seed": self.seed}
+
+
+Spec = SampleSpec | MethodSpec
+
+
+def read_spec(document: dict[str, Any]) -> Spec:
+    """A spec from its JSON document."""
+    if "method" not in document:
+        return SampleSpec.from_json(document)
+    return MethodSpec(document["method"], document["hops"], document["seed"], document["parameters"])
+
+
+def open_method(graph: Graph, spec: Spec, *, num_threads: int = 1) -> Method:
+    """What samples by a spec.
+
+    Raises:
+        UsageError, DataError: the graph or the parameters do not allow it.
+    """
+    if isinstance(spec, SampleSpec):
+        return Sampler(graph, spec, num_threads=num_threads)
+    made: Method = _class_of(spec.name)(graph, spec.hops, spec.seed, **_arguments(spec))
+    return made
+
+
+def parameters_of(name: str) -> dict[str, Value | None]:
+    """A method's parameters with their defaults; None: none.
+
+    Raises:
+        UsageError: there is no such method.
+    """
+    signature = inspect.signature(_class_of(name).__init__)
+    return {key: p.default for key, p in signature.parameters.items() if key not in _NOT_PARAMETERS}
+
+
+def describe_methods() -> list[list[str]]:
+    """Name, parameters with their defaults, and first line of the docstring of each method."""
+    rows = []
+    for name in METHODS:
+        shown = ",".join(f"{k}={v}" if v is not None else k for k, v in parameters_of(name).items())
+        text = (inspect.getdoc(_class_of(name)) or "").partition("\n")[0]
+        rows.append([name, shown, text])
+    return rows
+
+
+def _class_of(name: str) -> Any:
+    path = METHODS.get(name, name)
+    module, colon, attribute = path.partition(":")
+    try:
+        if not colon:
+            raise ImportError
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError):
+        raise UsageError(
+            f"--sampler: there is no '{name}'", fix=f"use {', '.join(METHODS)} or package.module:Class"
+        ) from None
+
+
+def _value(text: str, key: str, value: str, default: Value | None) -> Value:
+    kind: Any = str if default is None else type(default)
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[value.lower()]
+        found: Value = kind(value)
+        return found
+    except (ValueError, KeyError):
+        raise UsageError(f"--sampler '{text}': {key} is no {kind.__name__}: '{value}'", fix="check it") from None
+
+
+def _arguments(spec: MethodSpec) -> dict[str, Any]:
+    """Parameters as the class takes them: text becomes edge types where those are wanted."""
+    signature = inspect.signature(_class_of(spec.name).__init__)
+    found: dict[str, Any] = dict(spec.parameters)
+    for key, value in spec.parameters.items():
+        wanted = signature.parameters[key].annotation
+        if EdgeType in get_args(wanted):
+            found[key] = EdgeType.parse(str(value))
+        elif any(kind == Sequence[EdgeType] for kind in get_args(wanted)):
+            found[key] = [EdgeType.parse(part.strip()) for part in str(value).split(">")]
+    return found
