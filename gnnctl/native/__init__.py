@@ -3,19 +3,25 @@
 from gnnctl.native._native import (
     Mapping,
     Sampler,
+    TypedCsc,
     csc_from_coo,
     gather_rows,
+    node2vec,
     number_nodes,
     random_gather_rate,
+    random_walk,
     stream_bandwidth,
 )
 
 __all__ = [
     "Mapping",
     "Sampler",
+    "TypedCsc",
     "csc_from_coo",
     "gather_rows",
+    "node2vec",
     "number_nodes",
     "random_gather_rate",
+    "random_walk",
     "stream_bandwidth",
 ]
