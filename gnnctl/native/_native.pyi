@@ -186,3 +186,24 @@ def node2vec(
     weighted: bool = False,
     num_threads: int = 1,
 ) -> np.ndarray: ...
+def most_visited(
+    graph: TypedCsc,
+    nodes: np.ndarray,
+    metapath: list[int],
+    shape: tuple[int, int],
+    restart: float,
+    top: int,
+    key: int,
+    weighted: bool = False,
+    num_threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def personalized_pagerank(
+    graph: TypedCsc,
+    sources: np.ndarray,
+    edge_type: int,
+    accuracy: tuple[float, float],
+    top: int,
+    with_source: bool = True,
+    weighted: bool = False,
+    num_threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...

@@ -15,6 +15,8 @@ void bind_csc(py::module_& m);
 void bind_number_nodes(py::module_& m);
 void bind_typed_csc(py::module_& m);
 void bind_walk(py::module_& m);
+void bind_visits(py::module_& m);
+void bind_push(py::module_& m);
 }
 
 PYBIND11_MODULE(_native, m) {
@@ -30,4 +32,6 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_number_nodes(m);
     gnnctl::bind_typed_csc(m);
     gnnctl::bind_walk(m);
+    gnnctl::bind_visits(m);
+    gnnctl::bind_push(m);
 }
