@@ -180,3 +180,52 @@ def check_csc(
 def number_nodes(rows: np.ndarray, hops: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 def random_gather_rate(entries: int, reads: int, repeats: int) -> list[float]: ...
 def stream_bandwidth(bytes: int, repeats: int) -> list[float]: ...
+
+class TypedCsc:
+    def __init__(
+        self,
+        num_nodes: list[int],
+        edge_types: list[tuple[int, int, np.ndarray, np.ndarray, np.ndarray | None]],
+        num_threads: int = 1,
+    ) -> None: ...
+
+def random_walk(
+    graph: TypedCsc,
+    starts: np.ndarray,
+    metapath: list[int],
+    shape: tuple[int, int],
+    key: int,
+    weighted: bool = False,
+    num_threads: int = 1,
+) -> np.ndarray: ...
+def node2vec(
+    graph: TypedCsc,
+    starts: np.ndarray,
+    edge_type: int,
+    shape: tuple[int, int],
+    bias: tuple[float, float],
+    key: int,
+    weighted: bool = False,
+    num_threads: int = 1,
+) -> np.ndarray: ...
+def most_visited(
+    graph: TypedCsc,
+    nodes: np.ndarray,
+    metapath: list[int],
+    shape: tuple[int, int],
+    restart: float,
+    top: int,
+    key: int,
+    weighted: bool = False,
+    num_threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def personalized_pagerank(
+    graph: TypedCsc,
+    sources: np.ndarray,
+    edge_type: int,
+    accuracy: tuple[float, float],
+    top: int,
+    with_source: bool = True,
+    weighted: bool = False,
+    num_threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...

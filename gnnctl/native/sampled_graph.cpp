@@ -5,43 +5,15 @@
 #include <atomic>
 #include <limits>
 
-#include "checks.h"
+#include "csc_checks.h"
 
 namespace py = pybind11;
 
 namespace gnnctl {
 namespace {
 
-// Releasing the GIL in these is safe: the arrays are held by the caller's frame and nobody else may resize them.
-template <class Row>
-void check_rows(const Row* row, std::size_t size, std::int64_t num_src, const std::string& name, std::size_t threads) {
-    std::atomic<bool> bad{false};
-    {
-        const py::gil_scoped_release unlocked;
-        in_parallel(size, threads, 1 << 20, [&](std::size_t first, std::size_t last) {
-            bool found = false;
-            for (std::size_t i = first; i < last; ++i) found |= row[i] < 0 || static_cast<std::int64_t>(row[i]) >= num_src;
-            if (found) bad = true;
-        });
-    }
-    if (bad) throw py::value_error(name + ": a source is outside 0.." + std::to_string(num_src - 1));
-}
-
-void check_colptr(const std::int64_t* colptr, std::size_t size, std::int64_t num_dst, std::size_t num_edges, const std::string& name) {
-    if (size != static_cast<std::size_t>(num_dst) + 1)
-        throw py::value_error(name + ": expected " + std::to_string(num_dst + 1) + " entries, got " + std::to_string(size));
-    bool sorted = true;
-    {
-        const py::gil_scoped_release unlocked;
-        for (std::size_t i = 1; i < size; ++i) sorted &= colptr[i - 1] <= colptr[i];
-    }
-    if (!sorted) throw py::value_error(name + ": not sorted");
-    if (colptr[0] != 0) throw py::value_error(name + ": does not begin with 0");
-    if (colptr[size - 1] != static_cast<std::int64_t>(num_edges))
-        throw py::value_error(name + ": ends with " + std::to_string(colptr[size - 1]) + ", but there are " + std::to_string(num_edges) + " edges");
-}
-
-// A seed would otherwise see what is not yet there, and nobody would notice.
+// A seed would otherwise see what is not yet there, and nobody would notice. Releasing the GIL here and below is safe:
+// the arrays are held by the caller's frame and nobody else may resize them.
 template <class Row>
 void check_times(const SampledEdgeType& type, std::size_t num_dst, const std::string& name, std::size_t threads) {
     std::atomic<bool> bad{false};
@@ -106,11 +78,11 @@ SampledEdgeType SampledGraph::check(const GivenEdgeType& given, const std::strin
         type.row = checked_vector<std::int64_t>(given.row, at + ".row", num_edges);
     else
         type.row = checked_vector<std::int32_t>(given.row, at + ".row", num_edges);
-    check_colptr(type.colptr, num_colptr, plan.num_nodes[type.dst], num_edges, at + ".colptr");
+    checked_colptr(type.colptr, num_colptr, plan.num_nodes[type.dst], num_edges, at + ".colptr");
     if (type.wide)
-        check_rows(static_cast<const std::int64_t*>(type.row), num_edges, num_src, at + ".row", threads);
+        checked_rows(static_cast<const std::int64_t*>(type.row), num_edges, num_src, at + ".row", threads);
     else
-        check_rows(static_cast<const std::int32_t*>(type.row), num_edges, num_src, at + ".row", threads);
+        checked_rows(static_cast<const std::int32_t*>(type.row), num_edges, num_src, at + ".row", threads);
 
     const auto sized = [&](const py::object& array, const std::string& name, std::size_t size, auto zero) -> const decltype(zero)* {
         if (array.is_none()) return nullptr;

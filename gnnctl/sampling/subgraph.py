@@ -15,11 +15,13 @@ class SubgraphEdges:
         colptr: (d + 1,) int64 over the local nodes of the destination type.
         row: (e,) int32 local nodes of the source type.
         pos: (e,) int64 positions of the edges in the graph's CSC; -1 for an edge that is not in the graph.
+        weight: (e,) float32, where the method gives edges weights (then in every edge type): they replace the graph's.
     """
 
     colptr: np.ndarray
     row: np.ndarray
     pos: np.ndarray
+    weight: np.ndarray | None = None
 
     def col(self) -> np.ndarray:
         """(e,) int32 local nodes of the destination type."""
@@ -87,8 +89,14 @@ class Subgraph:
             and all(list(self.node_counts[t]) == list(other.node_counts[t]) for t in self.nodes)
             and all(list(self.edge_counts[t]) == list(other.edge_counts[t]) for t in self.edges)
             and all(
-                np.array_equal(getattr(self.edges[t], part), getattr(other.edges[t], part))
+                _equal(getattr(self.edges[t], part), getattr(other.edges[t], part))
                 for t in self.edges
-                for part in ("colptr", "row", "pos")
+                for part in ("colptr", "row", "pos", "weight")
             )
         )
+
+
+def _equal(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
