@@ -6,6 +6,7 @@ from gnnctl.native._native import (
     TypedCsc,
     csc_from_coo,
     gather_rows,
+    induced_edges,
     most_visited,
     node2vec,
     number_nodes,
@@ -13,6 +14,7 @@ from gnnctl.native._native import (
     random_gather_rate,
     random_walk,
     stream_bandwidth,
+    with_opposite,
 )
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "TypedCsc",
     "csc_from_coo",
     "gather_rows",
+    "induced_edges",
     "most_visited",
     "node2vec",
     "number_nodes",
@@ -28,4 +31,5 @@ __all__ = [
     "random_gather_rate",
     "random_walk",
     "stream_bandwidth",
+    "with_opposite",
 ]
