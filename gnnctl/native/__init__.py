@@ -8,6 +8,7 @@ from gnnctl.native._native import (
     TypedCsc,
     csc_from_coo,
     gather_rows,
+    induced_edges,
     most_visited,
     node2vec,
     number_nodes,
@@ -15,6 +16,7 @@ from gnnctl.native._native import (
     random_gather_rate,
     random_walk,
     stream_bandwidth,
+    with_opposite,
 )
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "TypedCsc",
     "csc_from_coo",
     "gather_rows",
+    "induced_edges",
     "most_visited",
     "node2vec",
     "number_nodes",
@@ -32,4 +35,5 @@ __all__ = [
     "random_gather_rate",
     "random_walk",
     "stream_bandwidth",
+    "with_opposite",
 ]

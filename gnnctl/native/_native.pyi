@@ -229,3 +229,15 @@ def personalized_pagerank(
     weighted: bool = False,
     num_threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def induced_edges(
+    graph: TypedCsc, nodes: list[tuple[np.ndarray, np.ndarray | None]], ends: list[int], num_threads: int = 1
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]: ...
+def with_opposite(
+    graph: TypedCsc,
+    types: tuple[int, int],
+    forward: tuple[np.ndarray, bool] | None,
+    own: tuple[np.ndarray, np.ndarray, np.ndarray],
+    other: tuple[np.ndarray, np.ndarray, np.ndarray],
+    rows: tuple[np.ndarray, np.ndarray],
+    end: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...

@@ -17,6 +17,7 @@ void bind_typed_csc(py::module_& m);
 void bind_walk(py::module_& m);
 void bind_visits(py::module_& m);
 void bind_push(py::module_& m);
+void bind_induced(py::module_& m);
 }
 
 PYBIND11_MODULE(_native, m) {
@@ -34,4 +35,5 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_walk(m);
     gnnctl::bind_visits(m);
     gnnctl::bind_push(m);
+    gnnctl::bind_induced(m);
 }
