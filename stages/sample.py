@@ -76,6 +76,12 @@ def sample(
             rich_help_panel=_DRAWING,
         ),
     ] = None,
+    subgraph: Annotated[
+        Literal["directional", "bidirectional", "induced"] | None,
+        typer.Option(
+            help="Edges drawn (the default), with their opposites, or all among the nodes.", rich_help_panel=_DRAWING
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
     epochs: Annotated[int, typer.Option(help="Training epochs to sample.", min=1, rich_help_panel=_WRITING)] = 1,
     unit: Annotated[
@@ -134,7 +140,11 @@ def sample(
         raise UsageError(f"{len(sources)} splits are named", fix="name one, or pass --join to join shards")
     opened = NodeSplit.open(sources[0], graph)
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
-    given = {flag: value for flag, value in {**flags, "--draw": draw, "--time": time}.items() if value}
+    given = {
+        flag: value
+        for flag, value in {**flags, "--draw": draw, "--time": time, "--subgraph": subgraph}.items()
+        if value
+    }
     spec: Spec
     if sampler is None:
         spec = SampleSpec.parse(opened.graph, num_neighbors or [], **rules_of(given), seed=seed)

@@ -96,6 +96,12 @@ def train(
             rich_help_panel=BATCHES,
         ),
     ] = None,
+    subgraph: Annotated[
+        Literal["directional", "bidirectional", "induced"] | None,
+        typer.Option(
+            help="Edges drawn (the default), with their opposites, or all among the nodes.", rich_help_panel=BATCHES
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(help="Seeds a batch. Default: 1024, or the samples' own.", min=1, rich_help_panel=BATCHES),
@@ -191,7 +197,13 @@ def train(
         split=split,
         num_neighbors=num_neighbors,
         sampler=sampler,
-        rules={"--fan-out-budget": fan_out_budget, "--replace": replace, "--draw": draw, "--time": time},
+        rules={
+            "--fan-out-budget": fan_out_budget,
+            "--replace": replace,
+            "--draw": draw,
+            "--time": time,
+            "--subgraph": subgraph,
+        },
         batch_size=batch_size,
         seed=seed,
     )

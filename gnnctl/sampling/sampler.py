@@ -7,6 +7,8 @@ from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.native import SampledEdgeType, SamplerRules
 from gnnctl.native import Sampler as NativeSampler
+from gnnctl.sampling.bidirectional import bidirectional
+from gnnctl.sampling.induced import induced_of
 from gnnctl.sampling.keys import name_hash
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
@@ -83,6 +85,12 @@ class Sampler:
             raise ValueError(f"epoch: {epoch} is out of range")
         if self.spec.time is not None and times is None:
             times = self._times(seeds, node_type)
+        subgraph = self._drawn(seeds, node_type, epoch, times)
+        if self.spec.subgraph == "bidirectional":
+            return bidirectional(subgraph, self.graph)
+        return induced_of(subgraph, self.graph) if self.spec.subgraph == "induced" else subgraph
+
+    def _drawn(self, seeds: np.ndarray, node_type: str, epoch: int, times: np.ndarray | None) -> Subgraph:
         nodes, edges = self._native.sample(seeds, self._types[node_type], epoch, times)
         names, edge_types = self.graph.node_types, self.graph.edge_types
         groups = {name: n[1] for name, n in zip(names, nodes, strict=True) if n[1] is not None}

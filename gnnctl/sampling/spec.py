@@ -12,6 +12,7 @@ from gnnctl.graph.types import EdgeType
 ALL = -1
 Draw = Literal["uniform", "weighted", "recent", "labor"]
 Time = Literal["before", "until"]
+Edges = Literal["directional", "bidirectional", "induced"]
 _LARGEST = 2**31 - 1
 
 
@@ -29,6 +30,8 @@ class SampleSpec:
             the batch share, so that it reaches fewer nodes (Balin and Catalyurek 2023, sequential Poisson form).
         time: what a seed with a time sees, in its whole tree: edges visible ``before`` its time, or ``until`` it,
             inclusive; visible is the later of an edge's time and its source's. None: everything. Needs ``disjoint``.
+        subgraph: which edges the sampled nodes get: ``directional``, those drawn; ``bidirectional``, also the edges of
+            the graph that run opposite to one drawn; ``induced``, all edges of the graph among them.
         seed: run seed.
     """
 
@@ -38,6 +41,7 @@ class SampleSpec:
     budget: tuple[int, ...] | None = None
     draw: Draw = "uniform"
     time: Time | None = None
+    subgraph: Edges = "directional"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -64,6 +68,12 @@ class SampleSpec:
             raise UsageError(f"--draw {self.draw}", fix=f"use {', '.join(get_args(Draw))}")
         if self.time is not None and self.time not in get_args(Time):
             raise UsageError(f"--time {self.time}", fix=f"use {' or '.join(get_args(Time))}")
+        if self.subgraph not in get_args(Edges):
+            raise UsageError(f"--subgraph {self.subgraph}", fix=f"use {', '.join(get_args(Edges))}")
+        if self.subgraph != "directional" and self.time is not None:
+            raise UsageError(f"--time: a {self.subgraph} subgraph has edges of the future", fix="leave one out")
+        if self.subgraph == "induced" and self.hops == 0:
+            raise UsageError("--subgraph induced without hops", fix="give a fan-out")
         if self.time is not None and not self.disjoint:
             raise UsageError("--time: seeds with times share no nodes", fix="add --disjoint")
         if self.replace and self.draw in ("recent", "labor"):
@@ -128,6 +138,8 @@ class SampleSpec:
 
     def merge_law_refusal(self) -> str | None:
         """Why records of single seeds would not merge into any batch; None where they do."""
+        if self.subgraph != "directional":
+            return f"which edges a {self.subgraph} subgraph has depends on all its nodes"
         if self.disjoint:
             return None
         if self.budget is not None:
@@ -163,6 +175,7 @@ class SampleSpec:
             "budget": None if self.budget is None else list(self.budget),
             **({} if self.draw == "uniform" else {"draw": self.draw}),
             **({} if self.time is None else {"time": self.time}),
+            **({} if self.subgraph == "directional" else {"subgraph": self.subgraph}),
             "seed": self.seed,
         }
 
@@ -176,16 +189,18 @@ class SampleSpec:
             budget=None if document["budget"] is None else tuple(document["budget"]),
             draw=document.get("draw", "uniform"),
             time=document.get("time"),
+            subgraph=document.get("subgraph", "directional"),
             seed=document["seed"],
         )
 
 
 def rules_of(flags: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of :meth:`SampleSpec.parse` from flags of the command line; seeds with times are disjoint."""
-    names = {"--fan-out-budget": "budget", "--replace": "replace", "--disjoint": "disjoint", "--draw": "draw"}
-    found = {names[flag]: value for flag, value in flags.items() if flag in names and value is not None}
-    if (time := flags.get("--time")) is not None:
-        found |= {"time": time, "disjoint": True}
+    found = {flag.removeprefix("--"): value for flag, value in flags.items() if value is not None}
+    if "fan-out-budget" in found:
+        found["budget"] = found.pop("fan-out-budget")
+    if "time" in found:
+        found["disjoint"] = True
     return found
 
 

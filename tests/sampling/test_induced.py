@@ -16,7 +16,8 @@ from gnnctl.graph.graph import EdgeStore
 from gnnctl.native import TypedCsc, induced_edges, with_opposite
 from gnnctl.sampling.adjacency import homogeneous
 from gnnctl.sampling.bidirectional import bidirectional, partner_of
-from gnnctl.sampling.induced import induced, induced_of, k_hop
+from gnnctl.sampling.induced import induced, induced_of
+from gnnctl.sampling.k_hop import k_hop
 from gnnctl.sampling.pinsage import PinSage
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.shadow import Shadow
