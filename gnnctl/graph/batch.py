@@ -16,11 +16,15 @@ from gnnctl.native import gather_rows
 
 
 class SampledEdges(Protocol):
-    """Edges of one type of a sampled subgraph: CSC in local numbers, ``pos`` their positions in the graph's CSC."""
+    """Edges of one type of a sampled subgraph: CSC in local numbers, ``pos`` their positions in the graph's CSC.
+
+    ``weight`` (e,) float32 replaces the graph's weights where it is given.
+    """
 
     colptr: np.ndarray
     row: np.ndarray
     pos: np.ndarray
+    weight: np.ndarray | None
 
 
 class Sampled(Protocol):
@@ -127,6 +131,9 @@ class Batch:
     ) -> "Batch":
         """Gather what a model needs of a sampled subgraph.
 
+        Edges that are not in the graph (position -1) have the weight that the subgraph gives them, else 1, and
+        features of zero.
+
         Args:
             subgraph: local structure, checked by whoever made it.
             graph: where its features are.
@@ -144,7 +151,7 @@ class Batch:
                 _shared(edges.colptr), _shared(edges.row), len(nodes[t.src]), len(nodes[t.dst]),
                 validate=False,
             )  # fmt: skip
-            weight[t] = _edge_rows(store.weight, edges.pos, 1.0)
+            weight[t] = _edge_rows(store.weight, edges.pos, 1.0) if edges.weight is None else _shared(edges.weight)
             attribute[t] = _edge_rows(store.edge_attr, edges.pos, 0.0)
         batch = cls(
             x=x,

@@ -22,6 +22,7 @@ class Layout:
         hops: H.
         node_type: type of the seeds.
         disjoint: whether records have a node_group.
+        weighted: whether records have an edge_weight.
     """
 
     node_types: tuple[str, ...]
@@ -29,11 +30,12 @@ class Layout:
     hops: int
     node_type: str
     disjoint: bool
+    weighted: bool = False
 
     @classmethod
-    def of(cls, graph: Graph, hops: int, node_type: str, disjoint: bool) -> "Layout":
+    def of(cls, graph: Graph, hops: int, node_type: str, disjoint: bool, weighted: bool = False) -> "Layout":
         """The layout of records sampled from ``graph``."""
-        return cls(tuple(graph.node_types), tuple(graph.edge_types), hops, node_type, disjoint)
+        return cls(tuple(graph.node_types), tuple(graph.edge_types), hops, node_type, disjoint, weighted)
 
     def to_json(self) -> dict[str, Any]:
         """JSON document that :meth:`from_json` reads."""
@@ -43,6 +45,7 @@ class Layout:
             "hops": self.hops,
             "node_type": self.node_type,
             "disjoint": self.disjoint,
+            **({"weighted": True} if self.weighted else {}),
         }
 
     @classmethod
@@ -54,6 +57,7 @@ class Layout:
             document["hops"],
             document["node_type"],
             document["disjoint"],
+            document.get("weighted", False),
         )
 
 
@@ -72,6 +76,7 @@ class RecordColumns:
         edge_col: (M,) int32 local destinations.
         edge_pos: (M,) int64.
         edge_counts: (R, E, H) int64.
+        edge_weight: (M,) float32, where the method of sampling gives weights, or None.
     """
 
     layout: Layout
@@ -84,6 +89,7 @@ class RecordColumns:
     edge_col: np.ndarray
     edge_pos: np.ndarray
     edge_counts: np.ndarray
+    edge_weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._node_start = _starts(self.node_counts.sum(axis=2))  # (R * T + 1,) where each record's type begins
@@ -121,6 +127,7 @@ class RecordColumns:
             edge_counts=np.array([[s.edge_counts[t] for t in types] for s in subgraphs], np.int64).reshape(
                 len(subgraphs), len(types), layout.hops
             ),
+            edge_weight=_joined(_weights(subgraphs, types), np.float32) if layout.weighted else None,
         )
 
     def records(self, start: int, end: int) -> "RecordColumns":
@@ -140,6 +147,7 @@ class RecordColumns:
             edge_col=self.edge_col[edges],
             edge_pos=self.edge_pos[edges],
             edge_counts=self.edge_counts[start:end],
+            edge_weight=None if self.edge_weight is None else self.edge_weight[edges],
         )
 
     @classmethod
@@ -150,7 +158,7 @@ class RecordColumns:
             for f in fields(cls)
             if f.name != "layout" and getattr(parts[0], f.name) is not None
         }
-        return cls(**{"node_group": None, **arrays}, layout=parts[0].layout)
+        return cls(**{"node_group": None, "edge_weight": None, **arrays}, layout=parts[0].layout)
 
     def subgraph(self, record: int) -> Subgraph:
         """One record as a subgraph, its arrays copied."""
@@ -164,7 +172,8 @@ class RecordColumns:
         for i, e in enumerate(layout.edge_types):
             part = self._part(self._edge_start, record, i, len(layout.edge_types))
             colptr = colptr_of(self.edge_col[part], len(nodes[e.dst]))
-            edges[e] = SubgraphEdges(colptr, self.edge_row[part].copy(), self.edge_pos[part].copy())
+            weight = None if self.edge_weight is None else self.edge_weight[part].copy()
+            edges[e] = SubgraphEdges(colptr, self.edge_row[part].copy(), self.edge_pos[part].copy(), weight)
         return Subgraph(
             nodes=nodes,
             node_counts={t: self.node_counts[record, i].tolist() for i, t in enumerate(layout.node_types)},
@@ -198,6 +207,8 @@ class RecordColumns:
             and np.array_equal(self.node_counts[:, layout.node_types.index(layout.node_type), 0], self.seed_counts)
             and (self.node_group is not None) == layout.disjoint
             and (self.node_group is None or len(self.node_group) == len(self.nodes))
+            and (self.edge_weight is not None) == layout.weighted
+            and (self.edge_weight is None or len(self.edge_weight) == len(self.edge_row))
         )
         if not fits:
             raise ArtifactError(f"{where}: counts do not fit the arrays", fix=fix)
@@ -217,6 +228,8 @@ class RecordColumns:
         most = np.repeat(np.tile([graph.edges[t].num_edges for t in layout.edge_types], len(self)), counts)
         if np.any((self.edge_pos < -1) | (self.edge_pos >= most)):
             raise ArtifactError(f"{where}: an edge position is outside the graph", fix=fix)
+        if self.edge_weight is not None and not np.all(np.isfinite(self.edge_weight)):
+            raise ArtifactError(f"{where}: an edge weight is not finite", fix=fix)
 
 
 def colptr_of(col: np.ndarray, num_dst: int) -> np.ndarray:
@@ -238,6 +251,14 @@ def _starts(counts: np.ndarray) -> np.ndarray:
     starts = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts.ravel(), out=starts[1:])
     return starts
+
+
+def _weights(subgraphs: Sequence[Subgraph], types: Sequence[EdgeType]) -> list[np.ndarray]:
+    weights = [s.edges[t].weight for s in subgraphs for t in types]
+    found = [w for w in weights if w is not None]
+    if len(found) < len(weights):
+        raise ValueError("subgraphs: a weighted layout wants weights of every edge type")
+    return found
 
 
 def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:

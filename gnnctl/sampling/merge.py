@@ -21,7 +21,8 @@ def merge(records: Sequence[Subgraph], graph: Graph, spec: Spec) -> Subgraph:
         UsageError: the spec's fan-outs do not allow it.
     """
     check_mergeable(spec)
-    layout = Layout.of(graph, spec.hops, records[0].node_type, spec.disjoint)
+    weighted = any(e.weight is not None for e in records[0].edges.values())
+    layout = Layout.of(graph, spec.hops, records[0].node_type, spec.disjoint, weighted)
     return merge_columns(RecordColumns.of(records, layout))
 
 
@@ -50,7 +51,7 @@ def merge_columns(columns: RecordColumns) -> Subgraph:
         [0] * len(indices),
         [
             SampledEdgeType(indices[e.src], indices[e.dst], colptr, row, 0, [-1] * layout.hops)
-            for e, (colptr, row, _) in zip(layout.edge_types, graph, strict=True)
+            for e, (colptr, row, _, _) in zip(layout.edge_types, graph, strict=True)
         ],
         layout.hops,
         0,
@@ -67,8 +68,8 @@ def merge_columns(columns: RecordColumns) -> Subgraph:
         nodes=rows,
         node_counts={t: counts for t, (_, _, counts) in zip(layout.node_types, nodes, strict=True)},
         edges={
-            e: SubgraphEdges(colptr, row, pos[at])
-            for e, (_, _, pos), (colptr, row, at, _) in zip(layout.edge_types, graph, edges, strict=True)
+            e: SubgraphEdges(colptr, row, pos[at], None if weight is None else weight[at])
+            for e, (_, _, pos, weight), (colptr, row, at, _) in zip(layout.edge_types, graph, edges, strict=True)
         },
         edge_counts={e: counts for e, (_, _, _, counts) in zip(layout.edge_types, edges, strict=True)},
         seeds=columns.seeds.copy(),
@@ -105,8 +106,8 @@ class _MergedNodes:
 
 def _merged_edges(
     columns: RecordColumns, edge_type: EdgeType, src: _MergedNodes, dst: _MergedNodes
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(colptr, row, pos): the in-edges of the distinct destinations, in pick order."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """(colptr, row, pos, weight or None): the in-edges of the distinct destinations, in pick order."""
     index = columns.layout.edge_types.index(edge_type)
     sizes = columns.edge_counts[:, index].sum(axis=1)
     taken = ranges(columns.edge_start(edge_type), sizes)
@@ -117,4 +118,5 @@ def _merged_edges(
     colptr = np.zeros(len(dst.rows) + 1, np.int64)
     np.cumsum(degree, out=colptr[1:])
     kept = ranges(all_colptr[dst.best], degree)
-    return colptr, src.number[row[kept]], columns.edge_pos[taken[kept]]
+    weight = None if columns.edge_weight is None else columns.edge_weight[taken[kept]]
+    return colptr, src.number[row[kept]], columns.edge_pos[taken[kept]], weight

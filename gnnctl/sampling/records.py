@@ -61,8 +61,8 @@ class Block:
         return self.labels[start : start + int(self.columns.seed_counts[record])]
 
 
-def record_schema() -> "pa.Schema":
-    """The columns of every record; schemas/README.md says what each holds."""
+def record_schema(weighted: bool = False) -> "pa.Schema":
+    """The columns of every record, with edge_weight where asked for; schemas/README.md says what each holds."""
     import pyarrow as pa
 
     seed = pa.struct(
@@ -88,6 +88,7 @@ def record_schema() -> "pa.Schema":
             ("edge_col", pa.list_(pa.int32())),
             ("edge_counts", pa.list_(pa.int64())),
             ("edge_pos", pa.list_(pa.int64())),
+            *([("edge_weight", pa.list_(pa.float32()))] if weighted else []),
         ]
     )
 
@@ -116,7 +117,9 @@ def to_arrow(block: Block) -> "pa.RecordBatch":
     }
     if c.node_group is not None:
         lists["node_group"] = (c.node_group, c.node_counts.sum(axis=(1, 2)))
-    schema = record_schema()
+    if c.edge_weight is not None:
+        lists["edge_weight"] = (c.edge_weight, c.edge_counts.sum(axis=(1, 2)))
+    schema = record_schema(c.layout.weighted)
     arrays: dict[str, Any] = {name: _list(pa.array(v), lengths) for name, (v, lengths) in lists.items()}
     arrays["sample_id"] = pa.array(np.arange(block.first, block.first + count))
     arrays["split"] = pa.repeat(block.part, count)
@@ -153,7 +156,7 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
     Raises:
         ArtifactError: the records are damaged or of another graph.
     """
-    if not batch.schema.equals(record_schema()):
+    if not batch.schema.equals(record_schema(layout.weighted)):
         raise ArtifactError(f"{where}: the columns are not those of sampled subgraphs", fix="make the records again")
     count, hops = batch.num_rows, layout.hops
     parts, epochs = batch.column("split").unique().to_pylist(), batch.column("epoch").unique().to_pylist()
@@ -175,6 +178,7 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
             edge_col=_values(batch.column("edge_col").flatten()),
             edge_pos=_values(batch.column("edge_pos").flatten()),
             edge_counts=_values(batch.column("edge_counts").flatten()).reshape(count, len(layout.edge_types), hops),
+            edge_weight=_values(batch.column("edge_weight").flatten()) if layout.weighted else None,
         )
         labels = _labels(batch.column("labels"), kind, len(columns.seeds))
     except (ValueError, TypeError) as error:
@@ -197,7 +201,8 @@ def record_digests(block: Block) -> bytes:
         digest = hashlib.sha256(json.dumps(head, separators=(",", ":")).encode())
         groups = [] if c.node_group is None else [c.node_group[n]]
         labels = [] if block.labels is None else [np.ascontiguousarray(block.labels[s])]
-        for values in [c.seeds[s], *labels, c.nodes[n], *groups, c.edge_row[e], c.edge_col[e], c.edge_pos[e]]:
+        weights = [] if c.edge_weight is None else [c.edge_weight[e]]
+        for values in [c.seeds[s], *labels, c.nodes[n], *groups, c.edge_row[e], c.edge_col[e], c.edge_pos[e], *weights]:
             digest.update(values.data)
         digests.append(digest.digest())
     return b"".join(digests)

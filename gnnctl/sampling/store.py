@@ -11,7 +11,7 @@ from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.produce import Produced
-from gnnctl.sampling.records import Block, from_arrow, record_schema
+from gnnctl.sampling.records import Block, from_arrow
 from gnnctl.splits import NodeSplit
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class _OpenFile:
         self._digests: list[bytes] = []
         self._sink = pa.OSFile(str(path), "wb")
         self._writer = (
-            pq.ParquetWriter(self._sink, record_schema(), compression="zstd", compression_level=1)
+            pq.ParquetWriter(self._sink, produced.batch.schema, compression="zstd", compression_level=1)
             if form == "parquet"
-            else pa.ipc.new_file(self._sink, record_schema())
+            else pa.ipc.new_file(self._sink, produced.batch.schema)
         )
 
     def takes(self, produced: Produced) -> bool:

@@ -41,7 +41,7 @@ def write_stream(file: IO[bytes], recipe: Recipe, description: Description, reco
         ],
         "subgraphs": description.to_json(),
     }
-    schema = record_schema().with_metadata({_HEAD: json.dumps(head)})
+    schema = record_schema(description.layout.weighted).with_metadata({_HEAD: json.dumps(head)})
     try:
         with pa.ipc.new_stream(pa.PythonFile(file, "w"), schema) as writer:
             for produced in records:

@@ -265,6 +265,7 @@ def test_lonely_nodes_and_hubs():
         (lambda g: Ppr(g, 2, 0, neighbors=0), "neighbors"),
         (lambda g: Ppr(g, 2, 0, alpha=0), "alpha"),
         (lambda g: Ppr(g, 2, 0, alpha=1.0), "alpha"),
+        (lambda g: Ppr(g, 2, 0, alpha=1e-9), "alpha"),
         (lambda g: Ppr(g, 2, 0, eps=0.0), "eps"),
         (lambda g: Ppr(g, 2, 0, eps="small"), "ppr"),
         (lambda g: Ppr(g, 2, 0, weighted=True), "weights"),
