@@ -48,6 +48,9 @@ class PinSage:
         UsageError: an argument out of range, no carrier, or a metapath that does not return to the carrier's type.
     """
 
+    weighted = True  # the method's edges have weights
+    own_neighbors = True  # other than the graph's
+
     def __init__(
         self,
         graph: Graph,

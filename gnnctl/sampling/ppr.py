@@ -43,6 +43,9 @@ class Ppr:
         UsageError: an argument out of range, or no such edge type.
     """
 
+    weighted = True  # the method's edges have weights
+    own_neighbors = True  # other than the graph's
+
     def __init__(
         self,
         graph: Graph,

@@ -19,6 +19,7 @@ from gnnctl.sampling.subgraph import Subgraph
 class Shadow:
     """All edges of the graph among the nodes around a seed, for each seed apart (``node_group`` is the seed's number).
 
+    Nodes stand in order of the seed, but for the seeds, which come first: a batch is its seeds' records side by side.
     The nodes are what disjoint neighbour sampling of ``depth`` hops reaches, keyed as schemas/picks.md has it, or, with
     ``ppr``, the ``neighbors`` nodes of greatest personalised PageRank. Counts by hop are as for
     :func:`gnnctl.sampling.induced.induced`: however many hops, every layer but the last sees all edges. What a seed
@@ -37,6 +38,8 @@ class Shadow:
     Raises:
         UsageError: an argument out of range; with ``ppr``, no edge type to walk along.
     """
+
+    disjoint = True
 
     def __init__(
         self,
@@ -86,7 +89,8 @@ class Shadow:
         checked_seeds(seeds, self.graph.num_nodes(node_type))
         if self._sampler is not None:
             reached = self._sampler.sample(seeds, node_type, epoch)
-            nodes, groups = reached.nodes, reached.node_group
+            assert reached.node_group is not None
+            nodes, groups = _by_seed(reached.nodes, reached.node_group, node_type, len(seeds))
         else:
             nodes, groups = self._by_pagerank(seeds, node_type)
         return edges_among(self.graph, nodes, seeds.copy(), node_type, self.hops, groups, self._threads)
@@ -110,3 +114,13 @@ class Shadow:
         nodes[node_type] = np.concatenate([seeds, found.rows])
         groups[node_type] = np.concatenate([own, np.repeat(own, np.diff(found.ptr))])
         return nodes, groups
+
+
+def _by_seed(
+    nodes: dict[str, np.ndarray], groups: dict[str, np.ndarray], node_type: str, seeds: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    order = {}
+    for t, group in groups.items():
+        first = seeds if t == node_type else 0
+        order[t] = np.concatenate([np.arange(first), first + np.argsort(group[first:], kind="stable")])
+    return {t: rows[order[t]] for t, rows in nodes.items()}, {t: group[order[t]] for t, group in groups.items()}

@@ -16,6 +16,8 @@ from gnnctl.graph.graph import EdgeStore
 from gnnctl.native import TypedCsc, induced_edges, with_opposite
 from gnnctl.sampling.adjacency import homogeneous
 from gnnctl.sampling.bidirectional import bidirectional, partner_of
+from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.concatenate import concatenate
 from gnnctl.sampling.induced import induced, induced_of
 from gnnctl.sampling.k_hop import k_hop
 from gnnctl.sampling.pinsage import PinSage
@@ -241,7 +243,17 @@ def test_shadow_is_each_seeds_induced_neighbourhood(case, hops, depth, typed):
     assert_is_induced(found, graph, hops)
     spec = SampleSpec.uniform(graph.edge_types, (3,) * depth, disjoint=True, seed=3)
     reached = Sampler(graph, spec).sample(seeds, "a", 2)
-    assert all(np.array_equal(found.nodes[t], reached.nodes[t]) for t in graph.node_types)
+    for t in graph.node_types:
+        first = len(seeds) if t == "a" else 0
+        order = np.argsort(reached.node_group[t][first:], kind="stable") + first
+        assert np.array_equal(found.nodes[t], reached.nodes[t][[*range(first), *order]])
+        assert np.all(np.diff(found.node_group[t][first:]) >= 0)
+    # records of single seeds side by side are the batch's
+    layout = Layout.of(graph, hops, "a", True)
+    parts = RecordColumns.of([method.sample(seeds[i : i + 1], "a", 2) for i in range(len(seeds))], layout)
+    assert concatenate(parts).same_as(found)
+    assert concatenate(RecordColumns.of([found], layout)).same_as(found)
+    assert concatenate(parts.records(1, 3)).same_as(method.sample(seeds[1:3], "a", 2))
     # what a seed gets does not depend on its batch
     for i, seed in enumerate(seeds):
         alone = method.sample(np.array([seed]), "a", 2)
