@@ -241,3 +241,11 @@ def with_opposite(
     rows: tuple[np.ndarray, np.ndarray],
     end: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def order_lists(
+    colptr: np.ndarray,
+    row: np.ndarray,
+    perm: np.ndarray,
+    visible: np.ndarray | None,
+    ties: list[np.ndarray],
+    num_threads: int = 1,
+) -> None: ...
