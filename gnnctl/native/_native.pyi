@@ -247,5 +247,28 @@ def order_lists(
     perm: np.ndarray,
     visible: np.ndarray | None,
     ties: list[np.ndarray],
+def draw_negatives(
+    graph: TypedCsc,
+    edge_type: int,
+    positives: tuple[np.ndarray, np.ndarray],
+    per_positive: int,
+    populations: tuple[
+        tuple[int, np.ndarray | None, np.ndarray | None], tuple[int, np.ndarray | None, np.ndarray | None]
+    ],
+    rules: tuple[str, bool, bool, int],
+    num_threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def complete_negatives(
+    graph: TypedCsc,
+    edge_type: int,
+    positives: tuple[np.ndarray, np.ndarray],
+    per_positive: int,
+    populations: tuple[
+        tuple[int, np.ndarray | None, np.ndarray | None], tuple[int, np.ndarray | None, np.ndarray | None]
+    ],
+    rules: tuple[str, bool, bool, int],
+    src: np.ndarray,
+    dst: np.ndarray,
+    missing: np.ndarray,
     num_threads: int = 1,
 ) -> None: ...
