@@ -30,8 +30,8 @@ def batches(
 
     With ``classes`` (shuffled only) a batch of s distinct seeds has them from all classes in equal parts: each class
     gives min(level, size of the class), with the largest level at which the sum is at most s, and what is left is
-    given, one each, by the larger classes least in (key(run seed, epoch, name("balance"), batch, class), class). A class
-    gives its seeds in shuffled order and begins again at its end, over all batches. So rare classes repeat, and
+    given, one each, by the larger classes least in (key(run seed, epoch, name("balance"), batch, class), class). A
+    class gives its seeds in shuffled order and begins again at its end, over all batches. So rare classes repeat, and
     frequent ones are covered as far as the number of batches allows. Within a batch the order is the shuffled one.
 
     Args:
