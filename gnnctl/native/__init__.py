@@ -10,6 +10,7 @@ from gnnctl.native._native import (
     csc_from_coo,
     draw_negatives,
     gather_rows,
+    hgt_nodes,
     induced_edges,
     most_visited,
     node2vec,
@@ -19,6 +20,7 @@ from gnnctl.native._native import (
     random_gather_rate,
     random_walk,
     stream_bandwidth,
+    stream_partition,
     with_opposite,
 )
 
@@ -32,6 +34,7 @@ __all__ = [
     "csc_from_coo",
     "draw_negatives",
     "gather_rows",
+    "hgt_nodes",
     "induced_edges",
     "most_visited",
     "node2vec",
@@ -41,5 +44,6 @@ __all__ = [
     "random_gather_rate",
     "random_walk",
     "stream_bandwidth",
+    "stream_partition",
     "with_opposite",
 ]

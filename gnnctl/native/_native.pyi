@@ -272,3 +272,9 @@ def complete_negatives(
     missing: np.ndarray,
     num_threads: int = 1,
 ) -> None: ...
+def stream_partition(
+    start: np.ndarray, neighbor: np.ndarray, weight: np.ndarray, parts: int, most: int, passes: int, key: int
+) -> np.ndarray: ...
+def hgt_nodes(
+    graph: TypedCsc, seeds: np.ndarray, node_type: int, takes: list[int], keys: list[list[int]]
+) -> list[np.ndarray]: ...

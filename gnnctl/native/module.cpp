@@ -15,6 +15,8 @@ void bind_csc(py::module_& m);
 void bind_number_nodes(py::module_& m);
 void bind_list_order(py::module_& m);
 void bind_negatives(py::module_& m);
+void bind_stream_partition(py::module_& m);
+void bind_hgt(py::module_& m);
 void bind_typed_csc(py::module_& m);
 void bind_walk(py::module_& m);
 void bind_visits(py::module_& m);
@@ -36,6 +38,8 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_number_nodes(m);
     gnnctl::bind_list_order(m);
     gnnctl::bind_negatives(m);
+    gnnctl::bind_stream_partition(m);
+    gnnctl::bind_hgt(m);
     gnnctl::bind_typed_csc(m);
     gnnctl::bind_walk(m);
     gnnctl::bind_visits(m);
