@@ -247,6 +247,8 @@ def order_lists(
     perm: np.ndarray,
     visible: np.ndarray | None,
     ties: list[np.ndarray],
+    num_threads: int = 1,
+) -> None: ...
 def draw_negatives(
     graph: TypedCsc,
     edge_type: int,

@@ -22,7 +22,6 @@ void bind_walk(py::module_& m);
 void bind_visits(py::module_& m);
 void bind_push(py::module_& m);
 void bind_induced(py::module_& m);
-void bind_list_order(py::module_& m);
 }
 
 PYBIND11_MODULE(_native, m) {
@@ -45,5 +44,4 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_visits(m);
     gnnctl::bind_push(m);
     gnnctl::bind_induced(m);
-    gnnctl::bind_list_order(m);
 }

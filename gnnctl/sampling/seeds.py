@@ -72,36 +72,6 @@ def batches(
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
 
 
-def checked_seeds(seeds: np.ndarray, num_nodes: int) -> np.ndarray:
-    """The seeds of one batch, if they are (s,) int64 distinct rows below ``num_nodes``.
-
-    Raises:
-        TypeError: no int64 array.
-        ValueError: not one contiguous dimension, a seed out of range or twice.
-    """
-    if not isinstance(seeds, np.ndarray) or seeds.dtype != np.int64:
-        raise TypeError(f"seeds: expected an int64 array, got {getattr(seeds, 'dtype', type(seeds).__name__)}")
-    if seeds.ndim != 1 or not seeds.flags.c_contiguous:
-        raise ValueError("seeds: expected one contiguous dimension")
-    if len(seeds):
-        if seeds.min() < 0 or seeds.max() >= num_nodes:
-            raise ValueError(f"seeds: a row is outside 0..{num_nodes - 1}")
-        ascending = np.sort(seeds)
-        if np.any(twice := ascending[1:] == ascending[:-1]):
-            raise ValueError(f"seeds: row {ascending[1:][twice][0]} occurs twice")
-    return seeds
-
-
-def checked_method(hops: int, seed: int) -> None:
-    """Check what every method is made with.
-
-    Raises:
-        UsageError: fewer than one hop, or a run seed out of range.
-    """
-    if isinstance(hops, bool) or not isinstance(hops, int) or hops < 1:
-        raise UsageError(f"hops: expected 1 or more, got {hops!r}", fix="pass a positive number")
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise UsageError(f"seed: {seed!r} is outside 0..2^64-1", fix="pass a smaller one")
 def _balanced(rows: np.ndarray, label: np.ndarray, batch_size: int, key: int) -> Iterator[np.ndarray]:
     """Batches of shuffled rows, balanced over their classes."""
     classes, size = np.unique(label, return_counts=True)
