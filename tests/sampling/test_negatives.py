@@ -195,6 +195,31 @@ def test_a_node_connected_to_everything_has_no_negatives():
     assert found.edges[1].tolist() == [49] * 5
 
 
+@pytest.mark.parametrize("method", ["uniform", "degree"])
+@pytest.mark.parametrize("corrupt", ["src", "dst"])
+def test_a_positive_that_the_graph_lacks_is_left_out_of_the_exact_draw(method, corrupt):
+    # node 0 is tied to all but 1, 80, 81, 90 and 99; the positive is (0, 81)
+    far = np.setdiff1d(np.arange(100), [1, 80, 81, 90, 99])
+    hub = np.stack([np.zeros(95, int), far])
+    other = np.stack([np.full(10, 2), np.array([1, 1, 1, 80, 81, 81, 90, 90, 99, 99])])
+    edges = np.concatenate([hub, other], axis=1)
+    graph = Graph.from_coo(100, edges if corrupt == "dst" else edges[::-1])
+    positive = np.array([[0], [81]]) if corrupt == "dst" else np.array([[81], [0]])
+    draws = 6000
+    found = negatives(graph, ONE, positive, per_positive=draws, method=method, corrupt=corrupt)
+    drawn = np.bincount(found.edges[1 if corrupt == "dst" else 0], minlength=100)
+    assert drawn[[1, 80, 90, 99]].sum() == draws
+    share = np.array([3, 1, 2, 2]) / 8 if method == "degree" else np.full(4, 1 / 4)
+    assert chisquare(drawn[[1, 80, 90, 99]], share * draws).pvalue > 1e-3
+
+
+def test_a_hub_with_many_negatives_is_read_once():
+    n = 200_000
+    graph = Graph.from_coo(n, np.stack([np.zeros(n - 9, int), np.arange(n - 9)]))
+    found = negatives(graph, ONE, np.stack([np.zeros(20_000, int), np.arange(20_000)]), num_threads=2)
+    assert set(found.edges[1].tolist()) == set(range(n - 9, n))
+
+
 def test_times_that_order_the_lists_hide_no_edge():
     rng = np.random.default_rng(2)
     edges = rng.integers(0, 40, (2, 900))
