@@ -3,9 +3,9 @@
 Negative ``j`` of a positive has the key K = key(run seed, epoch, name("negative"), name(edge type), source,
 destination, j) in the notation of schemas/picks.md; where only a count is given, its number stands for both ends and
 "pair" for "negative". Attempt a = 0, 1, ... 31 draws the source by random(K, 2a) and the destination by random(K, 2a +
-1), each if it is to be drawn, and the first pair that is allowed is taken. Where there is none, a last draw is made exactly
-among what is allowed: by random(K, 64), of both ends the destination first, by random(K, 65). Either way a negative has
-the distribution of its method, given that it is allowed.
+1), each if it is to be drawn, and the first pair that is allowed is taken. Where there is none, a last draw is made
+exactly among what is allowed: by random(K, 64), of both ends the destination first, by random(K, 65). Either way a
+negative has the distribution of its method, given that it is allowed.
 
 Drawing place bounded(random, W) of running sums of whole weights: uniform has weight 1; degree has the degree of the
 node in this edge type, or its power, in units of 2^-16; in-batch the number of positives that end there. Whether a pair
