@@ -15,6 +15,7 @@ import numpy as np
 from gnnctl.artifacts import Artifact, ArtifactWriter, checksum_json
 from gnnctl.artifacts.checksum import array_checksum
 from gnnctl.errors import ArtifactError, DataError
+from gnnctl.graph.build import EdgeList, by_name, integers, sort_edges
 from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
 
 if TYPE_CHECKING:
@@ -285,10 +286,13 @@ class Graph:
         x: np.ndarray | Mapping[str, np.ndarray] | None = None,
         edge_weight: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
         edge_attr: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
+        time: np.ndarray | Mapping[str, np.ndarray] | None = None,
+        edge_time: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
         columns: "pa.Table | Mapping[str, pa.Table] | None" = None,
         ids: "Mapping[str, pa.Array] | None" = None,
+        num_threads: int = 1,
     ) -> "Graph":
-        """A graph in memory from edge lists in any order.
+        """A graph in memory from edge lists in any order; any order of the same edges gives the same bytes.
 
         Args:
             num_nodes: count, or counts by node type.
@@ -296,50 +300,47 @@ class Graph:
             x: (N, F), or by node type.
             edge_weight: (E,) in the order of ``edges``, or by edge type.
             edge_attr: (E, F) likewise.
+            time: (N,) integers, when nodes become visible, or by node type; the least int64 is always.
+            edge_time: (E,) integers in the order of ``edges``, or by edge type.
             columns: kept columns, or by node type.
             ids: original ids by node type.
+            num_threads: for sorting.
 
         Raises:
-            ArtifactError: an edge points outside the nodes.
+            ValueError: an edge points outside the nodes, a type is unknown, or lengths do not fit.
+            TypeError: edges or times that are no integers.
         """
         counts = {DEFAULT_NODE: num_nodes} if isinstance(num_nodes, int) else dict(num_nodes)
         by_type: dict[EdgeType, np.ndarray] = (
             {t: np.asarray(e) for t, e in edges.items()} if isinstance(edges, Mapping) else {DEFAULT_EDGE: edges}
         )
-        features = _by_name(x, DEFAULT_NODE)
-        kept = _by_name(columns, DEFAULT_NODE)
-        weights, attributes = _by_name(edge_weight, DEFAULT_EDGE), _by_name(edge_attr, DEFAULT_EDGE)
+        features, times = by_name(x, DEFAULT_NODE, counts, "x"), by_name(time, DEFAULT_NODE, counts, "time")
+        kept = by_name(columns, DEFAULT_NODE, counts, "columns")
+        weights = by_name(edge_weight, DEFAULT_EDGE, by_type, "edge_weight")
+        attributes = by_name(edge_attr, DEFAULT_EDGE, by_type, "edge_attr")
+        edge_times = by_name(edge_time, DEFAULT_EDGE, by_type, "edge_time")
         nodes = {}
         for name, count in counts.items():
             values = features.get(name)
             values = None if values is None else np.ascontiguousarray(values, dtype=np.float32)
             names = [] if values is None else [f"x{i}" for i in range(values.shape[1])]
-            nodes[name] = NodeStore(
-                count, ids=(ids or {}).get(name), x=values, columns=kept.get(name), feature_names=names
-            )
+            visible = None if name not in times else integers(times[name], f"time of '{name}'", count)
+            nodes[name] = NodeStore(count, (ids or {}).get(name), values, visible, kept.get(name), names)
         stores = {}
         for t, coo in by_type.items():
-            order = np.lexsort((coo[0], coo[1]))
-            num_dst, small = counts[t.dst], counts[t.src] < 2**31
-            colptr = np.zeros(num_dst + 1, np.int64)
-            np.cumsum(np.bincount(coo[1], minlength=num_dst), out=colptr[1:])
-            weight, attribute = weights.get(t), attributes.get(t)
+            for end in (t.src, t.dst):
+                if end not in counts:
+                    raise ValueError(f"edges: '{t}' needs a node type '{end}'")
+            given = EdgeList(coo, edge_times.get(t), weights.get(t), attributes.get(t))
+            try:
+                found = sort_edges(given, counts[t.src], counts[t.dst], nodes[t.src].time, num_threads=num_threads)
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"edges '{t}': {error}") from None
+            names = [] if found.edge_attr is None else [f"e{i}" for i in range(found.edge_attr.shape[1])]
             stores[t] = EdgeStore(
-                colptr,
-                np.ascontiguousarray(coo[0][order], dtype=np.int32 if small else np.int64),
-                weight=None if weight is None else np.ascontiguousarray(weight[order], dtype=np.float32),
-                edge_attr=None if attribute is None else np.ascontiguousarray(attribute[order], dtype=np.float32),
-                feature_names=[] if attribute is None else [f"e{i}" for i in range(attribute.shape[1])],
+                found.colptr, found.row, found.weight, found.edge_attr, found.time, feature_names=names
             )
-        graph = cls(nodes, stores)
-        graph.check()
-        return graph
-
-
-def _by_name(value: Any, default: Any) -> dict[Any, Any]:
-    if value is None:
-        return {}
-    return dict(value) if isinstance(value, Mapping) else {default: value}
+        return cls(nodes, stores)
 
 
 def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":

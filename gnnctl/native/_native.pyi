@@ -241,3 +241,42 @@ def with_opposite(
     rows: tuple[np.ndarray, np.ndarray],
     end: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def order_lists(
+    colptr: np.ndarray,
+    row: np.ndarray,
+    perm: np.ndarray,
+    visible: np.ndarray | None,
+    ties: list[np.ndarray],
+    num_threads: int = 1,
+) -> None: ...
+def draw_negatives(
+    graph: TypedCsc,
+    edge_type: int,
+    positives: tuple[np.ndarray, np.ndarray],
+    per_positive: int,
+    populations: tuple[
+        tuple[int, np.ndarray | None, np.ndarray | None], tuple[int, np.ndarray | None, np.ndarray | None]
+    ],
+    rules: tuple[str, bool, bool, int],
+    num_threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def complete_negatives(
+    graph: TypedCsc,
+    edge_type: int,
+    positives: tuple[np.ndarray, np.ndarray],
+    per_positive: int,
+    populations: tuple[
+        tuple[int, np.ndarray | None, np.ndarray | None], tuple[int, np.ndarray | None, np.ndarray | None]
+    ],
+    rules: tuple[str, bool, bool, int],
+    src: np.ndarray,
+    dst: np.ndarray,
+    missing: np.ndarray,
+    num_threads: int = 1,
+) -> None: ...
+def stream_partition(
+    start: np.ndarray, neighbor: np.ndarray, weight: np.ndarray, parts: int, most: int, passes: int, key: int
+) -> np.ndarray: ...
+def hgt_nodes(
+    graph: TypedCsc, seeds: np.ndarray, node_type: int, takes: list[int], keys: list[list[int]]
+) -> list[np.ndarray]: ...

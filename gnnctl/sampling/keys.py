@@ -37,3 +37,24 @@ def _mix_all(z: np.ndarray) -> np.ndarray:
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: np.ndarray = z ^ (z >> np.uint64(31))
     return mixed
+
+
+def random_words(key: int, count: int) -> np.ndarray:
+    """random(key, 0) ... random(key, count - 1): (count,) uint64."""
+    return _mix_all(np.uint64(key) + (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
+
+
+def bounded_all(words: np.ndarray, below: np.ndarray | int) -> np.ndarray:
+    """bounded(word, n) of each word: (count,) int64 in 0..n - 1, for n of 1 to 2^63 - 1, one or one for each."""
+    n = np.asarray(below).astype(np.uint64)
+    half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
+    word_high, word_low, n_high, n_low = words >> half, words & low, n >> half, n & low
+    middle = word_high * n_low + (word_low * n_low >> half)
+    carried = word_low * n_high + (middle & low)
+    places: np.ndarray = (word_high * n_high + (middle >> half) + (carried >> half)).astype(np.int64)
+    return places
+
+
+def set_digest(rows: np.ndarray) -> int:
+    """A word for a set of rows (n,) int64, whatever their order: the sum of key(row) over them."""
+    return int(absorb_rows(0, rows).sum(dtype=np.uint64))
