@@ -83,6 +83,9 @@ def sample(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="An equal part of each class in every batch.", rich_help_panel=_WRITING)
+    ] = False,
     epochs: Annotated[int, typer.Option(help="Training epochs to sample.", min=1, rich_help_panel=_WRITING)] = 1,
     unit: Annotated[
         Literal["batch", "seed"],
@@ -131,6 +134,7 @@ def sample(
     from gnnctl.sampling.produce import Producer
     from gnnctl.sampling.spec import SampleSpec, rules_of
     from gnnctl.splits import NodeSplit
+    from gnnctl.training.inputs import code_inputs
 
     console = Console("sample", json=json, quiet=quiet)
     if join:
@@ -154,11 +158,13 @@ def sample(
         spec = MethodSpec.parse(sampler, seed)
     if unit == "seed":
         check_mergeable(spec)
+    if balanced and (unit == "seed" or opened.target.problem != "multiclass"):
+        raise UsageError("--balanced: it balances the classes of a batch", fix="use --unit batch and a class as target")
     part = Shard.parse(shard) if shard is not None else None
     parts = {name: rows for name, (rows, _) in opened.parts.items()}
     labels = {name: values for name, (_, values) in opened.parts.items()}
     plan = RecordPlan(parts, unit, batch_size, epochs, seed)
-    producer = Producer(opened.graph, spec, plan, opened.target.node_type, labels)
+    producer = Producer(opened.graph, spec, plan, opened.target.node_type, labels, balanced)
     assert opened.artifact is not None
     resolved: dict[str, Any] = {
         **spec.to_json(),
@@ -166,9 +172,10 @@ def sample(
         "batch_size": batch_size if unit == "batch" else 1,
         "epochs": epochs,
         "format": format,
+        **({"balanced": True} if balanced else {}),
         "shard": None if part is None else part.to_json(),
     }
-    recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)])
+    recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)], code_inputs(sampler or ""))
     description = Description.of(producer)
     bounds = (0, plan.records) if part is None else part.bounds(plan.records)
     if str(output) == "-":

@@ -106,6 +106,9 @@ def train(
         int | None,
         typer.Option(help="Seeds a batch. Default: 1024, or the samples' own.", min=1, rich_help_panel=BATCHES),
     ] = None,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="An equal part of each class in every batch.", rich_help_panel=BATCHES)
+    ] = False,
     epochs: Annotated[
         int | None,
         typer.Option(help="Epochs at most. Default: those of the samples, else 20.", min=1, rich_help_panel=LEARNING),
@@ -183,7 +186,7 @@ def train(
     """Train a graph neural network on a split, on sampled subgraphs, or on a stream of them."""
     from gnnctl.artifacts import ArtifactWriter, Recipe, finished
     from gnnctl.nn.models import ModelOptions
-    from gnnctl.training.inputs import TrainingInput, model_inputs
+    from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.run import train_model
     from gnnctl.training.trained import HISTORY, STATE
@@ -205,6 +208,7 @@ def train(
             "--subgraph": subgraph,
         },
         batch_size=batch_size,
+        balanced=balanced,
         seed=seed,
     )
     architecture = ModelOptions(
@@ -227,6 +231,7 @@ def train(
     training = TrainOptions(
         epochs=found.epochs(epochs),
         batch_size=found.batch_size,
+        balanced=found.balanced,
         lr=lr,
         weight_decay=weight_decay,
         weight_decay_on=weight_decay_on,
@@ -253,7 +258,7 @@ def train(
             "sampling": found.spec.to_json() if found.spec else None,
         },
         parents=found.parents,
-        inputs=model_inputs(model),
+        inputs={**code_inputs(model), **code_inputs(sampler or "")},
     )
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same split, same options; nothing to do")

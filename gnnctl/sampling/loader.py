@@ -42,6 +42,7 @@ class Loader:
         seeds: (n,) int64 distinct rows. Records hold their own: then only ``labels`` refers to these.
         labels: of ``seeds``; None takes those that records hold.
         batch_size: seeds a batch. Records of single seeds are merged to this size; those of batches keep theirs.
+        balanced: every batch has an equal part of each class; ``labels`` are classes, and order is keyed.
         shuffle_seed: keyed order from this seed; None keeps the order of ``seeds``. Records are in order already.
         epoch: 1.. for training, 0 for evaluation.
         part: of the records: train, val or test.
@@ -64,6 +65,7 @@ class Loader:
         labels: np.ndarray | None = None,
         *,
         batch_size: int = 1024,
+        balanced: bool = False,
         shuffle_seed: int | None = None,
         epoch: int = 0,
         part: str = "train",
@@ -79,6 +81,7 @@ class Loader:
         self._seeds = seeds
         self._labels = labels
         self._batch_size = batch_size
+        self._balanced = balanced
         self._shuffle_seed = shuffle_seed
         self._epoch = epoch
         self._part = part
@@ -113,6 +116,8 @@ class Loader:
                 shuffle=self._shuffle_seed is not None,
                 seed=self._shuffle_seed or 0,
                 epoch=self._epoch,
+                groups=None if self._balanced else source.groups(self._seeds, self._node_type),
+                classes=self._labels if self._balanced else None,
             ):
                 yield _Work(lambda s=seeds: source.sample(s, self._node_type, self._epoch), lookup.of(seeds))  # type: ignore[misc]
             return

@@ -83,7 +83,7 @@ class MethodSpec:
         return bool(getattr(_class_of(self.name), "disjoint", False))
 
     @property
-    def weighted(self) -> bool:
+    def own_weights(self) -> bool:
         """Whether its subgraphs have edge weights of their own."""
         return bool(getattr(_class_of(self.name), "weighted", False))
 
@@ -159,7 +159,7 @@ def _class_of(name: str) -> Any:
         if not colon:
             raise ImportError
         return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError):
+    except (ImportError, AttributeError, ValueError, TypeError):
         raise UsageError(
             f"--sampler: there is no '{name}'", fix=f"use {', '.join(METHODS)} or package.module:Class"
         ) from None

@@ -1,6 +1,6 @@
 """Which records a `sample` run writes, in which order, and which of them one shard writes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -80,19 +80,33 @@ class RecordPlan:
         """How many there are in all."""
         return sum(segment.records for segment in self.segments())
 
-    def tasks(self, first: int, last: int) -> Iterator[Task]:
-        """The work for records ``first`` to ``last - 1``."""
+    def tasks(
+        self,
+        first: int,
+        last: int,
+        groups: Callable[[np.ndarray], np.ndarray | None] | None = None,
+        classes: np.ndarray | None = None,
+    ) -> Iterator[Task]:
+        """The work for records ``first`` to ``last - 1``.
+
+        Args:
+            groups: of seeds, where those of a group belong together.
+            classes: of the training seeds, to balance batches over.
+        """
         step = max(1, _SEEDS_AT_ONCE // self.seeds_per_record)
         for segment in self.segments():
             start, end = max(first, segment.first), min(last, segment.first + segment.records)
             if start >= end:
                 continue
+            rows, training = self.parts[segment.part], segment.part == TRAIN
             seeds = batches(
-                self.parts[segment.part],
+                rows,
                 self.seeds_per_record,
-                shuffle=segment.part == TRAIN,
+                shuffle=training,
                 seed=self.seed,
                 epoch=segment.epoch,
+                groups=None if groups is None or self.unit == "seed" else groups(rows),
+                classes=classes if training else None,
             )
             for at in range(start, end, step):
                 chosen = seeds[at - segment.first : min(at + step, end) - segment.first]

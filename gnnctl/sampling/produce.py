@@ -46,6 +46,7 @@ class Producer:
         plan: which.
         node_type: of the seeds.
         labels: by part, of its rows in the plan; ascending rows.
+        balanced: training batches have an equal part of each class; labels are classes then.
     """
 
     graph: Graph
@@ -53,11 +54,12 @@ class Producer:
     plan: RecordPlan
     node_type: str
     labels: dict[str, np.ndarray]
+    balanced: bool = False
 
     @property
     def layout(self) -> Layout:
         """What the records have in common."""
-        return Layout.of(self.graph, self.spec.hops, self.node_type, self.spec.disjoint)
+        return Layout.of(self.graph, self.spec.hops, self.node_type, self.spec.disjoint, self.spec.own_weights)
 
     def records(self, first: int, last: int, num_threads: int) -> Generator[Produced, None, None]:
         """Records ``first`` to ``last - 1``, in order, whatever the number of threads."""
@@ -79,7 +81,11 @@ class Producer:
                 len(columns.edge_row),
             )
 
-        return ordered_map(make, self.plan.tasks(first, last), num_threads)
+        def groups(rows: np.ndarray) -> np.ndarray | None:
+            return sampler.groups(rows, self.node_type)
+
+        classes = self.labels["train"] if self.balanced else None
+        return ordered_map(make, self.plan.tasks(first, last, groups, classes), num_threads)
 
 
 def labels_at(rows: np.ndarray, labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:

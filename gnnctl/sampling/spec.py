@@ -154,6 +154,11 @@ class SampleSpec:
                 return f"the fan-out of '{t}' grows from hop to hop: {_text(fan_out)}"
         return None
 
+    @property
+    def own_weights(self) -> bool:
+        """False: subgraphs have the graph's edge weights, if any."""
+        return False
+
     def whole(self) -> "SampleSpec | None":
         """What a prediction with every neighbour has to sample, where seeds see no later than their time; else None."""
         if self.time is None:

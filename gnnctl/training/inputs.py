@@ -33,6 +33,7 @@ class TrainingInput:
         split: seeds and labels.
         spec: fan-outs, None for the full batch.
         batch_size: seeds a batch, None for the full batch.
+        balanced: whether training batches have an equal part of each class.
         records: stored or arriving subgraphs, None where batches are sampled on the fly.
         parents: artifacts that the model is made from.
     """
@@ -42,6 +43,7 @@ class TrainingInput:
     batch_size: int | None
     records: Records | None
     parents: list[Parent]
+    balanced: bool = False
 
     @classmethod
     def open(
@@ -54,6 +56,7 @@ class TrainingInput:
         sampler: str | None = None,
         rules: Mapping[str, Any] | None = None,
         batch_size: int | None = None,
+        balanced: bool = False,
         seed: int = 0,
     ) -> "TrainingInput":
         """Open the source and everything it was made from.
@@ -65,6 +68,7 @@ class TrainingInput:
             sampler: another way of sampling a split, as :meth:`MethodSpec.parse` reads it.
             rules: how neighbours are drawn, by flag; those that are None or False were not given.
             batch_size: None is 1024, or the records' own.
+            balanced: training batches have an equal part of each class.
 
         Raises:
             ArtifactError: the source is missing, damaged or of another kind. UsageError: fan-outs that do not fit.
@@ -84,6 +88,8 @@ class TrainingInput:
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
         if records is not None:
+            if balanced:
+                raise UsageError("--balanced: the subgraphs have their batches already", fix="sample with --balanced")
             return cls._of_records(records, num_neighbors or sampler, given, batch_size)
         opened = NodeSplit.open(artifact, graph)
         spec: Spec | None = None
@@ -93,11 +99,11 @@ class TrainingInput:
             spec = MethodSpec.parse(sampler, seed)
         elif num_neighbors:
             spec = SampleSpec.parse(opened.graph, num_neighbors, **rules_of(given), seed=seed)
-        elif given or batch_size is not None:
-            flag = next(iter(given), "--batch-size")
+        elif given or batch_size is not None or balanced:
+            flag = next(iter(given), "--balanced" if balanced else "--batch-size")
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
         size = None if spec is None else batch_size or DEFAULT_BATCH
-        return cls(opened, spec, size, None, _parents(opened))
+        return cls(opened, spec, size, None, _parents(opened), balanced)
 
     @classmethod
     def _of_records(
@@ -165,6 +171,7 @@ class TrainingInput:
             prepare=prepare if device.type == "cpu" else None,
             degrees=degrees,
             num_threads=threads,
+            balanced=self.balanced,
         )
 
     def describe(self) -> str:
@@ -176,8 +183,8 @@ class TrainingInput:
         return f"{counts} seeds, {-(-seeds['train'] // self.batch_size):,} batches of {self.batch_size:,} an epoch"
 
 
-def model_inputs(name: str) -> dict[str, str]:
-    """For ``package.module:Class`` the module's file and its SHA-256, which belong to the recipe; else nothing."""
+def code_inputs(name: str) -> dict[str, str]:
+    """The code that a recipe depends on: for a model or sampler ``package.module:Class`` the module's file and its SHA-256."""
     module, colon, _ = name.partition(":")
     try:
         found = importlib.util.find_spec(module) if colon else None

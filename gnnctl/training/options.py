@@ -22,6 +22,7 @@ class TrainOptions:
     Attributes:
         epochs: the most epochs; patience may end the run earlier.
         batch_size: seeds a step, or None for the full batch.
+        balanced: batches have an equal part of each class.
         weight_decay_on: ``all`` parameters, or the ``first`` layer (the encoder and the first convolution) only.
         warmup: epochs, may be a fraction, over which the learning rate rises linearly from 0.
         patience: epochs without a better validation metric before the run ends; 0 never ends it early.
@@ -32,6 +33,7 @@ class TrainOptions:
 
     epochs: int = 20
     batch_size: int | None = None
+    balanced: bool = False
     lr: float = 0.01
     weight_decay: float = 0.0
     weight_decay_on: DecayOn = "all"

@@ -61,6 +61,10 @@ class SampledBatches:
         prepare: called with each batch in its loading thread.
         degrees: the model asks for degrees.
         num_threads: that load ahead; 0 loads between the steps.
+        balanced: training batches have an equal part of each class.
+
+    Raises:
+        UsageError: a model or target that the way of sampling does not go with.
     """
 
     def __init__(
@@ -74,14 +78,17 @@ class SampledBatches:
         prepare: Callable[[Batch], Any] | None = None,
         degrees: bool = False,
         num_threads: int = 2,
+        balanced: bool = False,
     ) -> None:
         self._split, self._spec, self._device = split, spec, device
         self._batch_size, self._records = batch_size, records
         self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
-        if degrees and spec.time is not None:
-            raise UsageError(
-                "--time: this model counts a node's edges in the whole graph, later ones too", fix="use sage or gat"
-            )
+        self._balanced = balanced
+        if degrees and spec.whole() is not None:
+            why = "later ones too" if spec.time is not None else "not those of the sampler"
+            raise UsageError(f"this model counts a node's edges in the whole graph, {why}", fix="use sage or gat")
+        if balanced and split.target.problem != "multiclass":
+            raise UsageError(f"--balanced: a {split.target.problem} has no classes to balance", fix="leave it out")
         self._sampler = open_method(split.graph, spec)
         self.steps = -(-len(split.part("train")[0]) // batch_size)
         self.has_validation = len(split.part("val")[0]) > 0
@@ -107,6 +114,7 @@ class SampledBatches:
             rows,
             labels,
             batch_size=self._batch_size,
+            balanced=self._balanced and part == "train" and self._records is None,
             shuffle_seed=shuffle_seed,
             epoch=epoch,
             part=part,
