@@ -64,7 +64,21 @@ class Vector:
     def bad(self) -> Iterator[Bad]:
         right = self.valid
         yield from (Bad(repr(value), value) for value in [*ODD, 7, right.tolist()])
-        for dtype in ("bool", "int8", "uint8", "int32", "uint32", "uint64", "float16", "float32", "float64", "complex64", "datetime64[s]", "U4", "O"):
+        for dtype in (
+            "bool",
+            "int8",
+            "uint8",
+            "int32",
+            "uint32",
+            "uint64",
+            "float16",
+            "float32",
+            "float64",
+            "complex64",
+            "datetime64[s]",
+            "U4",
+            "O",
+        ):
             if right.dtype != dtype and not (self.narrow and dtype == "int32"):
                 yield Bad(dtype, right.astype(dtype))
         yield Bad("byte order", right.astype(right.dtype.newbyteorder()))
@@ -141,7 +155,9 @@ class Function:
 
     def valid(self) -> dict[str, Any]:
         """Arguments that are right, written to by nobody else."""
-        return {name: a.valid.copy() if isinstance(a.valid, np.ndarray) else a.valid for name, a in self.arguments.items()}
+        return {
+            name: a.valid.copy() if isinstance(a.valid, np.ndarray) else a.valid for name, a in self.arguments.items()
+        }
 
 
 def unaligned(array: np.ndarray) -> np.ndarray:
