@@ -51,7 +51,8 @@ class Vector:
     """An array of exactly this dtype and length, contents in ``0..limit - 1`` where there is a limit.
 
     ``fixed``: its length follows from other arguments, so that another is refused. ``rises``: it is a colptr.
-    ``narrow``: int32 is welcome too.
+    ``narrow``: int32 is welcome too. ``written``: it is an output. ``optional``: None stands for none. ``also``: entries
+    that it must not have.
     """
 
     valid: np.ndarray
@@ -60,10 +61,12 @@ class Vector:
     rises: bool = False
     narrow: bool = False
     written: bool = False
+    optional: bool = False
+    also: tuple[float, ...] = ()
 
     def bad(self) -> Iterator[Bad]:
         right = self.valid
-        yield from (Bad(repr(value), value) for value in [*ODD, 7, right.tolist()])
+        yield from (Bad(repr(v), v) for v in [*ODD, 7, right.tolist()] if not (self.optional and v is None))
         for dtype in (
             "bool",
             "int8",
@@ -100,6 +103,7 @@ class Vector:
                 for value in (-1, self.limit, ends.min, ends.max):
                     if ends.min <= value <= ends.max and not 0 <= value < self.limit:
                         yield Bad(f"{value} at {at}", changed(right, at, value))
+        yield from (Bad(f"{value}", changed(right, 1, value)) for value in self.also)
         if self.rises:
             yield Bad("does not begin with 0", changed(right, 0, 1))
             yield Bad("ends too low", changed(right, -1, right[-1] - 1))
@@ -168,7 +172,7 @@ def unaligned(array: np.ndarray) -> np.ndarray:
     return memory[start : start + array.nbytes].view(array.dtype)
 
 
-def changed(array: np.ndarray, at: int, value: int) -> np.ndarray:
+def changed(array: np.ndarray, at: int, value: float) -> np.ndarray:
     """A copy with one other entry."""
     copy = array.copy()
     copy[at] = value

@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-from gnnctl.native import Sampler, csc_from_coo, gather_rows, number_nodes
+from gnnctl.native import SampledEdgeType, Sampler, SamplerRules, csc_from_coo, gather_rows, number_nodes
 
 HUB = 1_000_000
 NONE = np.zeros(0, np.int64)
 
 
 def sampler(num_nodes, colptr, row, fan_out, src=0, dst=0, **options):
-    chosen = {"replace": False, "disjoint": False, "budget": [], "num_threads": 1, **options}
-    edge_type = (src, dst, colptr, row, 7, fan_out)
-    return Sampler(num_nodes, list(range(len(num_nodes))), [edge_type], len(fan_out), 0, **chosen)
+    edge_type = SampledEdgeType(src, dst, colptr, row, 7, fan_out)
+    return Sampler(num_nodes, list(range(len(num_nodes))), [edge_type], len(fan_out), 0, SamplerRules(**options))
 
 
 def test_nothing():
@@ -20,7 +19,7 @@ def test_nothing():
     assert (colptr.tolist(), len(row), len(perm)) == ([0], 0, 0)
     assert [len(part) for part in number_nodes(NONE, NONE)] == [0, 0, 0]
     gather_rows(np.zeros((0, 3)), NONE, np.zeros((0, 3)))
-    with pytest.raises(ValueError, match="^index"):
+    with pytest.raises(ValueError, match=r"^index"):
         gather_rows(np.zeros((0, 3)), np.array([0]), np.zeros((1, 3)))
     for fan_out in ([], [0], [3, 3]):
         [(rows, _, counts)], [(ptr, row, _, _)] = sampler([0], np.array([0]), NONE, fan_out).sample(NONE, 0, 0)

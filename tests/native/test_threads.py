@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.native import Sampler, csc_from_coo, gather_rows
+from gnnctl.native import SampledEdgeType, Sampler, SamplerRules, csc_from_coo, gather_rows
 from gnnctl.nn import ops
 
 CALLERS = 4
@@ -21,8 +21,8 @@ def at_once(function, arguments):
 def test_one_sampler_serves_many_threads():
     rng = np.random.default_rng(0)
     colptr, row, _ = csc_from_coo(rng.integers(0, 2000, 40_000), rng.integers(0, 2000, 40_000), 2000, 2000, True, 2)
-    edge_types = [(0, 0, colptr, row, 7, [10, 5])]
-    sampler = Sampler([2000], [1], edge_types, 2, 0, False, False, [], 2)
+    edge_type = SampledEdgeType(0, 0, colptr, row, 7, [10, 5])
+    sampler = Sampler([2000], [1], [edge_type], 2, 0, SamplerRules(), 2)
     seeds = [np.sort(rng.choice(2000, 64, replace=False)) for _ in range(32)]
     alone = [sampler.sample(s, 0, 1) for s in seeds]
     # Results are dropped here and there, so that their memory goes back to the pool while others draw from it.
