@@ -51,8 +51,8 @@ class Vector:
     """An array of exactly this dtype and length, contents in ``0..limit - 1`` where there is a limit.
 
     ``fixed``: its length follows from other arguments, so that another is refused. ``rises``: it is a colptr.
-    ``narrow``: int32 is welcome too. ``written``: it is an output. ``optional``: None stands for none. ``also``: entries
-    that it must not have.
+    ``narrow``: int32 is welcome too. ``written``: it is an output. ``optional``: None stands for none.
+    ``also``: entries that it must not have.
     """
 
     valid: np.ndarray
