@@ -46,7 +46,7 @@ def rows_of(dtype, rows=4, width=3):
 def bad_rows(other_length):
     """Of an array whose dtype and shape are free, but for what the other array has."""
     right = rows_of(np.float32)
-    yield from (Bad(repr(value), value) for value in [*ODD, 7])
+    yield from (Bad(repr(value), value, value is not None) for value in [*ODD, 7])
     yield Bad("objects", right.astype(object))
     yield Bad("records", np.zeros((4, 3), [("a", "f4")]))
     yield Bad("byte order", right.astype(">f4"))
@@ -64,6 +64,31 @@ def bad_rows(other_length):
         yield Bad("read-only", frozen)
 
 
+def bad_features():
+    for dtype in ("f4", "f2", "u2", "f8", "i4", "u1", "bool", "O", "c8"):
+        yield Bad(dtype, rows_of(dtype))  # not with a scale
+    yield Bad("byte order", rows_of(">f4"))
+    yield from (Bad(repr(value), value) for value in [*ODD, 7])
+    yield Bad("one dimension", np.zeros(4, np.int8))
+    yield Bad("three dimensions", np.zeros((4, 3, 1), np.int8))
+    yield Bad("columns first", np.asfortranarray(rows_of(np.int8)))
+    yield Bad("wider", rows_of(np.int8, 4, 4))
+    yield Bad("no rows", rows_of(np.int8)[:0])
+
+
+def bad_scales():
+    yield from (Bad(repr(value), value) for value in [*ODD, 7])
+    for wrong in (
+        np.ones((2, 3)),
+        np.ones((2, 2), "f4"),
+        np.ones(6, "f4"),
+        np.ones((3, 2), "f4"),
+        np.ones((3, 2), "f4").T,
+    ):
+        yield Bad(f"{wrong.dtype} {wrong.shape} {wrong.strides}", wrong)
+    yield Bad("byte order", np.ones((2, 3), ">f4"))
+
+
 FUNCTIONS = {
     "gather_rows": Function(
         _native.gather_rows,
@@ -74,6 +99,17 @@ FUNCTIONS = {
             "num_threads": THREADS,
         },
         {"src": "src|out|index", "index": "index|out"},
+    ),
+    "gather_features": Function(
+        _native.gather_features,
+        {
+            "src": Chosen(rows_of(np.int8), tuple(bad_features())),
+            "index": Vector(INDEX, limit=4),
+            "scale": Chosen(np.ones((2, 3), np.float32), tuple(bad_scales())),
+            "out": Chosen(rows_of(np.float32, 5), tuple(bad_rows(True))),
+            "num_threads": THREADS,
+        },
+        {"src": "src|out|index|scale", "index": "index|out"},
     ),
     "csc_from_coo": Function(
         _native.csc_from_coo,
