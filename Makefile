@@ -7,13 +7,14 @@ BIN := $(abspath $(VENV))/bin
 SOURCES := $(wildcard gnnctl/native/*.cpp gnnctl/native/*.h) gnnctl/native/CMakeLists.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check sanitize bench clean
 
 help:
 	@echo "make setup   create $(VENV) with gnnctl, its extension and the development tools"
 	@echo "make demo    ingest, split, sample, train, predict, explain and bench on examples/debian"
 	@echo "make test    run the tests (WORKERS=n processes)"
 	@echo "make check   format, lint and types"
+	@echo "make sanitize native tests under ThreadSanitizer, and AddressSanitizer with UBSan"
 	@echo "make bench   compile and sampling benchmarks, written to run/"
 	@echo "make clean   remove what was built and run"
 
@@ -38,6 +39,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+sanitize: setup
+	PATH="$(BIN):$$PATH" $(BIN)/python tests/sanitize.py
 
 bench: setup
 	$(BIN)/gnnctl bench sampling -o run/bench-sampling --force

@@ -33,11 +33,11 @@ def peer_sides(
     classes: dict[str, Any] = {"gcn": GCN, "sage": GraphSAGE, "gin": GIN}
     (node_type,) = graph.node_types
     (edges,) = graph.edges.values()
-    x_array = graph.nodes[node_type].x
+    x_array = graph.nodes[node_type].features()
     if name not in classes or x_array is None:
         notes.append(f"{PEER} was not measured for {name}: " + ("no features" if x_array is None else "no counterpart"))
         return {}
-    x = torch.from_numpy(np.array(x_array)).to(device)
+    x = torch.from_numpy(x_array).to(device)
     col = np.repeat(np.arange(len(edges.colptr) - 1), np.diff(edges.colptr))
     coo = torch.from_numpy(np.stack([edges.row.astype(np.int64), col]))
     shuffled = coo[:, torch.randperm(coo.shape[1], generator=torch.Generator().manual_seed(0))].to(device)

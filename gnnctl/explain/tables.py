@@ -80,15 +80,15 @@ def features_table(graph: Graph, explanations: Sequence[Explanation]) -> pa.Tabl
     for e in explanations:
         for name, scores in e.features.items():
             own = e.seed_features if name == e.node_type else None
-            x = graph.nodes[name].x
-            value = x[e.row] if own is not None and x is not None else None
+            x = graph.nodes[name].features(np.array([e.row])) if own is not None else None
+            value = None if x is None else x[0]
             part = {
                 "explained": pa.repeat(name_of(graph, e), len(scores)),
                 "type": pa.repeat(name, len(scores)),
                 "feature": pa.array(feature_names(graph, name, len(scores)), pa.string()),
                 "score": pa.array(scores),
                 "seed_score": pa.nulls(len(scores), pa.float32()) if own is None else pa.array(own),
-                "seed_value": pa.nulls(len(scores), pa.float32()) if value is None else pa.array(np.array(value)),
+                "seed_value": pa.nulls(len(scores), pa.float32()) if value is None else pa.array(value),
             }
             parts.append(pa.table(part))
     if not parts:

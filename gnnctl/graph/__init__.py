@@ -1,5 +1,6 @@
 """Typed graphs: structure and features on disk or in memory, and what a layer sees of them."""
 
+from gnnctl.graph.features import FeatureFormat, Stored, decode_features, encode_features
 from gnnctl.graph.graph import DEFAULT_EDGE, DEFAULT_NODE, EdgeStore, Graph, NodeStore
 from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
 
@@ -9,8 +10,12 @@ __all__ = [
     "EdgeSchema",
     "EdgeStore",
     "EdgeType",
+    "FeatureFormat",
     "Graph",
     "GraphSchema",
     "NodeSchema",
     "NodeStore",
+    "Stored",
+    "decode_features",
+    "encode_features",
 ]

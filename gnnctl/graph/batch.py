@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.graph.graph import EdgeStore, Graph
+from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
 from gnnctl.graph.types import EdgeType
-from gnnctl.native import gather_rows
 
 
 class SampledEdges(Protocol):
@@ -98,7 +97,7 @@ class Batch:
         degrees: bool = True,
     ) -> "Batch":
         """The whole graph, copied into memory, with the seeds ``rows`` (int64; all nodes where None)."""
-        x = {t: _copied(store.x) for t, store in graph.nodes.items()}
+        x = {t: _shared_or_none(store.features()) for t, store in graph.nodes.items()}
         node_id = {t: torch.arange(store.num_nodes) for t, store in graph.nodes.items()}
         edge_index, weight, attribute = {}, {}, {}
         for t, store in graph.edges.items():
@@ -143,7 +142,7 @@ class Batch:
             pin: into page-locked memory, for asynchronous copies to a GPU.
         """
         nodes = subgraph.nodes
-        x = {t: _rows(graph.nodes[t].x, rows, num_threads, pin) for t, rows in nodes.items()}
+        x = {t: _features(graph.nodes[t], rows, num_threads, pin) for t, rows in nodes.items()}
         edge_index, weight, attribute = {}, {}, {}
         for t, edges in subgraph.edges.items():
             store: EdgeStore = graph.edges[t]
@@ -307,11 +306,15 @@ def _copied(array: np.ndarray | None) -> Tensor | None:
     return None if array is None else torch.from_numpy(np.array(array))
 
 
-def _rows(source: np.ndarray | None, rows: np.ndarray, num_threads: int, pin: bool) -> Tensor | None:
-    if source is None:
-        return None
-    out = torch.empty((len(rows), *source.shape[1:]), dtype=torch.float32, pin_memory=pin)
-    gather_rows(source, rows, out.numpy(), num_threads)
+def _shared_or_none(array: np.ndarray | None) -> Tensor | None:
+    return None if array is None else torch.from_numpy(array)
+
+
+def _features(store: NodeStore, rows: np.ndarray, num_threads: int, pin: bool) -> Tensor | None:
+    if store.x is None or not pin:
+        return _shared_or_none(store.features(rows, num_threads=num_threads))
+    out = torch.empty((len(rows), store.x.shape[1]), dtype=torch.float32, pin_memory=True)
+    store.features(rows, out=out.numpy(), num_threads=num_threads)
     return out
 
 

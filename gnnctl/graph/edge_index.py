@@ -62,6 +62,7 @@ class EdgeIndex:
         return self.row.device
 
     def _validate(self) -> None:
+        _check_counts(self.num_src, self.num_dst)
         if self.colptr.dtype != torch.int64 or self.row.dtype not in (torch.int32, torch.int64):
             raise TypeError(f"colptr must be int64 and row int32 or int64, got {self.colptr.dtype}, {self.row.dtype}")
         if self.colptr.shape != (self.num_dst + 1,) or self.row.dim() != 1:
@@ -96,9 +97,13 @@ class EdgeIndex:
             The edges, and (E,) int64 ``perm``: edge e of the result is edge ``perm[e]`` of ``edge_index``.
 
         Raises:
-            ValueError: an endpoint is out of range.
+            TypeError: no integers.
+            ValueError: an endpoint is out of range, or a count negative.
         """
         num_dst = num_src if num_dst is None else num_dst
+        _check_counts(num_src, num_dst)
+        if edge_index.is_floating_point() or edge_index.is_complex():
+            raise TypeError(f"edge_index must hold integers, got {edge_index.dtype}")
         if edge_index.dim() != 2 or edge_index.shape[0] != 2:
             raise ValueError(f"edge_index must be (2, E), got {tuple(edge_index.shape)}")
         coo = edge_index.detach().to("cpu", torch.int64).contiguous()
@@ -237,3 +242,9 @@ class EdgeIndex:
             edges, loops, others = self._looped
             moved._looped = edges._mapped(change), change(loops), change(others)
         return moved
+
+
+def _check_counts(num_src: int, num_dst: int) -> None:
+    for name, count in (("num_src", num_src), ("num_dst", num_dst)):
+        if count < 0:
+            raise ValueError(f"{name} is negative: {count}")

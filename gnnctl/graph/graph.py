@@ -5,7 +5,6 @@ they are read-only either way.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,67 +15,20 @@ from gnnctl.artifacts import Artifact, ArtifactWriter, checksum_json
 from gnnctl.artifacts.checksum import array_checksum
 from gnnctl.errors import ArtifactError, DataError
 from gnnctl.graph.build import EdgeList, by_name, integers, sort_edges
+from gnnctl.graph.features import attributes_of, feature_format
+from gnnctl.graph.stores import EdgeStore, NodeStore
 from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+__all__ = ["DEFAULT_EDGE", "DEFAULT_NODE", "EdgeStore", "Graph", "NodeStore"]
 
 DEFAULT_NODE = "node"
 DEFAULT_EDGE = EdgeType("node", "to", "node")
 
 
 _DAMAGED = "make the graph again, or copy it whole"
-
-
-@dataclass(frozen=True)
-class NodeStore:
-    """Nodes of one type; a node is its row.
-
-    Attributes:
-        num_nodes: how many.
-        ids: original ids by row, any Arrow type; None where rows are all there is.
-        x: features (N, F) float32, or None.
-        time: (N,) int64, or None.
-        columns: kept columns (N rows), the label's among them, or None.
-        feature_names: names of the F features.
-        label: name of the kept column that is the label, or None.
-    """
-
-    num_nodes: int
-    ids: "pa.Array | pa.ChunkedArray | None" = None
-    x: np.ndarray | None = None
-    time: np.ndarray | None = None
-    columns: "pa.Table | None" = None
-    feature_names: list[str] = field(default_factory=list)
-    label: str | None = None
-
-
-@dataclass(frozen=True)
-class EdgeStore:
-    """Edges of one type in CSC: the in-edges of node ``v`` are positions ``colptr[v]:colptr[v + 1]``.
-
-    Attributes:
-        colptr: (num_dst + 1,) int64, non-decreasing from 0 to E.
-        row: (E,) int32 or int64 source rows, sorted by (visible time, source, attributes) within a destination.
-        weight: (E,) float32, or None.
-        edge_attr: (E, F) float32, or None.
-        time: (E,) int64, or None.
-        forward: (E,) int64, for a generated reverse type the position of each edge's forward edge; else None.
-        feature_names: names of the F edge features.
-    """
-
-    colptr: np.ndarray
-    row: np.ndarray
-    weight: np.ndarray | None = None
-    edge_attr: np.ndarray | None = None
-    time: np.ndarray | None = None
-    forward: np.ndarray | None = None
-    feature_names: list[str] = field(default_factory=list)
-
-    @property
-    def num_edges(self) -> int:
-        """E."""
-        return len(self.row)
 
 
 class Graph:
@@ -135,6 +87,8 @@ class Graph:
         parts: dict[str, Any] = {"schema": self.schema.to_json()}
         for name, n in self.nodes.items():
             parts[name] = None if n.x is None else array_checksum(n.x)
+            if n.x_scale is not None:
+                parts[f"{name} scale"] = array_checksum(n.x_scale)
         for t, e in self.edges.items():
             parts[str(t)] = [array_checksum(e.colptr), array_checksum(e.row)]
         return checksum_json(parts)
@@ -169,9 +123,9 @@ class Graph:
                 writer.table(f"{base}/ids", _ids_table(n.ids))
             if n.columns is not None:
                 writer.table(f"{base}/columns", n.columns)
-            for part in ("x", "time"):
+            for part in ("x", "x_scale", "time"):
                 if (values := getattr(n, part)) is not None:
-                    writer.array(f"{base}/{part}", values)
+                    writer.array(f"{base}/{part}", values, attributes_of(values))
         for t, e in self.edges.items():
             for part in ("colptr", "row", "weight", "edge_attr", "time", "forward"):
                 if (values := getattr(e, part)) is not None:
@@ -351,10 +305,18 @@ def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":
 
 def _open_nodes(artifact: Artifact, entry: dict[str, Any]) -> NodeStore:
     base = f"nodes/{entry['name']}"
+    x = artifact.array(f"{base}/x") if entry["x"] else None
+    x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
+    if x is not None:
+        try:
+            feature_format(x, x_scale)
+        except (TypeError, ValueError) as error:
+            raise ArtifactError(f"{artifact.path}/{base}: {error}", fix=_DAMAGED) from None
     return NodeStore(
         num_nodes=entry["num_nodes"],
         ids=artifact.table(f"{base}/ids")["id"] if entry["ids"] else None,
-        x=artifact.array(f"{base}/x") if entry["x"] else None,
+        x=x,
+        x_scale=x_scale,
         time=artifact.array(f"{base}/time") if entry["time"] else None,
         columns=artifact.table(f"{base}/columns") if entry["columns"] else None,
         feature_names=entry["features"],

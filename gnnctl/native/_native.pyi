@@ -47,6 +47,13 @@ class Sampler:
     ]: ...
 
 def gather_rows(src: np.ndarray, index: np.ndarray, out: np.ndarray, num_threads: int = 1) -> None: ...
+def gather_features(
+    src: np.ndarray,
+    index: np.ndarray,
+    scale: np.ndarray | None = None,
+    out: np.ndarray | None = None,
+    num_threads: int = 1,
+) -> np.ndarray: ...
 def csc_from_coo(
     row: np.ndarray, col: np.ndarray, num_src: int, num_dst: int, by_source: bool = True, num_threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...

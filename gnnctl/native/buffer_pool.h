@@ -23,7 +23,7 @@ struct Block {
 
 class BufferPool {
 public:
-    BufferPool() = default;
+    explicit BufferPool(std::size_t most_kept = std::size_t{256} << 20) : most_kept_(most_kept) {}
     BufferPool(const BufferPool&) = delete;
     BufferPool& operator=(const BufferPool&) = delete;
     ~BufferPool() {
@@ -61,7 +61,7 @@ public:
         if (block.data == nullptr) return;
         {
             const std::lock_guard<std::mutex> lock(mutex_);
-            if (kept_ + block.bytes <= kMostKept && free_.size() < kMostBlocks) {
+            if (kept_ + block.bytes <= most_kept_ && free_.size() < kMostBlocks) {
                 free_.push_back(block);
                 kept_ += block.bytes;
                 return;
@@ -72,7 +72,8 @@ public:
 
 private:
     static constexpr std::size_t kSmallest = 512, kHuge = std::size_t{2} << 20;
-    static constexpr std::size_t kMostKept = std::size_t{256} << 20, kMostBlocks = 256;
+    static constexpr std::size_t kMostBlocks = 256;
+    const std::size_t most_kept_;
     std::mutex mutex_;
     std::vector<Block> free_;
     std::size_t kept_ = 0;

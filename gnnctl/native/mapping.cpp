@@ -22,17 +22,23 @@ namespace {
     throw py::error_already_set();
 }
 
+constexpr std::size_t kMostBytes = std::size_t{1} << 62;
+
 // The address range is reserved first and each file mapped over its part, so that rows which straddle two files
 // are still contiguous. Every file but the last must therefore be a multiple of the page size.
 class Mapping {
 public:
     Mapping(const std::vector<std::string>& paths, std::size_t bytes_per_file, std::size_t bytes) : bytes_(bytes) {
-        if (paths.empty() || bytes == 0) throw py::value_error("a mapping needs at least one file and one byte");
+        if (paths.empty()) throw py::value_error("paths: expected at least one file");
+        if (bytes == 0 || bytes > kMostBytes) throw py::value_error("bytes: expected 1 to 2^62, got " + std::to_string(bytes));
         const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-        if (paths.size() > 1 && bytes_per_file % page != 0)
-            throw py::value_error("bytes_per_file must be a multiple of the page size");
-        if ((bytes + bytes_per_file - 1) / bytes_per_file != paths.size())
-            throw py::value_error("the number of files does not match the number of bytes");
+        if (bytes_per_file == 0 || (paths.size() > 1 && bytes_per_file % page != 0))
+            throw py::value_error("bytes_per_file: expected a multiple of the page size, got " + std::to_string(bytes_per_file));
+        if ((bytes - 1) / bytes_per_file + 1 != paths.size())
+            throw py::value_error("paths: " + std::to_string(paths.size()) + " files of " + std::to_string(bytes_per_file) +
+                                  " bytes do not make " + std::to_string(bytes));
+        for (const std::string& path : paths)
+            if (path.find('\0') != std::string::npos) throw py::value_error("paths: a zero byte in a name");
         base_ = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (base_ == MAP_FAILED) fail(paths.front(), errno);
         for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -51,12 +57,13 @@ public:
 
 private:
     void map_file(const std::string& path, void* at, std::size_t bytes) {
-        const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for its writer
         if (file < 0) abandon(path, errno);
         struct stat status{};
-        if (fstat(file, &status) != 0 || static_cast<std::size_t>(status.st_size) < bytes) {
+        const bool whole = fstat(file, &status) == 0 && S_ISREG(status.st_mode) && static_cast<std::size_t>(status.st_size) >= bytes;
+        if (!whole) {
             close(file);
-            abandon(path, EIO);
+            abandon(path, S_ISDIR(status.st_mode) ? EISDIR : EIO);
         }
         void* mapped = mmap(at, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0);
         const int error = errno;

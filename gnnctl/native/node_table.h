@@ -101,7 +101,9 @@ private:
     std::size_t bytes() const {
         return dense_ ? static_cast<std::size_t>(universe_) * sizeof(std::uint32_t) : capacity_ * sizeof(Entry);
     }
-    void wipe() { std::memset(memory_.data(), 0xFF, bytes()); }
+    void wipe() {
+        if (bytes() != 0) std::memset(memory_.data(), 0xFF, bytes());
+    }
     void set_capacity(std::size_t capacity) {
         capacity_ = capacity;
         idle_ = 0;

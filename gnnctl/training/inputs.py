@@ -184,7 +184,7 @@ class TrainingInput:
 
 
 def code_inputs(name: str) -> dict[str, str]:
-    """File and SHA-256 of the module that a model or sampler ``package.module:Class`` is in; they belong to the recipe."""
+    """File and SHA-256 of the module that a model or sampler ``package.module:Class`` is in, for the recipe."""
     module, colon, _ = name.partition(":")
     try:
         found = importlib.util.find_spec(module) if colon else None

@@ -72,10 +72,10 @@ class Layerwise:
         for name, rows in needed.items():
             for start in range(0, len(rows), NODE_CHUNK):
                 part = rows[start : start + NODE_CHUNK]
-                x = self.graph.nodes[name].x
+                x = self.graph.nodes[name].features(part)
                 ids = part if self.node_ids is None else self.node_ids[name][part]
                 values = self.model.encode(
-                    {name: None if x is None else self._tensor(x[part])}, {name: self._tensor(ids)}
+                    {name: None if x is None else self._tensor(x)}, {name: self._tensor(ids)}
                 ).get(name)
                 if values is None:
                     break  # the model has no use for this type

@@ -1,4 +1,6 @@
 import gc
+import os
+import signal
 import threading
 import time
 
@@ -89,3 +91,26 @@ def test_nothing_to_do():
 def test_negative_threads_are_refused():
     with pytest.raises(ValueError, match="num_threads"):
         list(ordered_map(lambda i: i, [], -1))
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+def test_an_interrupt_arrives_while_waiting(threads):
+    """Ctrl-C is delivered while a result is awaited, and the threads end after what they are at."""
+    finish = threading.Event()
+    interrupt = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    late = threading.Timer(0.4, finish.set)
+
+    def work(i):
+        if i == 3 and not finish.wait(30):
+            raise TimeoutError
+        return i
+
+    found = []
+    interrupt.start()
+    late.start()
+    with pytest.raises(KeyboardInterrupt):
+        for i in ordered_map(work, range(40), threads):
+            found.append(i)  # noqa: PERF402
+    late.join()
+    assert found == [0, 1, 2]
+    assert not running()

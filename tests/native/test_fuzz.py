@@ -1,0 +1,325 @@
+"""Every native function with every argument wrong in every way: an exception that names it, never a crash."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+from fuzzing import ODD, REFUSALS, Bad, Chosen, Flag, Function, Integer, Listed, Vector
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gnnctl.native import _native
+
+THREADS = Integer(1, 1, 1024)
+TIMES = np.array([3, 4], np.int64)
+INDEX = np.array([3, 0, 2, 2, 1], np.int64)
+
+
+EDGE_PARTS = ("src", "dst", "colptr", "row", "name_hash", "fan_out", "weight", "time", "source_time")
+RULE_PARTS = ("replace", "disjoint", "draw", "visible", "budget")
+
+
+def sampler(**given):
+    """A sampler's description is in parts; here all their arguments stand side by side."""
+    edge_type = _native.SampledEdgeType(**{name: given.pop(name) for name in EDGE_PARTS})
+    rules = _native.SamplerRules(**{name: given.pop(name) for name in RULE_PARTS})
+    return _native.Sampler(edge_types=[edge_type], rules=rules, **given).sample(np.array([0, 2]), 0, 0, TIMES)
+
+
+def sample(**given):
+    edge_type = _native.SampledEdgeType(
+        0, 0, np.array([0, 2, 2, 3]), np.array([1, 2, 0]), 7, [2], time=np.array([1, 2, 3])
+    )
+    rules = _native.SamplerRules(disjoint=True, visible="until")
+    return _native.Sampler([3], [1], [edge_type], 1, 0, rules).sample(**given)
+
+
+def words(right, *others):
+    return Chosen(right, tuple(Bad(repr(value), value) for value in ["", "no", None, 7, *others]))
+
+
+def rows_of(dtype, rows=4, width=3):
+    return np.arange(rows * width).reshape(rows, width).astype(dtype)
+
+
+def bad_rows(other_length):
+    """Of an array whose dtype and shape are free, but for what the other array has."""
+    right = rows_of(np.float32)
+    yield from (Bad(repr(value), value, value is not None) for value in [*ODD, 7])
+    yield Bad("objects", right.astype(object))
+    yield Bad("records", np.zeros((4, 3), [("a", "f4")]))
+    yield Bad("byte order", right.astype(">f4"))
+    yield Bad("every second row", np.repeat(right, 2, axis=0)[::2])
+    yield Bad("columns first", np.asfortranarray(right))
+    yield Bad("no dimension", np.float32(1))
+    yield Bad("doubles", right.astype(np.float64))
+    yield Bad("wider", rows_of(np.float32, 4, 4))
+    yield Bad("one dimension", right[:, 0].copy())
+    yield Bad("no rows", right[:0].copy())
+    if other_length:
+        yield Bad("too many rows", rows_of(np.float32, 6))
+        frozen = rows_of(np.float32, 5)
+        frozen.flags.writeable = False
+        yield Bad("read-only", frozen)
+
+
+def bad_features():
+    for dtype in ("f4", "f2", "u2", "f8", "i4", "u1", "bool", "O", "c8"):
+        yield Bad(dtype, rows_of(dtype))  # not with a scale
+    yield Bad("byte order", rows_of(">f4"))
+    yield from (Bad(repr(value), value) for value in [*ODD, 7])
+    yield Bad("one dimension", np.zeros(4, np.int8))
+    yield Bad("three dimensions", np.zeros((4, 3, 1), np.int8))
+    yield Bad("columns first", np.asfortranarray(rows_of(np.int8)))
+    yield Bad("wider", rows_of(np.int8, 4, 4))
+    yield Bad("no rows", rows_of(np.int8)[:0])
+
+
+def bad_scales():
+    yield from (Bad(repr(value), value) for value in [*ODD, 7])
+    for wrong in (
+        np.ones((2, 3)),
+        np.ones((2, 2), "f4"),
+        np.ones(6, "f4"),
+        np.ones((3, 2), "f4"),
+        np.ones((3, 2), "f4").T,
+    ):
+        yield Bad(f"{wrong.dtype} {wrong.shape} {wrong.strides}", wrong)
+    yield Bad("byte order", np.ones((2, 3), ">f4"))
+
+
+FUNCTIONS = {
+    "gather_rows": Function(
+        _native.gather_rows,
+        {
+            "src": Chosen(rows_of(np.float32), tuple(bad_rows(False))),
+            "index": Vector(INDEX, limit=4),
+            "out": Chosen(rows_of(np.float32, 5), tuple(bad_rows(True))),
+            "num_threads": THREADS,
+        },
+        {"src": "src|out|index", "index": "index|out"},
+    ),
+    "gather_features": Function(
+        _native.gather_features,
+        {
+            "src": Chosen(rows_of(np.int8), tuple(bad_features())),
+            "index": Vector(INDEX, limit=4),
+            "scale": Chosen(np.ones((2, 3), np.float32), tuple(bad_scales())),
+            "out": Chosen(rows_of(np.float32, 5), tuple(bad_rows(True))),
+            "num_threads": THREADS,
+        },
+        {"src": "src|out|index|scale", "index": "index|out"},
+    ),
+    "csc_from_coo": Function(
+        _native.csc_from_coo,
+        {
+            "row": Vector(INDEX, limit=4),
+            "col": Vector(INDEX[::-1].copy(), limit=5),
+            "num_src": Integer(4, 4, 2**63 - 1),
+            "num_dst": Integer(5, 4, 2**48 - 1),
+            "by_source": Flag(True),
+            "num_threads": THREADS,
+        },
+        {"row": "row|col", "num_src": "num_src|row", "num_dst": "num_dst|col"},
+    ),
+    "number_nodes": Function(
+        _native.number_nodes,
+        {"rows": Vector(INDEX, limit=2**63), "hops": Vector(INDEX)},
+        {"rows": "rows|hops"},
+    ),
+    "random_gather_rate": Function(
+        _native.random_gather_rate,
+        {"entries": Integer(64, 1, 2**32 - 1), "reads": Integer(64, 1, 2**32), "repeats": Integer(1, 1, 1000)},
+    ),
+    "stream_bandwidth": Function(
+        _native.stream_bandwidth, {"bytes": Integer(64, 1, 2**36), "repeats": Integer(1, 1, 1000)}
+    ),
+    "Sampler": Function(
+        sampler,
+        {
+            "num_nodes": Listed([3], 0, 2**32 - 1),
+            "node_type_hashes": Listed([1], 0, 2**64 - 1),
+            "src": Integer(0, 0, 0),
+            "dst": Integer(0, 0, 0),
+            "colptr": Vector(np.array([0, 2, 2, 3]), rises=True),
+            "row": Vector(np.array([1, 2, 0]), limit=3, narrow=True),
+            "name_hash": Integer(7, 0, 2**64 - 1),
+            "fan_out": Listed([2, 2], -1, 2**31 - 1),
+            "weight": Vector(np.array([0.5, 2, 1], np.float32), optional=True, also=(np.nan, np.inf, -1)),
+            "time": Vector(np.array([1, 2, 3]), optional=True),
+            "source_time": Vector(np.array([1, 1, 1]), optional=True),
+            "hops": Integer(2, 2, 2),
+            "seed": Integer(0, 0, 2**64 - 1),
+            "replace": Flag(False),
+            "disjoint": Flag(True),
+            "draw": words("weighted", "Uniform", "labor"),
+            "visible": words("until", "never"),
+            "budget": Listed([5, 5], -1, 2**31 - 1),
+            "num_threads": THREADS,
+        },
+        {
+            **dict.fromkeys(EDGE_PARTS, r"edge_types\[0\]"),
+            "num_nodes": r"num_nodes|node_type_hashes|edge_types\[0\]",
+            "hops": r"hops|budget|edge_types\[0\].fan_out",
+            "draw": "draw|disjoint",
+        },
+    ),
+    "Sampler.sample": Function(
+        sample,
+        {
+            "seeds": Vector(np.array([2, 0]), limit=3),
+            "node_type": Integer(0, 0, 0),
+            "epoch": Integer(0, 0, 2**64 - 1),
+            "times": Vector(TIMES),
+        },
+        {"seeds": "seeds|times"},
+    ),
+}
+
+# What is bound, but tested elsewhere, and why.
+ELSEWHERE = {
+    "kernels_name": "takes no arguments",
+    **dict.fromkeys(("SampledEdgeType", "SamplerRules"), "parts of what Sampler is given above"),
+    "Mapping": "below: its arguments are files",
+    **dict.fromkeys(
+        (
+            *("spmm_sum", "spmm_extremum", "spmm_selected_sum", "sddmm", "attention", "attention_backward"),
+            *("transpose", "sort_coo", "check_csc"),
+        ),
+        "takes bare addresses, which nothing can check; its callers are fuzzed in tests/nn/test_fuzz_ops.py",
+    ),
+}
+
+
+def test_every_native_function_is_in_the_table():
+    bound = {name for name in dir(_native) if not name.startswith("_")}
+    methods = {
+        f"{name}.{method}"
+        for name in bound
+        if isinstance(found := getattr(_native, name), type)
+        for method, member in vars(found).items()
+        if not method.startswith("_") and callable(member)
+    }
+    listed = FUNCTIONS.keys() | ELSEWHERE.keys()
+    assert bound | methods == listed, "describe a new function's arguments in FUNCTIONS"
+    assert not FUNCTIONS.keys() & ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_right_arguments_are_taken(name):
+    function = FUNCTIONS[name]
+    function.call(**function.valid())
+
+
+@pytest.mark.parametrize(("name", "argument"), [(name, a) for name, f in FUNCTIONS.items() for a in f.arguments])
+def test_one_wrong_argument_is_refused_by_name(name, argument):
+    function = FUNCTIONS[name]
+    named = function.named.get(argument, argument)
+    for bad in function.arguments[argument].bad():
+        given = {**function.valid(), argument: bad.value}
+        message = refusal(function, given)
+        if message is None:
+            assert not bad.refused, f"{argument}: {bad.label} was taken"
+            continue
+        # pybind11 refuses what converts to nothing, before our code: it lists the arguments' names.
+        generic = "incompatible" in message and f"{argument}: " in message
+        assert generic or re.match(rf"({named})(?=\W)", message), f"{argument}: {bad.label}: {message}"
+
+
+def refusal(function, given):
+    """The message of the exception; None where there was none."""
+    try:
+        function.call(**given)
+    except REFUSALS as error:
+        return str(error)
+    return None
+
+
+dtypes = st.sampled_from(["bool", "i1", "u2", "i4", "i8", "u8", "f2", "f4", "f8", ">i8", ">f4", "c8", "U2", "M8[s]"])
+arrays = st.builds(
+    lambda seed, dtype, shape, step: np.random.default_rng(seed).integers(-3, 6, shape).astype(dtype)[::step],
+    st.integers(0, 99),
+    dtypes,
+    st.lists(st.integers(0, 6), min_size=1, max_size=3),
+    st.sampled_from([1, 1, 2, -1]),
+)
+numbers = st.one_of(st.integers(-4, 9), st.sampled_from([2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, -(2**63), 2**64]))
+anything = st.one_of(arrays, numbers, st.lists(numbers, max_size=3), st.sampled_from(ODD))
+# A number that is right and merely large may ask for that much memory or time: not what is tested here.
+SIZES = {"num_src", "num_dst", "entries", "reads", "bytes", "repeats", "hops", "num_nodes", "num_threads"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@settings(deadline=None, max_examples=150)
+@given(data=st.data())
+def test_several_wrong_arguments_never_crash(name, data):
+    function = FUNCTIONS[name]
+    given = function.valid()
+    for argument, kind in function.arguments.items():
+        source = data.draw(st.sampled_from(["right", "right", "listed", "anything"]), argument)
+        if source == "listed":
+            given[argument] = data.draw(st.sampled_from(list(kind.bad())), argument).value
+        elif source == "anything" and argument not in SIZES:
+            given[argument] = data.draw(anything, argument)
+    refusal(function, given)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_missing_and_unknown_arguments_are_refused(name):
+    function = FUNCTIONS[name]
+    if name.startswith("Sampler"):
+        return  # called through a wrapper
+    with pytest.raises(TypeError):
+        function.call()
+    with pytest.raises(TypeError):
+        function.call(**function.valid(), surplus=1)
+
+
+@pytest.fixture
+def pages(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(bytes(range(256)) * 16)
+    return [str(tmp_path / "a"), str(tmp_path / "b")]
+
+
+def test_mapped_files_are_refused_by_name(pages, tmp_path):
+    assert bytes(memoryview(_native.Mapping(pages, 4096, 8192))) == bytes(range(256)) * 32
+    for arguments, named in [
+        (([], 4096, 0), "paths"),
+        ((pages, 4096, 0), "bytes"),
+        ((pages[:1], 4096, 0), "bytes"),
+        ((pages[:1], 0, 10), "bytes_per_file"),
+        ((pages, 0, 10), "bytes_per_file"),
+        ((pages, 4095, 8190), "bytes_per_file"),
+        ((pages, 2**64 - 4096, 8192), "paths"),
+        ((pages, 4096, 8193), "paths"),
+        ((pages, 4096, 4096), "paths"),
+        ((pages, 4096, 2**63), "bytes"),
+        ((pages[:1], 2**64 - 1, 2**64 - 1), "bytes"),
+    ]:
+        with pytest.raises(ValueError, match=f"^{named}: "):
+            _native.Mapping(*arguments)
+    for path in (str(tmp_path / "none"), str(tmp_path), str(tmp_path / "a/b"), "", str(tmp_path / "c\0b")):
+        with pytest.raises((OSError, ValueError)) as caught:
+            _native.Mapping([path], 4096, 4096)
+        assert path in str(caught.value) or "paths: a zero byte" in str(caught.value)
+    with pytest.raises(OSError, match="a"):
+        _native.Mapping(pages[:1], 4097, 4097)  # longer than the file
+    for value in [None, "text", 7, [None], [7], [b"a", 3], object()]:
+        with pytest.raises(TypeError):
+            _native.Mapping(value, 4096, 8192)
+    for value in [*ODD, -1, 2**64]:
+        with pytest.raises(TypeError):
+            _native.Mapping(pages, value, 8192)
+        with pytest.raises(TypeError):
+            _native.Mapping(pages, 4096, value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs FIFOs")
+def test_a_pipe_is_no_file_to_map(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe"):
+        _native.Mapping([str(tmp_path / "pipe")], 4096, 4096)
