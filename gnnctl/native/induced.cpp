@@ -14,8 +14,9 @@
 namespace gnnctl {
 namespace {
 
-// A list so many times longer than the sources there can be is not read through: each source is looked for in it.
-constexpr std::int64_t kHub = 16;
+// A list longer than kShort, and so many times longer than the sources there can be, is not read through: each source
+// is looked for in it.
+constexpr std::int64_t kShort = 64, kHub = 8;
 constexpr std::int64_t kAhead = 8;
 
 // The local sources of one group, in order of their rows.
@@ -54,7 +55,7 @@ public:
             const std::int64_t node = destinations_.rows[d];
             const std::int32_t group = destinations_.groups.empty() ? 0 : destinations_.groups[d];
             const std::int64_t degree = type_.colptr[node + 1] - type_.colptr[node];
-            if (degree > kHub * 64 && degree > kHub * static_cast<std::int64_t>(sources_.rows.size()))
+            if (degree > kShort && degree > kHub * candidates(group))
                 look_up(node, group, out);
             else
                 read_through(node, group, out);
@@ -64,6 +65,16 @@ public:
     }
 
 private:
+    std::int64_t candidates(std::int32_t group) {
+        if (sources_.groups.empty()) return static_cast<std::int64_t>(sources_.rows.size());
+        const auto [first, last] = by_row().of(group);
+        return last - first;
+    }
+    const SourcesByRow& by_row() {
+        if (!by_row_) by_row_ = std::make_unique<SourcesByRow>(sources_);
+        return *by_row_;
+    }
+
     void read_through(std::int64_t node, std::int32_t group, LocalEdges& out) const {
         const std::int64_t last = type_.colptr[node + 1];
         for (std::int64_t e = type_.colptr[node]; e < last; ++e) {
@@ -76,10 +87,9 @@ private:
     }
 
     void look_up(std::int64_t node, std::int32_t group, LocalEdges& out) {
-        if (!by_row_) by_row_ = std::make_unique<SourcesByRow>(sources_);
         const SortedLists& lists = graph_.sorted(index_);
         found_.clear();
-        const auto [from, to] = by_row_->of(group);
+        const auto [from, to] = by_row().of(group);
         for (const std::int32_t* local = from; local != to; ++local) {
             const auto [first, last] = lists.range(node, sources_.rows[static_cast<std::size_t>(*local)]);
             for (std::int64_t e = first; e < last; ++e) found_.emplace_back(lists.position(e), *local);

@@ -107,9 +107,9 @@ class Walker:
 
         Having come from t, neighbour x of v has the weight w(v, x) times 1/p where x is t, 1 where x is in the list of
         t (at distance 1 from it), 1/q else. A step proposes neighbours of v and accepts each with its factor over the
-        largest; after 24 refusals it draws from all factors, so that no p and q make it slow. Whether x is in the list
-        of t is found by binary search; a graph with times has its lists in another order, so the first call makes a
-        sorted copy of them.
+        largest; after min(200, 8 + d) refusals, d the length of v's list, it draws from all factors, so that no p and q
+        make it slow. Whether x is in the list of t is found by binary search; a graph with times has its lists in
+        another order, so the first call makes a sorted copy of them.
 
         Args:
             starts, length, seed, epoch, walks, weighted: as for :meth:`walk`.
