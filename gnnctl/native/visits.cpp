@@ -92,7 +92,8 @@ py::tuple most_visited(const PyTypedCsc& held, const py::object& nodes, const st
     }
     constexpr long long most = 1 << 20;
     if (shape.first < 1 || shape.first > most) throw py::value_error("walks: expected 1 to 2^20, got " + std::to_string(shape.first));
-    if (shape.second < 1 || shape.second > most) throw py::value_error("length: expected 1 to 2^20, got " + std::to_string(shape.second));
+    if (shape.second < 1 || shape.second > most / shape.first)
+        throw py::value_error("length: expected 1 to 2^20 / walks, got " + std::to_string(shape.second));
     if (!(restart >= 0 && restart <= 1)) throw py::value_error("restart: expected 0 to 1, got " + std::to_string(restart));
     if (top < 0) throw py::value_error("top: expected 0 or more, got " + std::to_string(top));
     plan.walks.threads = checked_threads(num_threads);

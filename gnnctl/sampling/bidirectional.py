@@ -36,6 +36,9 @@ def bidirectional(subgraph: Subgraph, graph: Graph) -> Subgraph:
     in pick order, then the added ones in the order of the graph, none of them twice. Where sampling was disjoint, edges
     stay within the tree of a seed.
 
+    Edges are found by binary search. Where times have put the lists of a graph in another order than that of sources, a
+    sorted copy is made at the first call (12 bytes an edge of the types concerned) and kept.
+
     Args:
         subgraph: sampled from ``graph``.
 

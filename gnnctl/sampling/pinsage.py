@@ -36,7 +36,7 @@ class PinSage:
         seed: run seed.
         neighbors: kept a node.
         walks: from each node.
-        length: traversals a walk.
+        length: traversals a walk; at most 2^20 in all walks of a node.
         restart: probability, 0 to 1.
         metapath: edge types walked in turn, leading from a node type back to it (item <- user <- item); None: the
             carrier alone.

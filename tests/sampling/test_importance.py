@@ -251,6 +251,7 @@ def test_lonely_nodes_and_hubs():
         (lambda g: PinSage(g, 2, 0, neighbors=-1), "neighbors"),
         (lambda g: PinSage(g, 2, 0, walks=0), "walks"),
         (lambda g: PinSage(g, 2, 0, length=0), "length"),
+        (lambda g: PinSage(g, 2, 0, walks=2**12, length=2**9), "length"),
         (lambda g: PinSage(g, 2, 0, restart=1.5), "restart"),
         (lambda g: PinSage(g, 2, 0, restart=float("nan")), "restart"),
         (lambda g: PinSage(g, 2, 0, weighted=True), "weights"),
