@@ -111,6 +111,8 @@ class RecordColumns:
     def of(cls, subgraphs: Sequence[Subgraph], layout: Layout) -> "RecordColumns":
         """Lay subgraphs side by side, in order."""
         names, types = layout.node_types, layout.edge_types
+        if not layout.weighted and any(s.edges[t].weight is not None for s in subgraphs for t in types):
+            raise ValueError("subgraphs: their edges have weights, which the layout leaves out")
         joined = [s.node_group[t] for s in subgraphs for t in names if s.node_group is not None]
         return cls(
             layout=layout,

@@ -9,8 +9,10 @@ import torch
 
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
+from gnnctl.sampling.concatenate import concatenate
 from gnnctl.sampling.merge import check_mergeable, merge_columns
 from gnnctl.sampling.method import Method
+from gnnctl.sampling.methods import MethodSpec
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.records import Block
 from gnnctl.sampling.seeds import batches
@@ -122,12 +124,13 @@ class Loader:
                 yield _Work(lambda s=seeds: source.sample(s, self._node_type, self._epoch), lookup.of(seeds))  # type: ignore[misc]
             return
         blocks = source.blocks(self._part, self._epoch)
-        merged = source.description.unit == "seed"
+        merged, spec = source.description.unit == "seed", source.description.spec
+        merge = concatenate if isinstance(spec, MethodSpec) and spec.disjoint else merge_columns
         lookup = _Lookup(self._seeds, self._labels)
         for block in _sized(blocks, self._batch_size) if merged else blocks:
             if merged:
                 labels = block.labels if self._labels is None else lookup.of(block.columns.seeds)
-                yield _Work(lambda b=block: merge_columns(b.columns), labels)  # type: ignore[misc]
+                yield _Work(lambda b=block: merge(b.columns), labels)  # type: ignore[misc]
                 continue
             for i, count in enumerate(block.columns.seed_counts):
                 start = int(block.columns.seed_counts[:i].sum())

@@ -98,7 +98,8 @@ class MethodSpec:
 
     def merge_law_refusal(self) -> str | None:
         """Why records of single seeds would not merge into any batch."""
-        return None if self.disjoint else f"'{self.name}' depends on the batch"
+        merges = self.disjoint or getattr(_class_of(self.name), "merges", False)
+        return None if merges else f"'{self.name}' depends on the batch"
 
     @property
     def merge_law_holds(self) -> bool:

@@ -45,6 +45,7 @@ class Ppr:
 
     weighted = True  # the method's edges have weights
     own_neighbors = True  # other than the graph's
+    merges = True  # a node's neighbours are the same in every batch
 
     def __init__(
         self,

@@ -13,18 +13,24 @@ from hypothesis import strategies as st
 from sampling_cases import typed_graph
 
 import gnnctl.schemas
+from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
 from gnnctl.errors import ArtifactError
 from gnnctl.graph import Graph
 from gnnctl.graph.batch import Batch
 from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.description import Description
+from gnnctl.sampling.loader import Loader
 from gnnctl.sampling.merge import merge_columns
+from gnnctl.sampling.methods import MethodSpec, open_method
 from gnnctl.sampling.pinsage import PinSage
+from gnnctl.sampling.plan import RecordPlan
 from gnnctl.sampling.ppr import Ppr
-from gnnctl.sampling.produce import Produced
+from gnnctl.sampling.produce import Produced, Producer
 from gnnctl.sampling.records import Block, from_arrow, record_digests, record_schema, to_arrow
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
-from gnnctl.sampling.store import _batches, _OpenFile
+from gnnctl.sampling.store import RecordsWriter, SubgraphRecords, _batches, _OpenFile
+from gnnctl.splits import NodeSplit
 
 few = settings(deadline=None, max_examples=30)
 
@@ -108,6 +114,8 @@ def test_only_weighted_layouts_say_so():
         assert Layout.from_json(layout.to_json()) == layout
         jsonschema.validate(layout.to_json(), schema["properties"]["layout"])
     assert "edge_weight" not in record_schema().names
+    with pytest.raises(ValueError, match="leaves out"):
+        RecordColumns.of([PinSage(graph, 2, 0).sample(np.arange(3), "paper", 0)], plain)
     sampled = Sampler(graph, SampleSpec.uniform(graph.edge_types, (2, 2))).sample(np.arange(3), "paper", 0)
     with pytest.raises(ValueError, match="weights of every edge type"):
         RecordColumns.of([sampled], weighted)
@@ -141,3 +149,33 @@ def test_batches_have_the_methods_weights_and_zero_features():
     sampled = Sampler(graph, SampleSpec.uniform(graph.edge_types, (4,))).sample(np.arange(3), "node", 0)
     expected = graph.edges[t].weight[sampled.edges[t].pos]
     assert np.array_equal(Batch.from_subgraph(sampled, graph).edge_weight[t].numpy(), expected)
+
+
+@pytest.mark.parametrize("unit", ["batch", "seed"])
+@pytest.mark.parametrize("name", ["pinsage:neighbors=3,walks=9", "ppr:neighbors=3", "shadow:hops=3,neighbors=3"])
+def test_training_from_records_sees_what_it_would_see_on_the_fly(split_path, tmp_path, name, unit):
+    split = NodeSplit.open(split_path)
+    graph, spec = split.graph, MethodSpec.parse(name, seed=4)
+    parts = {part: rows for part, (rows, _) in split.parts.items()}
+    labels = {part: values for part, (_, values) in split.parts.items()}
+    producer = Producer(graph, spec, RecordPlan(parts, unit, 16, 1, 4), "paper", labels)
+    recipe = Recipe("subgraphs", "sample", 1, {**spec.to_json(), "unit": unit}, [Parent("split", split.artifact)])
+    with ArtifactWriter(tmp_path / "samples", recipe, resume=True) as writer:
+        records = RecordsWriter(writer, Description.of(producer), "parquet")
+        for made in producer.records(0, producer.plan.records, 1):
+            records.append(made)
+        records.close()
+    stored = SubgraphRecords.open(tmp_path / "samples")
+    for part, epoch, shuffle in (("train", 1, 4), ("val", 0, None)):
+        options = {"batch_size": 16, "shuffle_seed": shuffle, "epoch": epoch, "part": part}
+        sources = stored, open_method(graph, spec)
+        for one, other in zip(*(Loader(s, graph, "paper", *split.part(part), **options) for s in sources), strict=True):
+            assert torch.equal(one.y, other.y)
+            assert one.node_counts == other.node_counts
+            assert one.edge_counts == other.edge_counts
+            assert all(torch.equal(one.node_id[t], other.node_id[t]) for t in graph.node_types)
+            for t in graph.edge_types:
+                assert torch.equal(one.edge_index[t].row, other.edge_index[t].row)
+                assert torch.equal(one.edge_index[t].colptr, other.edge_index[t].colptr)
+                weights = one.edge_weight[t], other.edge_weight[t]
+                assert weights[0] is weights[1] is None or torch.equal(*weights)
