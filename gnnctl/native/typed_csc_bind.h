@@ -49,7 +49,7 @@ inline std::size_t checked_type(const TypedCsc& graph, std::size_t type, const s
 }
 
 inline void checked_weights(const TypedCsc& graph, std::size_t type, bool weighted) {
-    if (weighted && graph.types[type].weight == nullptr) throw pybind11::value_error("weighted: edge type " + std::to_string(type) + " has no weights");
+    if (weighted && graph.types[type].weight == nullptr) throw pybind11::value_error("weighted: edge type " + std::to_string(type) + " has no weights, or negative ones");
 }
 
 }  // namespace gnnctl

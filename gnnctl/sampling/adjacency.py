@@ -42,7 +42,7 @@ class Adjacency:
         types = [
             self._edges(graph, t, store, num_threads)
             if direction == "out"
-            else (self.node_types[t.src], self.node_types[t.dst], store.colptr, store.row, store.weight)
+            else (self.node_types[t.src], self.node_types[t.dst], store.colptr, store.row, _drawable(store))
             for t, store in graph.edges.items()
         ]
         self.native = TypedCsc([graph.num_nodes(name) for name in graph.node_types], types, num_threads)
@@ -74,8 +74,17 @@ class Adjacency:
         rowptr, col, position = csc_from_coo(
             ends, store.row.astype(np.int64), graph.num_nodes(t.dst), graph.num_nodes(t.src), True, num_threads
         )
-        weight = None if store.weight is None else store.weight[position]
+        weight = _drawable(store)
+        weight = None if weight is None else weight[position]
         return self.node_types[t.dst], self.node_types[t.src], rowptr, col, weight
+
+
+def _drawable(store: EdgeStore) -> np.ndarray | None:
+    """Weights that can be drawn by; negative ones only matter to a walk that asks for them."""
+    weight = store.weight
+    if weight is None or not len(weight):
+        return weight
+    return weight if 0 <= weight.min() and weight.max() < np.inf else None
 
 
 def homogeneous(colptr: np.ndarray, row: np.ndarray, weight: np.ndarray | None = None) -> Graph:

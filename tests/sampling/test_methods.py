@@ -139,3 +139,14 @@ def test_no_text_breaks_the_parser(text):
     except UsageError:
         return
     assert read_spec(spec.to_json()) == spec
+
+
+def test_negative_edge_weights_only_matter_to_walks_that_draw_by_them():
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=900).astype(np.float32)
+    graph = Graph.from_coo(100, rng.integers(0, 100, (2, 900)), edge_weight=weight)
+    seeds = np.arange(5)
+    for text in ("hgt:neighbors=9", "cluster:clusters=3,partitioner=stream", "saint-walk:roots=9", "ppr", "shadow"):
+        open_method(graph, MethodSpec.parse(text)).sample(seeds, "node", 1)
+    with pytest.raises((UsageError, ValueError), match="weights"):
+        open_method(graph, MethodSpec.parse("pinsage:weighted=true")).sample(seeds, "node", 1)
