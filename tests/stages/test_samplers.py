@@ -96,3 +96,37 @@ def test_records_of_single_seeds_are_refused_where_they_would_not_merge(cli, are
         code, _, error = cli("sample", areas / "split", "-o", tmp_path / "s", *own, "--unit", "seed", "--quiet")
         assert code == 2
         assert "would not merge" in error
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A split of a graph of one type, whose nodes lean towards the class of their neighbours."""
+    import numpy as np
+    import pyarrow as pa
+    from areas_task import write_split
+
+    from gnnctl.artifacts import ArtifactWriter, Recipe
+    from gnnctl.graph import Graph
+
+    folder = tmp_path_factory.mktemp("plain")
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 3, 400)
+    edges = rng.integers(0, 400, (2, 12_000))
+    edges = edges[:, kind[edges[0]] == kind[edges[1]]]
+    x = np.eye(3)[kind] + rng.normal(0, 1.2, (400, 3))
+    names = pa.table({"kind": pa.array([f"k{k}" for k in kind])})
+    with ArtifactWriter(folder / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        Graph.from_coo(400, edges, x=x, columns=names).write(writer)
+    return write_split(folder / "split", folder / "graph", "node.kind")
+
+
+@pytest.mark.parametrize("sampler", ["saint-node:size=80", "saint-edge:size=60", "saint-walk", "pinsage"])
+@pytest.mark.parametrize("model", ["sage", "gat"])
+def test_samplers_with_edge_weights_of_their_own_learn(cli, plain, tmp_path, sampler, model):
+    own = ["--sampler", sampler, "--batch-size", 64, "--model", model, "--heads", 2]
+    fly = run(cli, "train", plain, "-o", tmp_path / "fly", *own, *FAST, "--epochs", 8)
+    metrics = fly["metrics"]["test"]
+    assert metrics["accuracy"] > metrics["baseline"]["accuracy"] + 0.2
+    run(cli, "sample", plain, "-o", tmp_path / "samples", *own[:4], "--epochs", 8, "--quiet", "--json")
+    run(cli, "train", tmp_path / "samples", "-o", tmp_path / "stored", *own[4:], *FAST, "--epochs", 8)
+    assert weights(tmp_path / "fly") == weights(tmp_path / "stored")
