@@ -84,7 +84,7 @@ def _drawable(store: EdgeStore) -> np.ndarray | None:
     weight = store.weight
     if weight is None or not len(weight):
         return weight
-    return weight if 0 <= weight.min() and weight.max() < np.inf else None
+    return weight if weight.min() >= 0 and weight.max() < np.inf else None
 
 
 def homogeneous(colptr: np.ndarray, row: np.ndarray, weight: np.ndarray | None = None) -> Graph:

@@ -182,6 +182,9 @@ ELSEWHERE = {
     "kernels_name": "takes no arguments",
     **dict.fromkeys(("SampledEdgeType", "SamplerRules"), "parts of what Sampler is given above"),
     "Mapping": "below: its arguments are files",
+    **dict.fromkeys(("TypedCsc", "random_walk", "node2vec"), "fuzzed in tests/sampling/test_walks.py"),
+    **dict.fromkeys(("most_visited", "personalized_pagerank"), "fuzzed in tests/sampling/test_importance.py"),
+    **dict.fromkeys(("induced_edges", "with_opposite"), "fuzzed in tests/sampling/test_induced.py"),
     **dict.fromkeys(
         (
             *("spmm_sum", "spmm_extremum", "spmm_selected_sum", "sddmm", "attention", "attention_backward"),
