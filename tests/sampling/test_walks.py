@@ -263,13 +263,16 @@ def test_bad_graphs_are_refused():
         (colptr, row[:1], None, "colptr"),
         (colptr, row.astype(np.int16), None, "row"),
         (colptr, np.zeros(4, np.int32)[::2], None, "row"),
-        (colptr, row, np.array([1, -1], np.float32), "weight"),
-        (colptr, row, np.array([1, np.nan], np.float32), "weight"),
         (colptr, row, np.ones(3, np.float32), "weight"),
         (colptr, row, np.ones(2), "weight"),
     ]:
         with pytest.raises((ValueError, TypeError), match=named):
             Walker(homogeneous(bad_colptr, bad_row, bad_weight))
+    for bad in (-1, np.nan, np.inf):  # no probabilities, but no matter to walks that do not draw by them
+        walker = Walker(homogeneous(colptr, row, np.array([1, bad], np.float32)))
+        assert walker.walk(np.arange(2), 1, seed=0).tolist() == [[0, 0], [1, 1]]
+        with pytest.raises(ValueError, match=r"^weighted"):
+            walker.walk(np.arange(2), 1, seed=0, weighted=True)
     with pytest.raises(ValueError, match=r"^direction"):
         Walker(homogeneous(colptr, row), "up")
     with pytest.raises(ValueError, match=r"^graph: colptr"):
