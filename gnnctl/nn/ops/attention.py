@@ -8,7 +8,7 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
 from gnnctl.nn.ops import fallback
-from gnnctl.nn.ops.checks import address, as_float, check_edges, check_index, compute_dtype
+from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_edges, compute_dtype, native_edges
 from gnnctl.nn.ops.gather import sum_by_source
 
 
@@ -63,24 +63,13 @@ def _attention(
     if given.device.type != "cpu":
         scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
         return fallback.softmax(colptr, torch.nn.functional.leaky_relu(scores, negative_slope))
-    wide, dtype = check_index(colptr, row), compute_dtype(given)
+    dtype = compute_dtype(given)
     heads = _check_heads(row, src, dst, edge, colptr.shape[0] - 1)
+    edges = native_edges(colptr, row, row.shape[0] if src is None else src.shape[0])
     parts = [as_float(t, dtype) for t in (src, dst, edge)]
     out = torch.empty((row.shape[0], heads), dtype=dtype)
-    _native.attention(
-        colptr=address(colptr),
-        row=address(row),
-        src=address(parts[0]),
-        dst=address(parts[1]),
-        edge=address(parts[2]),
-        out=address(out),
-        num_dst=colptr.shape[0] - 1,
-        heads=heads,
-        slope=negative_slope,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        threads=torch.get_num_threads(),
-    )
+    scores = _native.Scores(*map(array_or_none, parts), negative_slope)
+    _native.attention(edges, scores, array(out), torch.get_num_threads())
     return out.to(given.dtype)
 
 
@@ -128,27 +117,14 @@ def _attention_backward(
             scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
             by_edge = torch.where(scores > 0, by_edge, by_edge * negative_slope)
         return by_edge, fallback.spmm(colptr, None, by_edge, None, False)
-    wide, dtype = check_index(colptr, row), compute_dtype(prob)
-    parts = [as_float(t, dtype) for t in (src, dst, edge, prob, grad)]
+    dtype = compute_dtype(prob)
+    edges = native_edges(colptr, row, row.shape[0] if src is None else src.shape[0])
+    src, dst, edge, prob_, grad = (as_float(t, dtype) for t in (src, dst, edge, prob, grad))
     out = torch.empty((row.shape[0], heads), dtype=dtype)
     grad_dst = torch.empty((num_dst, heads), dtype=dtype)
-    _native.attention_backward(
-        colptr=address(colptr),
-        row=address(row),
-        src=address(parts[0]),
-        dst=address(parts[1]),
-        edge=address(parts[2]),
-        prob=address(parts[3]),
-        grad=address(parts[4]),
-        out=address(out),
-        grad_dst=address(grad_dst),
-        num_dst=num_dst,
-        heads=heads,
-        slope=negative_slope,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        threads=torch.get_num_threads(),
-    )
+    scores = _native.Scores(*map(array_or_none, (src, dst, edge)), negative_slope)
+    found = (array(out), array(grad_dst))
+    _native.attention_backward(edges, scores, array(prob_), array(grad), *found, torch.get_num_threads())
     return out.to(prob.dtype), grad_dst.to(prob.dtype)
 
 

@@ -1,10 +1,21 @@
-"""Checks between torch and the native kernels: dtype, device, contiguity; then bare addresses."""
+"""Checks between torch and the native kernels: dtype, device, contiguity; then addresses with shapes."""
 
 import torch
 from torch import Tensor
 
+from gnnctl.native import _native
+
 _EMPTY = 64
-FLOATS = (torch.float32, torch.float64)
+# The codes of DType in gnnctl/native/kernels.h.
+_CODES = {
+    torch.float32: 0,
+    torch.float64: 1,
+    torch.bfloat16: 2,
+    torch.float16: 3,
+    torch.int32: 4,
+    torch.int64: 5,
+}
+_FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 def address(tensor: Tensor | None) -> int:
@@ -22,6 +33,34 @@ def address(tensor: Tensor | None) -> int:
     return tensor.data_ptr() or _EMPTY
 
 
+def array(tensor: Tensor) -> _native.Array:
+    """The tensor's memory with its dtype and shape, as native functions take it; keeps the tensor alive.
+
+    Raises:
+        TypeError: a dtype that no kernel takes.
+        ValueError: it is not on the CPU, or not contiguous.
+    """
+    code = _CODES.get(tensor.dtype)
+    if code is None:
+        raise TypeError(f"a native kernel takes floats, int32 and int64, got {tensor.dtype}")
+    return _native.Array(tensor, address(tensor), code, tensor.shape)
+
+
+def array_or_none(tensor: Tensor | None) -> _native.Array | None:
+    """:func:`array` of what may be missing."""
+    return None if tensor is None else array(tensor)
+
+
+def native_edges(colptr: Tensor, row: Tensor | None, num_src: int, perm: Tensor | None = None) -> _native.Edges:
+    """Edges as native functions take them; ``row`` None: segments of ``num_src`` edge rows.
+
+    Raises:
+        TypeError: ``colptr`` is not int64, or the other indices are not all int32 or all int64.
+        ValueError: sizes do not fit, or segments do not follow each other.
+    """
+    return _native.Edges(array(colptr), array_or_none(row), array_or_none(perm), num_src)
+
+
 def check_index(colptr: Tensor, *indices: Tensor | None) -> bool:
     """Whether the index tensors are int64; ``colptr`` always is.
 
@@ -37,29 +76,27 @@ def check_index(colptr: Tensor, *indices: Tensor | None) -> bool:
 
 
 def as_float(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """The tensor, contiguous and in the dtype that the kernels compute in."""
+    """The tensor, contiguous and of this dtype."""
     return None if tensor is None else tensor.detach().to(dtype).contiguous()
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
-    """float64 for float64, else float32 (half precision is widened, summed and rounded once)."""
-    if not tensor.is_floating_point():
+    """What kernels compute in: float64 for float64, else float32 (half precision is rounded once, when stored)."""
+    if tensor.dtype not in _FLOATS:
         raise TypeError(f"features must be floating point, got {tensor.dtype}")
-    return tensor.dtype if tensor.dtype in FLOATS else torch.float32
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
-def heads_of(x: Tensor, weight: Tensor | None) -> tuple[int, int]:
-    """(heads, width) of rows: heads matter only where each has its own weight.
+def check_weight(x: Tensor, weight: Tensor | None) -> None:
+    """Check that a weight is (E,), or (E, H) for (S, H, F) features.
 
     Raises:
-        ValueError: the weight's shape does not fit.
+        ValueError: its shape does not fit.
     """
-    row = x[0].numel() if x.shape[0] else x.shape[1:].numel()
     if weight is None or weight.dim() == 1:
-        return 1, row
+        return
     if weight.dim() != 2 or x.dim() != 3 or weight.shape[1] != x.shape[1]:
         raise ValueError(f"weight {tuple(weight.shape)} does not fit features {tuple(x.shape)}")
-    return x.shape[1], x.shape[2]
 
 
 def check_edges(name: str, tensor: Tensor | None, num_edges: int) -> None:
@@ -68,5 +105,5 @@ def check_edges(name: str, tensor: Tensor | None, num_edges: int) -> None:
     Raises:
         ValueError: it does not have one entry for each edge.
     """
-    if tensor is not None and tensor.shape[0] != num_edges:
-        raise ValueError(f"{name} has {tensor.shape[0]} rows for {num_edges} edges")
+    if tensor is not None and (tensor.dim() == 0 or tensor.shape[0] != num_edges):
+        raise ValueError(f"{name} {tuple(tensor.shape)} has not one row for each of {num_edges} edges")

@@ -1,0 +1,242 @@
+// Aggregation of messages over destination-sorted edges, with a block of features held in registers.
+
+constexpr int kAhead = 8;              // edges between a prefetch and its use
+constexpr std::int64_t kTile = 32;     // destinations whose edges stay in the first cache between feature blocks
+
+// One register's worth of features: where it starts in a row, and its head.
+struct Slot {
+    std::int64_t offset;
+    std::int64_t head;
+};
+
+// Registers overlap at the end of a head where its width is no multiple of their lanes: the doubled features are
+// computed twice, to the same value.
+template <int Lanes>
+static inline Slot slot_at(std::int64_t index, std::int64_t width) {
+    const std::int64_t per_head = (width + Lanes - 1) / Lanes;
+    const std::int64_t head = index / per_head, start = (index % per_head) * Lanes;
+    return {head * width + (start + Lanes <= width ? start : width - Lanes), head};
+}
+
+// What is gathered from the messages of one destination; each accumulator keeps V registers of each of its values.
+// begin() is given the first message (rank 0), or zeros (rank -1) where there is none.
+template <typename S, int Bytes, int V>
+struct Sum {
+    static constexpr int most = 8;
+    Vec<Compute<S>, Bytes> sum[V];
+
+    inline void begin(int v, const Vec<Compute<S>, Bytes>& value, std::int64_t) { sum[v] = value; }
+    inline void take(int v, const Vec<Compute<S>, Bytes>& value, std::int64_t) { sum[v] += value; }
+    inline void end(int v, const AggregateArgs& a, std::int64_t at, std::int64_t, Compute<S> inverse) const {
+        if (a.out[kSum] != nullptr) store<S, Bytes>(static_cast<S*>(a.out[kSum]) + at, sum[v]);
+        if (a.out[kMean] != nullptr) store<S, Bytes>(static_cast<S*>(a.out[kMean]) + at, sum[v] * inverse);
+    }
+};
+
+// The first of equals is chosen; a NaN is taken and then kept.
+template <typename S, int Bytes, int V, bool Minimum>
+struct Extremum {
+    static constexpr int most = 8;
+    using T = Compute<S>;
+    using Int = typename SameSizeInt<T>::type;
+    Vec<T, Bytes> best[V];
+    Vec<Int, Bytes> rank[V];
+
+    inline void begin(int v, const Vec<T, Bytes>& value, std::int64_t here) {
+        best[v] = value;
+        rank[v] = Vec<Int, Bytes>{} + static_cast<Int>(here);
+    }
+    inline void take(int v, const Vec<T, Bytes>& value, std::int64_t here) {
+        const Vec<Int, Bytes> now = Vec<Int, Bytes>{} + static_cast<Int>(here);
+        rank[v] = (Minimum ? value < best[v] : value > best[v]) ? now : rank[v];
+        best[v] = (Minimum ? value < best[v] : value > best[v]) ? value : best[v];
+        rank[v] = value != value ? now : rank[v];
+        best[v] = value != value ? value : best[v];
+    }
+    inline void end(int v, const AggregateArgs& a, std::int64_t at, std::int64_t packed, T) const {
+        void* out = a.out[Minimum ? kMin : kMax];
+        std::int32_t* arg = Minimum ? a.argmin : a.argmax;
+        if (out != nullptr) store<S, Bytes>(static_cast<S*>(out) + at, best[v]);
+        if (arg == nullptr) return;
+        if constexpr (sizeof(Int) == sizeof(std::int32_t)) {
+            store<std::int32_t, Bytes>(arg + packed, rank[v]);
+        } else if constexpr (Bytes == 0) {
+            arg[packed] = static_cast<std::int32_t>(rank[v]);
+        } else {
+            for (int lane = 0; lane < Vector<T, Bytes>::lanes; ++lane) arg[packed + lane] = static_cast<std::int32_t>(rank[v][lane]);
+        }
+    }
+};
+template <typename S, int Bytes, int V>
+using Least = Extremum<S, Bytes, V, true>;
+template <typename S, int Bytes, int V>
+using Most = Extremum<S, Bytes, V, false>;
+
+template <typename T, int Bytes>
+static inline Vec<T, Bytes> root(Vec<T, Bytes> value) {
+    if constexpr (Bytes == 0) {
+        return static_cast<T>(__builtin_sqrt(value));
+    } else {
+        for (int lane = 0; lane < Vector<T, Bytes>::lanes; ++lane)
+            value[lane] = sizeof(T) == sizeof(float) ? static_cast<T>(__builtin_sqrtf(static_cast<float>(value[lane]))) : static_cast<T>(__builtin_sqrt(value[lane]));
+        return value;
+    }
+}
+
+// Sum, mean and variance. Squares are summed of distances from the first message, so that a large common offset does
+// not drown the variance: Var = E[(m - m_0)^2] - (E[m - m_0])^2.
+template <typename S, int Bytes, int V>
+struct Moments {
+    static constexpr int most = 4;
+    using T = Compute<S>;
+    Vec<T, Bytes> sum[V], origin[V], distance[V], square[V];
+
+    inline void begin(int v, const Vec<T, Bytes>& value, std::int64_t) {
+        sum[v] = origin[v] = value;
+        distance[v] = square[v] = Vec<T, Bytes>{};
+    }
+    inline void take(int v, const Vec<T, Bytes>& value, std::int64_t) {
+        const Vec<T, Bytes> from = value - origin[v];
+        sum[v] += value;
+        distance[v] += from;
+        square[v] += from * from;
+    }
+    inline void end(int v, const AggregateArgs& a, std::int64_t at, std::int64_t packed, T inverse) const {
+        if (a.out[kSum] != nullptr) store<S, Bytes>(static_cast<S*>(a.out[kSum]) + at, sum[v]);
+        if (a.out[kMean] != nullptr) store<S, Bytes>(static_cast<S*>(a.out[kMean]) + at, sum[v] * inverse);
+        if (a.average != nullptr) store<T, Bytes>(static_cast<T*>(a.average) + packed, sum[v] * inverse);
+        Vec<T, Bytes> shift = distance[v] * inverse, variance = square[v] * inverse - shift * shift;
+        variance = variance < T(0) ? Vec<T, Bytes>{} : variance;
+        if (a.out[kVar] != nullptr) store<S, Bytes>(static_cast<S*>(a.out[kVar]) + at, variance);
+        if (a.out[kStd] == nullptr) return;
+        store<S, Bytes>(static_cast<S*>(a.out[kStd]) + at, variance <= T(1e-5) ? Vec<T, Bytes>{} : root<T, Bytes>(variance));
+    }
+};
+
+template <typename S, int Bytes, int V, template <typename, int, int> class A, template <typename, int, int> class B>
+struct Both {
+    A<S, Bytes, V> a;
+    B<S, Bytes, V> b;
+    using T = Compute<S>;
+
+    inline void begin(int v, const Vec<T, Bytes>& value, std::int64_t here) {
+        a.begin(v, value, here);
+        b.begin(v, value, here);
+    }
+    inline void take(int v, const Vec<T, Bytes>& value, std::int64_t here) {
+        a.take(v, value, here);
+        b.take(v, value, here);
+    }
+    inline void end(int v, const AggregateArgs& args, std::int64_t at, std::int64_t packed, T inverse) const {
+        a.end(v, args, at, packed, inverse);
+        b.end(v, args, at, packed, inverse);
+    }
+};
+template <typename S, int Bytes, int V>
+struct Extremes : Both<S, Bytes, V, Least, Most> {
+    static constexpr int most = 4;
+};
+template <typename S, int Bytes, int V>
+struct SumAndExtremes : Both<S, Bytes, V, Sum, Extremes> {
+    static constexpr int most = 4;
+};
+template <typename S, int Bytes, int V>
+struct Everything : Both<S, Bytes, V, Moments, Extremes> {
+    static constexpr int most = 4;
+};
+
+// Runs an accumulator over blocks of destinations and of at most `most` registers of features.
+template <typename S, bool Weighted, template <typename, int, int> class Accumulator>
+struct Aggregation {
+    using T = Compute<S>;
+
+    template <int Bytes>
+    static void range(const AggregateArgs& a, std::int64_t first, std::int64_t last) {
+        constexpr int lanes = Vector<T, Bytes>::lanes, most = Accumulator<S, Bytes, 1>::most;
+        const Messages& m = a.messages;
+        const std::int64_t slots = m.heads * ((m.width + lanes - 1) / lanes);
+        for (std::int64_t d = first; d < last; d += kTile) {
+            const std::int64_t stop = d + kTile < last ? d + kTile : last;
+            for (std::int64_t s = 0; s < slots;) {
+                Slot block[most];
+                const std::int64_t left = slots - s < most ? slots - s : most;
+                const int count = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+                for (int v = 0; v < count; ++v) block[v] = slot_at<lanes>(s + v, m.width);
+                switch (count) {
+                    case 8: if constexpr (most >= 8) tile<Bytes, 8>(a, d, stop, block); break;
+                    case 4: if constexpr (most >= 4) tile<Bytes, 4>(a, d, stop, block); break;
+                    case 2: tile<Bytes, 2>(a, d, stop, block); break;
+                    default: tile<Bytes, 1>(a, d, stop, block); break;
+                }
+                s += count;
+            }
+        }
+    }
+
+    template <int Bytes, int V>
+    static void tile(const AggregateArgs& a, std::int64_t first, std::int64_t last, const Slot* given) {
+        const Edges edges = a.messages.edges;
+        const std::int64_t heads = a.messages.heads, size = heads * a.messages.width;
+        const std::int64_t limit = edges.row == nullptr ? 0 : edges.num_edges - kAhead;
+        const S* x = static_cast<const S*>(a.messages.x);
+        const T* weight = static_cast<const T*>(a.messages.weight);
+        Slot slots[V];
+        for (int v = 0; v < V; ++v) slots[v] = given[v];
+        const auto message = [&](const S* source, const T* factor, int v) __attribute__((always_inline)) {
+            if constexpr (Weighted) return factor[slots[v].head] * load<S, Bytes>(source + slots[v].offset);
+            else return load<S, Bytes>(source + slots[v].offset);
+        };
+        const auto factor_of = [&](std::int64_t e) __attribute__((always_inline)) {
+            if constexpr (!Weighted) return static_cast<const T*>(nullptr);
+            else return weight + (edges.perm == nullptr ? e : index_at(edges.perm, edges.wide, e)) * heads;
+        };
+        for (std::int64_t d = first; d < last; ++d) {
+            const std::int64_t begin = edges.colptr[d], end = edges.colptr[d + 1];
+            Accumulator<S, Bytes, V> found;
+            for (std::int64_t e = begin; e < end; ++e) {
+                if (e < limit) {
+                    const S* ahead = x + source_of(edges, e + kAhead) * size;
+                    for (int v = 0; v < V; ++v) __builtin_prefetch(ahead + slots[v].offset);
+                    if (Weighted && edges.perm != nullptr) __builtin_prefetch(factor_of(e + kAhead));
+                }
+                const S* source = x + source_of(edges, e) * size;
+                const T* factor = factor_of(e);
+                if (e == begin) {
+#pragma GCC unroll 8
+                    for (int v = 0; v < V; ++v) found.begin(v, message(source, factor, v), 0);
+                } else {
+#pragma GCC unroll 8
+                    for (int v = 0; v < V; ++v) found.take(v, message(source, factor, v), e - begin);
+                }
+            }
+            if (begin == end) {
+#pragma GCC unroll 8
+                for (int v = 0; v < V; ++v) found.begin(v, Vec<T, Bytes>{}, -1);
+            }
+            const T inverse = end - begin > 1 ? T(1) / static_cast<T>(end - begin) : T(1);
+#pragma GCC unroll 8
+            for (int v = 0; v < V; ++v)
+                found.end(v, a, d * a.stride + slots[v].offset, d * size + slots[v].offset, inverse);
+        }
+    }
+};
+
+template <typename S, template <typename, int, int> class Accumulator>
+static void aggregate_with(const AggregateArgs& a, std::int64_t first, std::int64_t last) {
+    if (a.messages.weight == nullptr) by_width<Aggregation<S, false, Accumulator>, Compute<S>>(a, a.messages.width, first, last);
+    else by_width<Aggregation<S, true, Accumulator>, Compute<S>>(a, a.messages.width, first, last);
+}
+
+// The least work that yields what is wanted.
+template <typename S>
+static void aggregate(const AggregateArgs& a, std::int64_t first, std::int64_t last) {
+    const bool linear = a.out[kSum] != nullptr || a.out[kMean] != nullptr, moments = a.out[kVar] != nullptr || a.out[kStd] != nullptr;
+    const bool least = a.out[kMin] != nullptr, greatest = a.out[kMax] != nullptr;
+    if (moments && (least || greatest)) return aggregate_with<S, Everything>(a, first, last);
+    if (moments) return aggregate_with<S, Moments>(a, first, last);
+    if (linear && (least || greatest)) return aggregate_with<S, SumAndExtremes>(a, first, last);
+    if (least && greatest) return aggregate_with<S, Extremes>(a, first, last);
+    if (least) return aggregate_with<S, Least>(a, first, last);
+    if (greatest) return aggregate_with<S, Most>(a, first, last);
+    aggregate_with<S, Sum>(a, first, last);
+}

@@ -1,0 +1,293 @@
+"""Several reductions of each destination's messages in one pass over the edges, as PNA needs them."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.native import _native
+from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops.checks import (
+    array,
+    array_or_none,
+    as_float,
+    check_edges,
+    check_weight,
+    compute_dtype,
+    native_edges,
+)
+
+# Of n messages m: their sum; sum / n; minimum; maximum; var = E[(m - E[m])^2], biased; std = sqrt(var), 0 where var is
+# at most 1e-5 (torch_geometric.nn.aggr.StdAggregation). All are 0 without messages. Of equal extremes the first edge
+# gets the gradient; a NaN is an extreme.
+Reduce = Literal["sum", "mean", "min", "max", "var", "std"]
+REDUCES: tuple[Reduce, ...] = get_args(Reduce)
+
+
+def multi_aggregate(
+    edge_index: EdgeIndex,
+    x: Tensor,
+    weight: Tensor | None = None,
+    reduces: Sequence[Reduce] = ("mean", "min", "max", "std"),
+) -> Tensor:
+    """Aggregate source features along the edges in several ways, reading every message once.
+
+    Args:
+        edge_index: E edges from S sources to D destinations.
+        x: (S, F) or (S, H, F) float.
+        weight: (E,), or (E, H) for (S, H, F) features.
+        reduces: R different reductions of the messages ``weight[e] * x[row[e]]``; see :data:`Reduce`.
+
+    Returns:
+        (D, R, F) or (D, R, H, F), in the order of ``reduces``; zero for a destination without edges.
+
+    Raises:
+        TypeError: not floating point.
+        ValueError: shapes do not fit, or an unknown or repeated reduction.
+    """
+    return aggregate(edge_index, x, weight, reduces)
+
+
+def aggregate(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None, reduces: Sequence[Reduce]) -> Tensor:
+    """:func:`multi_aggregate`, without defaults."""
+    check_reduces(edge_index, x, reduces)
+    rowptr, col, perm = edge_index.transposed_for(x)
+    out: Tensor = _aggregate(edge_index.colptr, edge_index.row, x, weight, rowptr, col, perm, ",".join(reduces))[0]
+    return out
+
+
+def aggregate_segments(colptr: Tensor, values: Tensor, reduces: Sequence[Reduce]) -> Tensor:
+    """(D, R, ...) of (E, ...) edge rows: the same over segments of rows."""
+    out: Tensor = _aggregate(colptr, None, values, None, None, None, None, ",".join(reduces))[0]
+    return out
+
+
+def check_reduces(edge_index: EdgeIndex, x: Tensor, reduces: Sequence[str]) -> None:
+    """Check that features fit the edges and that reductions are known and differ.
+
+    Raises:
+        ValueError: they do not.
+    """
+    if x.dim() == 0 or x.shape[0] != edge_index.num_src:
+        raise ValueError(f"x {tuple(x.shape)} has not one row for each of {edge_index.num_src} sources")
+    unknown = [name for name in reduces if name not in REDUCES]
+    if unknown or not reduces or len(set(reduces)) < len(reduces):
+        raise ValueError(f"reduce must be different ones of {', '.join(REDUCES)}, got {', '.join(reduces) or 'none'}")
+
+
+@torch.library.custom_op("gnnctl::aggregate", mutates_args=())
+def _aggregate(
+    colptr: Tensor,
+    row: Tensor | None,
+    x: Tensor,
+    weight: Tensor | None,
+    rowptr: Tensor | None,
+    col: Tensor | None,
+    perm: Tensor | None,
+    reduces: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The reductions, (D, R, ...), and what the gradient needs, (D, ...) or empty where it does not.
+
+    That is the unrounded mean for var and std; and for min and max, int32, the rank of the chosen edge within its
+    destination (the first of equals), or -1.
+    """
+    check_weight(x, weight)
+    names = reduces.split(",")
+    if x.device.type != "cpu":
+        return fallback.aggregate(colptr, row, x, weight, names)
+    if row is not None:
+        check_edges("weight", weight, row.shape[0])
+    out, *saved = _outputs(colptr, x, names)
+    x, factors = x.detach().contiguous(), as_float(weight, compute_dtype(x))
+    edges = native_edges(colptr, row, x.shape[0])
+    results = _results(names, out, *saved)
+    _native.aggregate(edges, array(x), array_or_none(factors), results, torch.get_num_threads())
+    return out, *saved
+
+
+def _outputs(colptr: Tensor, x: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    num_dst, width = colptr.shape[0] - 1, x.shape[1:]
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    out = x.new_empty((num_dst, len(names), *width))
+    average = x.new_empty((num_dst, *width) if "var" in names or "std" in names else (0,), dtype=dtype)
+    least = x.new_empty((num_dst, *width) if "min" in names else (0,), dtype=torch.int32)
+    most = x.new_empty((num_dst, *width) if "max" in names else (0,), dtype=torch.int32)
+    return out, average, least, most
+
+
+def _results(names: list[str], out: Tensor, average: Tensor, least: Tensor, most: Tensor) -> _native.Aggregates:
+    return _native.Aggregates(
+        names,
+        array(out),
+        array(average) if "var" in names or "std" in names else None,
+        array(least) if "min" in names else None,
+        array(most) if "max" in names else None,
+    )
+
+
+@_aggregate.register_fake
+def _(
+    colptr: Tensor,
+    row: Tensor | None,
+    x: Tensor,
+    weight: Tensor | None,
+    rowptr: Tensor | None,
+    col: Tensor | None,
+    perm: Tensor | None,
+    reduces: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return _outputs(colptr, x, reduces.split(","))
+
+
+@torch.library.custom_op("gnnctl::aggregate_backward", mutates_args=())
+def _aggregate_backward(
+    colptr: Tensor,
+    row: Tensor | None,
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    out: Tensor,
+    average: Tensor,
+    least: Tensor,
+    most: Tensor,
+    rowptr: Tensor | None,
+    col: Tensor | None,
+    perm: Tensor | None,
+    reduces: str,
+) -> Tensor:
+    """Gradient for x: of each message ``linear + curved * message`` by the transposed view, then the extremes'."""
+    names, threads = reduces.split(","), torch.get_num_threads()
+    if x.device.type != "cpu":
+        return fallback.aggregate_backward(colptr, row, grad, x, weight, (out, average, least, most), names)[0]
+    x, grad = x.detach().contiguous(), grad.contiguous()
+    edges, results = native_edges(colptr, row, x.shape[0]), _results(names, out, average, least, most)
+    if row is None:
+        found = torch.empty_like(x)
+        _native.spread(edges, array(grad), results, array(x), array(found), threads)
+        return found
+    factors = as_float(weight, compute_dtype(x))
+    if set(names) <= {"min", "max"}:
+        found = torch.zeros(x.shape, dtype=compute_dtype(x))
+    else:
+        if rowptr is None or col is None or perm is None:
+            rowptr, col, perm = EdgeIndex(colptr, row, x.shape[0], colptr.shape[0] - 1, validate=False).transposed()
+        found = _smooth_backward(_folded(edges, grad, results, names), x, factors, (rowptr, col, perm))
+    if "min" in names or "max" in names:
+        _native.select(edges, array(grad), results, array_or_none(factors), array(found), threads)
+    return found.to(x.dtype)
+
+
+def _folded(edges: _native.Edges, grad: Tensor, results: _native.Aggregates, names: Sequence[str]) -> Tensor:
+    """(D, 1, ...) linear part of every message's gradient, or (D, 2, ...) with its slope."""
+    parts = 2 if "var" in names or "std" in names else 1
+    folded = torch.empty((grad.shape[0], parts, *grad.shape[2:]), dtype=compute_dtype(grad))
+    _native.fold(edges, array(grad), results, array(folded), torch.get_num_threads())
+    return folded
+
+
+def _smooth_backward(folded: Tensor, x: Tensor, weight: Tensor | None, view: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """(S, ...): over each source's edges, the sum of ``weight * linear + weight^2 * curved * x``, in one product."""
+    rowptr, col, perm = view
+    parts = folded.shape[1]
+    if weight is not None and parts == 2:
+        weight = torch.stack([weight, weight * weight], 1).flatten(1)
+    out = torch.empty((x.shape[0], *folded.shape[1:]), dtype=folded.dtype)
+    _native.aggregate(
+        native_edges(rowptr, col, folded.shape[0], None if weight is None else perm),
+        array(folded),
+        array_or_none(weight),
+        _native.Aggregates(["sum"], array(out)),
+        torch.get_num_threads(),
+    )
+    return out[:, 0].addcmul_(out[:, 1], x).contiguous() if parts == 2 else out[:, 0].contiguous()
+
+
+@_aggregate_backward.register_fake
+def _(
+    colptr: Tensor,
+    row: Tensor | None,
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    out: Tensor,
+    average: Tensor,
+    least: Tensor,
+    most: Tensor,
+    rowptr: Tensor | None,
+    col: Tensor | None,
+    perm: Tensor | None,
+    reduces: str,
+) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+@torch.library.custom_op("gnnctl::aggregate_backward_weight", mutates_args=())
+def _aggregate_backward_weight(
+    colptr: Tensor,
+    row: Tensor,
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    out: Tensor,
+    average: Tensor,
+    least: Tensor,
+    most: Tensor,
+    reduces: str,
+) -> Tensor:
+    """Gradient for the weights: of each edge, the dot product of its message's gradient and its source."""
+    names, threads = reduces.split(","), torch.get_num_threads()
+    if x.device.type != "cpu":
+        return fallback.aggregate_backward(colptr, row, grad, x, weight, (out, average, least, most), names)[1]
+    dtype = compute_dtype(x)
+    x, grad = x.detach().contiguous(), grad.contiguous()
+    edges, results = native_edges(colptr, row, x.shape[0]), _results(names, out, average, least, most)
+    found = torch.zeros(weight.shape, dtype=dtype)
+    if not set(names) <= {"min", "max"}:
+        folded, wide = _folded(edges, grad, results, names), x.to(dtype)
+        _native.sddmm(edges, array(folded[:, 0].contiguous()), array(wide), array(found), False, threads)
+        if folded.shape[1] == 2:
+            slope = torch.empty_like(found)
+            _native.sddmm(edges, array(folded[:, 1].contiguous()), array(wide * wide), array(slope), False, threads)
+            found.addcmul_(slope, weight.to(dtype))
+    if "min" in names or "max" in names:
+        _native.select_weights(edges, array(grad), results, array(x), array(found), threads)
+    return found.to(weight.dtype)
+
+
+@_aggregate_backward_weight.register_fake
+def _(
+    colptr: Tensor,
+    row: Tensor,
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    out: Tensor,
+    average: Tensor,
+    least: Tensor,
+    most: Tensor,
+    reduces: str,
+) -> Tensor:
+    return weight.new_empty(weight.shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
+    *tensors, ctx.reduces = inputs
+    ctx.save_for_backward(*tensors, *output)
+    ctx.mark_non_differentiable(*output[1:])
+
+
+def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+    colptr, row, x, weight, rowptr, col, perm, *saved = ctx.saved_tensors
+    grad_x = grad_weight = None
+    if ctx.needs_input_grad[2]:
+        grad_x = _aggregate_backward(colptr, row, grad, x, weight, *saved, rowptr, col, perm, ctx.reduces)
+    if weight is not None and ctx.needs_input_grad[3]:
+        grad_weight = _aggregate_backward_weight(colptr, row, grad, x, weight, *saved, ctx.reduces)
+    return None, None, grad_x, grad_weight, None, None, None, None
+
+
+_aggregate.register_autograd(_backward, setup_context=_setup)
+for _device in ("cpu", "cuda"):
+    _aggregate.register_autocast(_device, torch.float32)
