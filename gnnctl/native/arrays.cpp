@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <sys/mman.h>
 
 namespace py = pybind11;
 
@@ -13,6 +14,18 @@ constexpr const char* kNames[] = {"float32", "float64", "bfloat16", "float16", "
 constexpr int kDTypes = 6;
 
 std::string name_of(DType dtype) { return kNames[static_cast<int>(dtype)]; }
+
+// Large new results are slow to touch page by page; a hint, so failure does not matter.
+void huge_pages(const Array& array) {
+#ifdef MADV_HUGEPAGE
+    constexpr std::uintptr_t page = 4096;
+    const auto first = (reinterpret_cast<std::uintptr_t>(array.data()) + page - 1) / page * page;
+    const auto last = (reinterpret_cast<std::uintptr_t>(array.data()) + static_cast<std::uintptr_t>(array.bytes())) / page * page;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+    (void)array;
+#endif
+}
 
 }  // namespace
 
@@ -73,6 +86,7 @@ Messages make_messages(const Edges& edges, const Array& x, const Array* weight) 
     if (edges.row == nullptr) throw py::value_error("weight: segments take none");
     messages.heads = weight->row_size();
     if (messages.heads < 1 || x.row_size() % messages.heads != 0) throw py::value_error("weight: its heads do not divide the features");
+    if (messages.heads > kMostHeads) throw py::value_error("weight: more than " + std::to_string(kMostHeads) + " heads");
     messages.width = x.row_size() / messages.heads;
     messages.weight = weight->expect("weight", compute_dtype(x.dtype()), edges.num_edges, messages.heads);
     return messages;
@@ -82,6 +96,7 @@ void bind_arrays(py::module_& m) {
     using py::arg;
     py::class_<Array>(m, "Array", "A tensor's contiguous CPU memory: address, dtype code and shape.")
         .def(py::init<py::object, Address, int, std::vector<std::int64_t>>(), arg("owner"), arg("address"), arg("dtype"), arg("shape"));
+    m.def("huge_pages", &huge_pages, arg("array"), "Asks the system for large pages where the memory is not touched yet.");
     py::class_<Edges>(m, "Edges", "Destination-sorted edges; they keep their arrays alive.")
         .def(py::init(&make_edges), arg("colptr"), arg("row").none(true), arg("perm").none(true), arg("num_src"),
              py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),

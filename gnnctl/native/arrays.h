@@ -30,6 +30,7 @@ public:
         return static_cast<T*>(expect(name, dtype, rows, row_size));
     }
     void* data() const { return data_; }
+    std::int64_t bytes() const { return rows() * row_size_ * size_of(dtype_); }
 
 private:
     pybind11::object owner_;

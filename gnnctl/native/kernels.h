@@ -33,6 +33,7 @@ struct Edges {
 
 // What travels along edge e: weight[e, h] * x[row[e], h, :]. Features are (sources, heads, width), weights
 // (edges, heads) of the type that x is computed in; heads is 1 unless weights differ by head.
+constexpr std::int64_t kMostHeads = 1024;
 struct Messages {
     Edges edges;
     DType dtype = DType::float32;
@@ -93,6 +94,31 @@ struct AttentionArgs {
     double slope = 1.0;              // 1: no leaky_relu
 };
 
+// Rows of segments; result and grad are of destinations.
+struct SegmentArgs {
+    Edges edges;
+    std::int64_t width = 0;
+    const void* x = nullptr;
+    const void* result = nullptr;    // backward: what forward returned
+    const void* grad = nullptr;
+    void* out = nullptr;             // forward: (destinations, width); backward: (edges, width)
+};
+
+enum Interpolation { kLinear, kLower, kHigher, kNearest, kMidpoint };
+
+// Quantiles of segments: out (destinations, count, width); rank (destinations, count, 2, width), the rows between which
+// each lies, or -1.
+struct QuantileArgs {
+    Edges edges;
+    std::int64_t width = 0;
+    std::int64_t count = 0;
+    const double* q = nullptr;
+    Interpolation interpolation = kLinear;
+    const void* x = nullptr;
+    void* out = nullptr;
+    std::int32_t* rank = nullptr;
+};
+
 // Each works on destinations [first, last), every one reduced in edge order.
 template <typename Args>
 using Kernel = void (*)(const Args&, std::int64_t first, std::int64_t last);
@@ -104,6 +130,11 @@ struct KernelTable {
     Kernel<DotArgs> dots;
     Kernel<AttentionArgs> attention;
     Kernel<AttentionArgs> attention_backward;
+    Kernel<SegmentArgs> logsumexp;
+    Kernel<SegmentArgs> logsumexp_backward;
+    Kernel<SegmentArgs> product;             // of the compute type, as is its gradient
+    Kernel<SegmentArgs> product_backward;
+    Kernel<QuantileArgs> quantile;
 };
 
 // The best table that this processor can run; float64 has only the portable one.

@@ -1,7 +1,9 @@
 // Aggregation of messages over destination-sorted edges, with a block of features held in registers.
 
-constexpr int kAhead = 8;              // edges between a prefetch and its use
-constexpr std::int64_t kTile = 32;     // destinations whose edges stay in the first cache between feature blocks
+constexpr int kAhead = 8;                   // edges between a prefetch and its use
+constexpr std::int64_t kTile = 32;          // destinations whose edges stay in the first cache between feature blocks
+constexpr std::int64_t kWindow = 512;       // edges whose indices are resolved at once
+constexpr std::int64_t kWindowWeights = kMostHeads;
 
 // One register's worth of features: where it starts in a row, and its head.
 struct Slot {
@@ -145,6 +147,42 @@ struct Everything : Both<S, Bytes, V, Moments, Extremes> {
     static constexpr int most = 4;
 };
 
+// Where the rows and weights of the edges [start, stop) stand, so that the inner loop meets no choice of index type.
+template <typename T, bool Weighted>
+struct Window {
+    std::int64_t start = 0, stop = 0, last = 0;
+    const T* weight = nullptr;            // (stop - start, heads)
+    std::int64_t offset[kWindow + kAhead];  // in elements of x; the last ones are only prefetched
+    T gathered[Weighted ? kWindowWeights : 1];
+
+    __attribute__((noinline)) void fill(const Messages& m, std::int64_t from) {
+        const Edges& edges = m.edges;
+        const std::int64_t most = Weighted && edges.perm != nullptr ? kWindowWeights / m.heads : kWindow;
+        const std::int64_t count = last - from < kWindow ? last - from : kWindow;
+        start = from;
+        stop = from + (count < most ? count : most);
+        const std::int64_t known = edges.num_edges - from < kWindow + kAhead ? edges.num_edges - from : kWindow + kAhead;
+        const std::int64_t size = m.heads * m.width;
+        if (edges.row == nullptr) place(known, [&](std::int64_t i) { return (from + i) * size; });
+        else if (edges.wide) place(known, [&](std::int64_t i) { return static_cast<const std::int64_t*>(edges.row)[from + i] * size; });
+        else place(known, [&](std::int64_t i) { return static_cast<const std::int32_t*>(edges.row)[from + i] * size; });
+        if constexpr (Weighted) {
+            const T* weights = static_cast<const T*>(m.weight);
+            weight = edges.perm == nullptr ? weights + from * m.heads : gathered;
+            if (edges.perm == nullptr) return;
+            for (std::int64_t e = start; e < stop; ++e)
+                for (std::int64_t h = 0; h < m.heads; ++h)
+                    gathered[(e - start) * m.heads + h] = weights[index_at(edges.perm, edges.wide, e) * m.heads + h];
+        }
+    }
+
+    template <typename At>
+    inline void place(std::int64_t known, const At& at) {
+        for (std::int64_t i = 0; i < known; ++i) offset[i] = at(i);
+        for (std::int64_t i = known; i < kWindow + kAhead; ++i) offset[i] = offset[known - 1];
+    }
+};
+
 // Runs an accumulator over blocks of destinations and of at most `most` registers of features.
 template <typename S, bool Weighted, template <typename, int, int> class Accumulator>
 struct Aggregation {
@@ -175,43 +213,39 @@ struct Aggregation {
 
     template <int Bytes, int V>
     static void tile(const AggregateArgs& a, std::int64_t first, std::int64_t last, const Slot* given) {
-        const Edges edges = a.messages.edges;
+        constexpr int bytes = Vector<T, Bytes>::lanes * static_cast<int>(sizeof(S)), per_line = bytes >= 64 ? 1 : 64 / bytes;
+        const std::int64_t* colptr = a.messages.edges.colptr;
         const std::int64_t heads = a.messages.heads, size = heads * a.messages.width;
-        const std::int64_t limit = edges.row == nullptr ? 0 : edges.num_edges - kAhead;
         const S* x = static_cast<const S*>(a.messages.x);
-        const T* weight = static_cast<const T*>(a.messages.weight);
         Slot slots[V];
         for (int v = 0; v < V; ++v) slots[v] = given[v];
-        const auto message = [&](const S* source, const T* factor, int v) __attribute__((always_inline)) {
-            if constexpr (Weighted) return factor[slots[v].head] * load<S, Bytes>(source + slots[v].offset);
-            else return load<S, Bytes>(source + slots[v].offset);
-        };
-        const auto factor_of = [&](std::int64_t e) __attribute__((always_inline)) {
-            if constexpr (!Weighted) return static_cast<const T*>(nullptr);
-            else return weight + (edges.perm == nullptr ? e : index_at(edges.perm, edges.wide, e)) * heads;
+        Window<T, Weighted> window;
+        window.last = colptr[last];
+        const auto message = [&](std::int64_t e, int v) __attribute__((always_inline)) {
+            const Vec<T, Bytes> value = load<S, Bytes>(x + window.offset[e - window.start] + slots[v].offset);
+            if constexpr (Weighted) return window.weight[(e - window.start) * heads + slots[v].head] * value;
+            else return value;
         };
         for (std::int64_t d = first; d < last; ++d) {
-            const std::int64_t begin = edges.colptr[d], end = edges.colptr[d + 1];
+            const std::int64_t begin = colptr[d], end = colptr[d + 1];
             Accumulator<S, Bytes, V> found;
-            for (std::int64_t e = begin; e < end; ++e) {
-                if (e < limit) {
-                    const S* ahead = x + source_of(edges, e + kAhead) * size;
-                    for (int v = 0; v < V; ++v) __builtin_prefetch(ahead + slots[v].offset);
-                    if (Weighted && edges.perm != nullptr) __builtin_prefetch(factor_of(e + kAhead));
-                }
-                const S* source = x + source_of(edges, e) * size;
-                const T* factor = factor_of(e);
-                if (e == begin) {
-#pragma GCC unroll 8
-                    for (int v = 0; v < V; ++v) found.begin(v, message(source, factor, v), 0);
-                } else {
-#pragma GCC unroll 8
-                    for (int v = 0; v < V; ++v) found.take(v, message(source, factor, v), e - begin);
-                }
-            }
             if (begin == end) {
 #pragma GCC unroll 8
                 for (int v = 0; v < V; ++v) found.begin(v, Vec<T, Bytes>{}, -1);
+            } else {
+                if (begin >= window.stop) window.fill(a.messages, begin);
+#pragma GCC unroll 8
+                for (int v = 0; v < V; ++v) found.begin(v, message(begin, v), 0);
+            }
+            for (std::int64_t e = begin + 1; e < end;) {
+                if (e >= window.stop) window.fill(a.messages, e);
+                const std::int64_t stop = end < window.stop ? end : window.stop;
+                for (; e < stop; ++e) {
+                    const S* ahead = x + window.offset[e - window.start + kAhead];
+                    for (int v = 0; v < V; v += per_line) __builtin_prefetch(ahead + slots[v].offset);
+#pragma GCC unroll 8
+                    for (int v = 0; v < V; ++v) found.take(v, message(e, v), e - begin);
+                }
             }
             const T inverse = end - begin > 1 ? T(1) / static_cast<T>(end - begin) : T(1);
 #pragma GCC unroll 8

@@ -15,6 +15,8 @@ namespace gnnctl::avx2 {
 #include "kernels_softmax.h"
 #include "kernels_aggregate.h"
 #include "kernels_gradient.h"
+#include "kernels_quantile.h"
+#include "kernels_segment.h"
 
 const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>()};
 }  // namespace gnnctl::avx2

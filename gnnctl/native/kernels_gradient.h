@@ -151,8 +151,3 @@ template <typename S>
 static void dots(const DotArgs& a, std::int64_t first, std::int64_t last) {
     by_width<Dots<S>, Compute<S>>(a, a.messages.width, first, last);
 }
-
-template <typename S>
-static constexpr KernelTable table_of() {
-    return {aggregate<S>, spread<S>, fold<S>, dots<S>, attention<Compute<S>>, attention_backward<Compute<S>>};
-}

@@ -8,6 +8,8 @@ namespace gnnctl::portable {
 #include "kernels_softmax.h"
 #include "kernels_aggregate.h"
 #include "kernels_gradient.h"
+#include "kernels_quantile.h"
+#include "kernels_segment.h"
 
 const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>()};
 const KernelTable f64 = table_of<double>();

@@ -37,6 +37,16 @@ static inline Vec<To, Lanes * static_cast<int>(sizeof(To))> converted(const Vec<
     return __builtin_convertvector(from, Vec<To, Lanes * static_cast<int>(sizeof(To))>);
 }
 
+static inline Vec<std::uint32_t, GNNCTL_VECTOR_BYTES> widened(const Vec<std::uint16_t, GNNCTL_VECTOR_BYTES / 2>& half) {
+#if GNNCTL_VECTOR_BYTES == 64 && !defined(__clang__)  // GCC would widen in halves
+    typedef short Shorts __attribute__((vector_size(32)));
+    typedef int Ints __attribute__((vector_size(64)));
+    return bits_as<Vec<std::uint32_t, 64>>(__builtin_ia32_pmovzxwd512_mask(bits_as<Shorts>(half), Ints{}, static_cast<std::uint16_t>(-1)));
+#else
+    return converted<std::uint32_t, std::uint16_t, GNNCTL_VECTOR_BYTES / 4>(half);
+#endif
+}
+
 // How elements of S stand in memory and what they are computed as; Bytes counts the computed vector.
 template <typename S>
 struct Storage {
@@ -61,7 +71,8 @@ struct HalfStorage {
             return bits_as<float>(Format::widen(static_cast<std::uint32_t>(at->bits)));
         } else {
             const auto half = *reinterpret_cast<const Vec<std::uint16_t, Bytes / 2>*>(at);
-            return bits_as<Vec<float, Bytes>>(Format::widen(converted<std::uint32_t, std::uint16_t, Bytes / 4>(half)));
+            if constexpr (Bytes == GNNCTL_VECTOR_BYTES) return bits_as<Vec<float, Bytes>>(Format::widen(widened(half)));
+            else return bits_as<Vec<float, Bytes>>(Format::widen(converted<std::uint32_t, std::uint16_t, Bytes / 4>(half)));
         }
     }
     template <int Bytes>
@@ -137,6 +148,25 @@ static inline Vec<Compute<S>, Bytes> load(const S* at) {
 template <typename S, int Bytes>
 static inline void store(S* at, const Vec<Compute<S>, Bytes>& value) {
     Storage<S>::template store<Bytes>(at, value);
+}
+
+// Of sorted rows 0..count - 1, the quantile q lies `share` of the way from `low` to `high`: at q * (count - 1).
+struct Between {
+    std::int64_t low, high;
+    double share;
+};
+static inline Between between_of(double q, Interpolation interpolation, std::int64_t count) {
+    const double point = q * static_cast<double>(count > 0 ? count - 1 : 0);
+    const auto low = static_cast<std::int64_t>(point);
+    const double share = point - static_cast<double>(low);
+    const std::int64_t high = share > 0 ? low + 1 : low;
+    switch (interpolation) {
+        case kLower: return {low, low, 0};
+        case kHigher: return {high, high, 0};
+        case kNearest: return share < 0.5 || (share == 0.5 && low % 2 == 0) ? Between{low, low, 0} : Between{high, high, 0};
+        case kMidpoint: return {low, high, high > low ? 0.5 : 0.0};
+        default: return {low, high, share};
+    }
 }
 
 static inline std::int64_t index_at(const void* index, bool wide, std::int64_t e) {

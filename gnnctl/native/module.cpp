@@ -8,6 +8,7 @@ void bind_arrays(py::module_& m);
 void bind_mapping(py::module_& m);
 void bind_machine(py::module_& m);
 void bind_aggregate(py::module_& m);
+void bind_segment(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_transpose(py::module_& m);
 void bind_sampler(py::module_& m);
@@ -31,6 +32,7 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_mapping(m);
     gnnctl::bind_machine(m);
     gnnctl::bind_aggregate(m);
+    gnnctl::bind_segment(m);
     gnnctl::bind_softmax(m);
     gnnctl::bind_transpose(m);
     gnnctl::bind_sampler(m);

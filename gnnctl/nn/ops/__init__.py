@@ -9,7 +9,8 @@ Shapes: E edges, S sources, D destinations, H heads, F features, R reductions.
 from gnnctl.nn.ops.aggregate import Reduce, multi_aggregate
 from gnnctl.nn.ops.attention import attention, edge_softmax
 from gnnctl.nn.ops.gather import gather_dst, gather_src
-from gnnctl.nn.ops.segment import segment_reduce
+from gnnctl.nn.ops.quantile import segment_quantile
+from gnnctl.nn.ops.segment import segment_logsumexp, segment_multi_reduce, segment_reduce, segment_softmax
 from gnnctl.nn.ops.spmm import spmm
 
 __all__ = [
@@ -19,6 +20,10 @@ __all__ = [
     "gather_dst",
     "gather_src",
     "multi_aggregate",
+    "segment_logsumexp",
+    "segment_multi_reduce",
+    "segment_quantile",
     "segment_reduce",
+    "segment_softmax",
     "spmm",
 ]

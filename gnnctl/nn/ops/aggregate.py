@@ -1,6 +1,6 @@
 """Several reductions of each destination's messages in one pass over the edges, as PNA needs them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -17,6 +17,7 @@ from gnnctl.nn.ops.checks import (
     check_weight,
     compute_dtype,
     native_edges,
+    new_result,
 )
 
 # Of n messages m: their sum; sum / n; minimum; maximum; var = E[(m - E[m])^2], biased; std = sqrt(var), 0 where var is
@@ -60,18 +61,28 @@ def aggregate(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None, reduces: 
 
 def aggregate_segments(colptr: Tensor, values: Tensor, reduces: Sequence[Reduce]) -> Tensor:
     """(D, R, ...) of (E, ...) edge rows: the same over segments of rows."""
+    check_names(reduces)
     out: Tensor = _aggregate(colptr, None, values, None, None, None, None, ",".join(reduces))[0]
     return out
 
 
 def check_reduces(edge_index: EdgeIndex, x: Tensor, reduces: Sequence[str]) -> None:
-    """Check that features fit the edges and that reductions are known and differ.
+    """Check that features fit the edges, and the reductions.
 
     Raises:
         ValueError: they do not.
     """
     if x.dim() == 0 or x.shape[0] != edge_index.num_src:
         raise ValueError(f"x {tuple(x.shape)} has not one row for each of {edge_index.num_src} sources")
+    check_names(reduces)
+
+
+def check_names(reduces: Sequence[str]) -> None:
+    """Check that reductions are known and differ.
+
+    Raises:
+        ValueError: they do not.
+    """
     unknown = [name for name in reduces if name not in REDUCES]
     if unknown or not reduces or len(set(reduces)) < len(reduces):
         raise ValueError(f"reduce must be different ones of {', '.join(REDUCES)}, got {', '.join(reduces) or 'none'}")
@@ -99,22 +110,24 @@ def _aggregate(
         return fallback.aggregate(colptr, row, x, weight, names)
     if row is not None:
         check_edges("weight", weight, row.shape[0])
-    out, *saved = _outputs(colptr, x, names)
+    found = _outputs(colptr, x, names, new_result)
     x, factors = x.detach().contiguous(), as_float(weight, compute_dtype(x))
     edges = native_edges(colptr, row, x.shape[0])
-    results = _results(names, out, *saved)
-    _native.aggregate(edges, array(x), array_or_none(factors), results, torch.get_num_threads())
-    return out, *saved
+    _native.aggregate(edges, array(x), array_or_none(factors), _results(names, *found), torch.get_num_threads())
+    return found
 
 
-def _outputs(colptr: Tensor, x: Tensor, names: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    num_dst, width = colptr.shape[0] - 1, x.shape[1:]
+def _outputs(
+    colptr: Tensor, x: Tensor, names: Sequence[str], empty: Callable[..., Tensor]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    width = (colptr.shape[0] - 1, *x.shape[1:])
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    out = x.new_empty((num_dst, len(names), *width))
-    average = x.new_empty((num_dst, *width) if "var" in names or "std" in names else (0,), dtype=dtype)
-    least = x.new_empty((num_dst, *width) if "min" in names else (0,), dtype=torch.int32)
-    most = x.new_empty((num_dst, *width) if "max" in names else (0,), dtype=torch.int32)
-    return out, average, least, most
+    return (
+        empty((width[0], len(names), *width[1:]), dtype=x.dtype),
+        empty(width if "var" in names or "std" in names else (0,), dtype=dtype),
+        empty(width if "min" in names else (0,), dtype=torch.int32),
+        empty(width if "max" in names else (0,), dtype=torch.int32),
+    )
 
 
 def _results(names: list[str], out: Tensor, average: Tensor, least: Tensor, most: Tensor) -> _native.Aggregates:
@@ -138,7 +151,7 @@ def _(
     perm: Tensor | None,
     reduces: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return _outputs(colptr, x, reduces.split(","))
+    return _outputs(colptr, x, reduces.split(","), x.new_empty)
 
 
 @torch.library.custom_op("gnnctl::aggregate_backward", mutates_args=())
@@ -164,12 +177,12 @@ def _aggregate_backward(
     x, grad = x.detach().contiguous(), grad.contiguous()
     edges, results = native_edges(colptr, row, x.shape[0]), _results(names, out, average, least, most)
     if row is None:
-        found = torch.empty_like(x)
+        found = new_result(x.shape, x.dtype)
         _native.spread(edges, array(grad), results, array(x), array(found), threads)
         return found
     factors = as_float(weight, compute_dtype(x))
     if set(names) <= {"min", "max"}:
-        found = torch.zeros(x.shape, dtype=compute_dtype(x))
+        found = new_result(x.shape, compute_dtype(x)).zero_()
     else:
         if rowptr is None or col is None or perm is None:
             rowptr, col, perm = EdgeIndex(colptr, row, x.shape[0], colptr.shape[0] - 1, validate=False).transposed()
@@ -182,7 +195,7 @@ def _aggregate_backward(
 def _folded(edges: _native.Edges, grad: Tensor, results: _native.Aggregates, names: Sequence[str]) -> Tensor:
     """(D, 1, ...) linear part of every message's gradient, or (D, 2, ...) with its slope."""
     parts = 2 if "var" in names or "std" in names else 1
-    folded = torch.empty((grad.shape[0], parts, *grad.shape[2:]), dtype=compute_dtype(grad))
+    folded = new_result((grad.shape[0], parts, *grad.shape[2:]), compute_dtype(grad))
     _native.fold(edges, array(grad), results, array(folded), torch.get_num_threads())
     return folded
 
@@ -193,7 +206,7 @@ def _smooth_backward(folded: Tensor, x: Tensor, weight: Tensor | None, view: tup
     parts = folded.shape[1]
     if weight is not None and parts == 2:
         weight = torch.stack([weight, weight * weight], 1).flatten(1)
-    out = torch.empty((x.shape[0], *folded.shape[1:]), dtype=folded.dtype)
+    out = new_result((x.shape[0], *folded.shape[1:]), folded.dtype)
     _native.aggregate(
         native_edges(rowptr, col, folded.shape[0], None if weight is None else perm),
         array(folded),
@@ -201,7 +214,7 @@ def _smooth_backward(folded: Tensor, x: Tensor, weight: Tensor | None, view: tup
         _native.Aggregates(["sum"], array(out)),
         torch.get_num_threads(),
     )
-    return out[:, 0].addcmul_(out[:, 1], x).contiguous() if parts == 2 else out[:, 0].contiguous()
+    return torch.addcmul(out[:, 0], out[:, 1], x) if parts == 2 else out[:, 0]
 
 
 @_aggregate_backward.register_fake

@@ -23,8 +23,13 @@ def edge_softmax(edge_index: EdgeIndex, scores: Tensor) -> Tensor:
         Probabilities, shaped like the scores.
     """
     flat = scores if scores.dim() == 2 else scores.unsqueeze(-1)
-    prob: Tensor = _attention(edge_index.colptr, edge_index.row, None, None, flat, None, None, 1.0)
-    return prob.view_as(scores)
+    return softmax_rows(edge_index.colptr, flat).view_as(scores)
+
+
+def softmax_rows(colptr: Tensor, rows: Tensor) -> Tensor:
+    """(E, H): of (E, H) rows, the softmax within each destination."""
+    prob: Tensor = _attention(colptr, None, None, None, rows, None, None, 1.0)
+    return prob
 
 
 def attention(
@@ -51,7 +56,7 @@ def attention(
 @torch.library.custom_op("gnnctl::attention", mutates_args=())
 def _attention(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,
@@ -60,21 +65,34 @@ def _attention(
     negative_slope: float,
 ) -> Tensor:
     given = next(t for t in (edge, src, dst) if t is not None)
+    num_edges = _num_edges(row, edge)
     if given.device.type != "cpu":
-        scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
+        scores = fallback.attention_scores(colptr, row, src, dst, edge, num_edges)
         return fallback.softmax(colptr, torch.nn.functional.leaky_relu(scores, negative_slope))
     dtype = compute_dtype(given)
-    heads = _check_heads(row, src, dst, edge, colptr.shape[0] - 1)
-    edges = native_edges(colptr, row, row.shape[0] if src is None else src.shape[0])
-    parts = [as_float(t, dtype) for t in (src, dst, edge)]
-    out = torch.empty((row.shape[0], heads), dtype=dtype)
-    scores = _native.Scores(*map(array_or_none, parts), negative_slope)
-    _native.attention(edges, scores, array(out), torch.get_num_threads())
+    heads = _check_heads(num_edges, src, dst, edge, colptr.shape[0] - 1)
+    edges = native_edges(colptr, row, num_edges if src is None else src.shape[0])
+    out = torch.empty((num_edges, heads), dtype=dtype)
+    _native.attention(
+        edges, _native_scores((src, dst, edge), dtype, negative_slope), array(out), torch.get_num_threads()
+    )
     return out.to(given.dtype)
 
 
-def _check_heads(row: Tensor, src: Tensor | None, dst: Tensor | None, edge: Tensor | None, num_dst: int) -> int:
-    check_edges("edge", edge, row.shape[0])
+def _num_edges(row: Tensor | None, edge: Tensor | None) -> int:
+    rows = edge if row is None else row
+    if rows is None:
+        raise ValueError("edge scores are needed where row is missing")
+    return rows.shape[0]
+
+
+def _native_scores(parts: tuple[Tensor | None, ...], dtype: torch.dtype, slope: float) -> _native.Scores:
+    src, dst, edge = (array_or_none(as_float(part, dtype)) for part in parts)
+    return _native.Scores(src, dst, edge, slope)
+
+
+def _check_heads(num_edges: int, src: Tensor | None, dst: Tensor | None, edge: Tensor | None, num_dst: int) -> int:
+    check_edges("edge", edge, num_edges)
     if dst is not None and dst.shape[0] != num_dst:
         raise ValueError(f"dst has {dst.shape[0]} rows for {num_dst} destinations")
     heads = {t.shape[1] for t in (src, dst, edge) if t is not None and t.dim() == 2}
@@ -86,7 +104,7 @@ def _check_heads(row: Tensor, src: Tensor | None, dst: Tensor | None, edge: Tens
 @_attention.register_fake
 def _(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,
@@ -95,13 +113,13 @@ def _(
     negative_slope: float,
 ) -> Tensor:
     given = next(t for t in (edge, src, dst) if t is not None)
-    return given.new_empty((row.shape[0], given.shape[1]))
+    return given.new_empty((_num_edges(row, edge), given.shape[1]))
 
 
 @torch.library.custom_op("gnnctl::attention_backward", mutates_args=())
 def _attention_backward(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,
@@ -114,24 +132,29 @@ def _attention_backward(
     if prob.device.type != "cpu":
         by_edge = fallback.softmax_backward(colptr, prob, grad)
         if negative_slope != 1.0:
-            scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
+            scores = fallback.attention_scores(colptr, row, src, dst, edge, prob.shape[0])
             by_edge = torch.where(scores > 0, by_edge, by_edge * negative_slope)
         return by_edge, fallback.spmm(colptr, None, by_edge, None, False)
     dtype = compute_dtype(prob)
-    edges = native_edges(colptr, row, row.shape[0] if src is None else src.shape[0])
-    src, dst, edge, prob_, grad = (as_float(t, dtype) for t in (src, dst, edge, prob, grad))
-    out = torch.empty((row.shape[0], heads), dtype=dtype)
+    edges = native_edges(colptr, row, prob.shape[0] if src is None else src.shape[0])
+    out = torch.empty(prob.shape, dtype=dtype)
     grad_dst = torch.empty((num_dst, heads), dtype=dtype)
-    scores = _native.Scores(*map(array_or_none, (src, dst, edge)), negative_slope)
-    found = (array(out), array(grad_dst))
-    _native.attention_backward(edges, scores, array(prob_), array(grad), *found, torch.get_num_threads())
+    _native.attention_backward(
+        edges,
+        _native_scores((src, dst, edge), dtype, negative_slope),
+        array(prob.to(dtype).contiguous()),
+        array(grad.to(dtype).contiguous()),
+        array(out),
+        array(grad_dst),
+        torch.get_num_threads(),
+    )
     return out.to(prob.dtype), grad_dst.to(prob.dtype)
 
 
 @_attention_backward.register_fake
 def _(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,

@@ -6,6 +6,7 @@ from torch import Tensor
 from gnnctl.native import _native
 
 _EMPTY = 64
+_LARGE = 2**20  # elements
 # The codes of DType in gnnctl/native/kernels.h.
 _CODES = {
     torch.float32: 0,
@@ -46,6 +47,14 @@ def array(tensor: Tensor) -> _native.Array:
     return _native.Array(tensor, address(tensor), code, tensor.shape)
 
 
+def new_result(shape: tuple[int, ...] | torch.Size, dtype: torch.dtype) -> Tensor:
+    """An uninitialised CPU tensor; a large one in large pages, where faults would cost more than the kernel."""
+    out = torch.empty(shape, dtype=dtype)
+    if out.numel() >= _LARGE:
+        _native.huge_pages(array(out))
+    return out
+
+
 def array_or_none(tensor: Tensor | None) -> _native.Array | None:
     """:func:`array` of what may be missing."""
     return None if tensor is None else array(tensor)
@@ -59,20 +68,6 @@ def native_edges(colptr: Tensor, row: Tensor | None, num_src: int, perm: Tensor 
         ValueError: sizes do not fit, or segments do not follow each other.
     """
     return _native.Edges(array(colptr), array_or_none(row), array_or_none(perm), num_src)
-
-
-def check_index(colptr: Tensor, *indices: Tensor | None) -> bool:
-    """Whether the index tensors are int64; ``colptr`` always is.
-
-    Raises:
-        TypeError: another dtype, or dtypes that differ.
-    """
-    if colptr.dtype != torch.int64:
-        raise TypeError(f"colptr must be int64, got {colptr.dtype}")
-    dtypes = {index.dtype for index in indices if index is not None}
-    if len(dtypes) > 1 or not dtypes <= {torch.int32, torch.int64}:
-        raise TypeError(f"edge indices must all be int32 or all int64, got {sorted(map(str, dtypes))}")
-    return torch.int64 in dtypes
 
 
 def as_float(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
@@ -97,6 +92,21 @@ def check_weight(x: Tensor, weight: Tensor | None) -> None:
         return
     if weight.dim() != 2 or x.dim() != 3 or weight.shape[1] != x.shape[1]:
         raise ValueError(f"weight {tuple(weight.shape)} does not fit features {tuple(x.shape)}")
+
+
+def check_rows(colptr: Tensor, values: Tensor) -> None:
+    """Check the kinds of what segment reductions take; the kernels check the sizes.
+
+    Raises:
+        TypeError: ``colptr`` is not int64, or values are not floating point.
+        ValueError: ``colptr`` is not (D + 1,), or values have no axis of edges.
+    """
+    if colptr.dtype != torch.int64:
+        raise TypeError(f"colptr must be int64, got {colptr.dtype}")
+    if values.dtype not in _FLOATS:
+        raise TypeError(f"values must be floating point, got {values.dtype}")
+    if colptr.dim() != 1 or colptr.shape[0] == 0 or values.dim() == 0:
+        raise ValueError(f"colptr {tuple(colptr.shape)} and values {tuple(values.shape)} are no segments of rows")
 
 
 def check_edges(name: str, tensor: Tensor | None, num_edges: int) -> None:

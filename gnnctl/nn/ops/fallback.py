@@ -1,5 +1,7 @@
 """The operators in plain torch operations, for devices without native kernels (and as a check of those)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -171,3 +173,86 @@ def softmax_backward(colptr: Tensor, prob: Tensor, grad: Tensor) -> Tensor:
     """Gradient of :func:`softmax` for the scores."""
     mixed = _segment(colptr, prob * grad, "sum")
     return prob * (grad - expand(colptr, mixed, prob.shape[0]))
+
+
+def logsumexp(colptr: Tensor, values: Tensor) -> Tensor:
+    """Log of the sum of exponentials per destination, minus infinity without edges."""
+    most, _ = extremum(colptr, values, False)
+    shift = torch.where(most.isfinite(), most, 0.0)
+    total = _segment(colptr, (values - expand(colptr, shift, values.shape[0])).exp(), "sum")
+    return total.log() + shift
+
+
+def logsumexp_backward(colptr: Tensor, values: Tensor, result: Tensor, grad: Tensor) -> Tensor:
+    """Gradient of :func:`logsumexp` for the values."""
+    share = (values - expand(colptr, result, values.shape[0])).exp()
+    return expand(colptr, grad, values.shape[0]) * share.masked_fill(values == -float("inf"), 0)
+
+
+def product(colptr: Tensor, values: Tensor) -> Tensor:
+    """Product per destination, one without edges."""
+    target = destinations(colptr, values.shape[0]).view(-1, *[1] * (values.dim() - 1)).expand_as(values)
+    ones = values.new_ones((colptr.shape[0] - 1, *values.shape[1:]))
+    return ones.scatter_reduce(0, target, values, "prod")
+
+
+def product_backward(colptr: Tensor, values: Tensor, grad: Tensor) -> Tensor:
+    """Gradient of :func:`product`: the product of a destination's other values, by which of them are zero."""
+    num_edges = values.shape[0]
+    zero = values == 0
+    zeros = expand(colptr, _segment(colptr, zero.to(values.dtype), "sum"), num_edges)
+    others = expand(colptr, product(colptr, values.masked_fill(zero, 1)), num_edges)
+    others = torch.where(zero, others, others / values.masked_fill(zero, 1))
+    return expand(colptr, grad, num_edges) * others.masked_fill(zeros - zero.to(values.dtype) > 0, 0)
+
+
+def _between(count: Tensor, q: float, interpolation: str) -> tuple[Tensor, Tensor, Tensor]:
+    point = q * (count - 1).clamp(min=0).double()
+    low, high = point.floor(), point.ceil()
+    if interpolation == "nearest":
+        low = high = point.round()
+    elif interpolation == "lower":
+        high = low
+    elif interpolation == "higher":
+        low = high
+    share = (high > low) * 0.5 if interpolation == "midpoint" else torch.where(high > low, point - low, 0.0)
+    return low.long(), high.long(), share
+
+
+def quantile(colptr: Tensor, values: Tensor, q: Sequence[float], interpolation: str) -> tuple[Tensor, Tensor]:
+    """Quantiles per destination, (D, Q, ...), and the rows they lie between, (D, Q, 2, ...), -1 without edges."""
+    count, shape = torch.diff(colptr), (colptr.shape[0] - 1, len(q))
+    if values.numel() == 0:
+        rank = torch.full((*shape, 2, *values.shape[1:]), -1, dtype=torch.int32, device=values.device)
+        return values.new_zeros((*shape, *values.shape[1:])), rank
+    target = destinations(colptr, values.shape[0])
+    order = values.argsort(dim=0, stable=True)
+    order = order.gather(
+        0, target.view(-1, *[1] * (values.dim() - 1)).expand_as(values).gather(0, order).argsort(dim=0, stable=True)
+    )
+    empty, out, ranks = (count == 0).view(-1, *[1] * (values.dim() - 1)), [], []
+    for one in q:
+        low, high, share = _between(count, one, interpolation)
+        first, second = (order[(colptr[:-1] + at).clamp(max=values.shape[0] - 1)] for at in (low, high))
+        a, b = values.gather(0, first), values.gather(0, second)
+        share = share.to(values.dtype).view_as(empty)
+        out.append(torch.where(share > 0, a + (b - a) * share, a).masked_fill(empty, 0))
+        start = colptr[:-1].view_as(empty)
+        ranks.append(torch.stack([(at - start).masked_fill(empty, -1) for at in (first, second)], 1))
+    return torch.stack(out, 1), torch.stack(ranks, 1).to(torch.int32)
+
+
+def quantile_backward(
+    colptr: Tensor, grad: Tensor, rank: Tensor, q: Sequence[float], interpolation: str, num_edges: int
+) -> Tensor:
+    """Gradient of :func:`quantile` for the values."""
+    out, count = grad.new_zeros((num_edges, *grad.shape[2:])), torch.diff(colptr)
+    if out.numel() == 0:
+        return out
+    start = colptr[:-1].view(-1, *[1] * (out.dim() - 1))
+    for i, one in enumerate(q):
+        share = _between(count, one, interpolation)[2].to(grad.dtype).view_as(start)
+        for side, weight in enumerate((1 - share, share)):
+            at = rank[:, i, side].long()
+            out.scatter_add_(0, (start + at).clamp(0, num_edges - 1), torch.where(at >= 0, grad[:, i] * weight, 0))
+    return out

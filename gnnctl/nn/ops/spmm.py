@@ -17,6 +17,7 @@ from gnnctl.nn.ops.checks import (
     check_weight,
     compute_dtype,
     native_edges,
+    new_result,
 )
 
 
@@ -42,6 +43,12 @@ def spmm(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None = None, reduce:
     check_reduces(edge_index, x, (reduce,))
     rowptr, col, perm = edge_index.transposed_for(x)
     out: Tensor = _spmm(edge_index.colptr, edge_index.row, x, weight, rowptr, col, perm, reduce == "mean")
+    return out
+
+
+def segment_sum(colptr: Tensor, values: Tensor, mean: bool = False) -> Tensor:
+    """(D, ...) sum or mean of (E, ...) rows."""
+    out: Tensor = _spmm(colptr, None, values, None, None, None, None, mean)
     return out
 
 
@@ -74,7 +81,7 @@ def native_sum(
         check_edges("weight", weight, row.shape[0])
     x, weight = x.detach().contiguous(), as_float(weight, dtype)
     edges = native_edges(colptr, row, x.shape[0], perm)
-    out = torch.empty((colptr.shape[0] - 1, *x.shape[1:]), dtype=x.dtype)
+    out = new_result((colptr.shape[0] - 1, *x.shape[1:]), x.dtype)
     results = _native.Aggregates(["mean" if mean else "sum"], array(out))
     _native.aggregate(edges, array(x), array_or_none(weight), results, torch.get_num_threads())
     return out
@@ -112,14 +119,14 @@ def _spmm_backward(
     grad, threads = grad.contiguous(), torch.get_num_threads()
     results = _native.Aggregates(["mean" if mean else "sum"])
     if row is None:
-        out = torch.empty((num_src, *grad.shape[1:]), dtype=grad.dtype)
+        out = new_result((num_src, *grad.shape[1:]), grad.dtype)
         _native.spread(native_edges(colptr, None, num_src), array(grad), results, None, array(out), threads)
         return out
     if rowptr is None or col is None or perm is None:
         rowptr, col, perm = EdgeIndex(colptr, row, num_src, colptr.shape[0] - 1, validate=False).transposed()
     shares = grad
     if mean:
-        shares = torch.empty(grad.shape, dtype=compute_dtype(grad))
+        shares = new_result(grad.shape, compute_dtype(grad))
         _native.fold(native_edges(colptr, row, num_src), array(grad), results, array(shares), threads)
     return native_sum(rowptr, col, None if weight is None else perm, shares, weight).to(grad.dtype)
 
