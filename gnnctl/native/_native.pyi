@@ -103,38 +103,8 @@ def attention(edges: Edges, scores: Scores, out: Array, threads: int) -> None: .
 def attention_backward(
     edges: Edges, scores: Scores, prob: Array, grad: Array, out: Array, grad_dst: Array, threads: int
 ) -> None: ...
-def transpose(
-    colptr: int,
-    row: int,
-    wide: bool,
-    num_src: int,
-    num_dst: int,
-    rowptr: int,
-    col: int,
-    perm: int,
-    wide_out: bool,
-    threads: int,
-) -> None: ...
-def sort_coo(
-    src: int,
-    dst: int,
-    num_edges: int,
-    num_src: int,
-    num_dst: int,
-    colptr: int,
-    row: int,
-    wide: bool,
-    perm: int,
-    threads: int,
-) -> bool: ...
-def check_csc(
-    colptr: int,
-    num_dst: int,
-    row: int,
-    wide: bool,
-    num_edges: int,
-    num_src: int,
-) -> int: ...
+def transpose(edges: Edges, rowptr: Array, col: Array, perm: Array, threads: int) -> None: ...
+def check_csc(colptr: Array, row: Array, num_src: int) -> None: ...
 def number_nodes(rows: np.ndarray, hops: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 def random_gather_rate(entries: int, reads: int, repeats: int) -> list[float]: ...
 def stream_bandwidth(bytes: int, repeats: int) -> list[float]: ...
