@@ -16,7 +16,9 @@ namespace py = pybind11;
 namespace gnnctl {
 namespace {
 
-constexpr const char* kReduceNames[kReduces] = {"sum", "mean", "min", "max", "var", "std"};
+constexpr std::int64_t kStreamed = std::int64_t{32} << 20;  // results that no cache holds
+
+constexpr const char* kReduceNames[kReduces] = {"sum", "mean", "min", "max", "var", "std", "mul"};
 
 // What an aggregation returns: out (D, R, ...), one column per reduction, and what its gradient needs.
 struct Aggregates {
@@ -32,6 +34,7 @@ struct Aggregates {
             if (has(reduce)) throw py::value_error("reduces: " + name + " twice");
             reduces.push_back(reduce);
         }
+        if (has(kMul) && reduces.size() > 1) throw py::value_error("reduces: mul only alone");
         if (reduces.empty()) throw py::value_error("reduces: empty");
         if ((has(kVar) || has(kStd)) != average.has_value()) throw py::value_error("average: needed for var and std, and only there");
         if (has(kMin) != argmin.has_value()) throw py::value_error("argmin: needed for min, and only there");
@@ -71,11 +74,13 @@ void aggregate(const Edges& edges, const Array& x, const Array* weight, const Ag
     if (results.average) args.average = results.average->expect("average", compute_dtype(x.dtype()), rows, width);
     args.argmin = ranks(results.argmin, "argmin", rows, width);
     args.argmax = ranks(results.argmax, "argmax", rows, width);
+    args.streaming = results.out->bytes() >= kStreamed;
     run(kernels_for(x.dtype()).aggregate, args, edges, width, threads);
 }
 
 GradientArgs gradient(const Edges& edges, const Array& grad, const Aggregates& results) {
     GradientArgs args;
+    if (results.has(kMul)) throw py::value_error("reduces: mul has a gradient of its own");
     args.edges = edges;
     args.dtype = grad.dtype();
     const auto columns = static_cast<std::int64_t>(results.reduces.size());

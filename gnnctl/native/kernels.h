@@ -43,7 +43,7 @@ struct Messages {
     std::int64_t width = 0;
 };
 
-enum Reduce { kSum, kMean, kMin, kMax, kVar, kStd, kReduces };
+enum Reduce { kSum, kMean, kMin, kMax, kVar, kStd, kMul, kReduces };  // kMul only alone
 
 // Results per destination; those not wanted are null. Consecutive destinations are `stride` elements apart in `out`,
 // heads * width in the others.
@@ -54,6 +54,7 @@ struct AggregateArgs {
     void* average = nullptr;            // the mean again, unrounded, for the gradient of the variance
     std::int32_t* argmin = nullptr;     // rank of the chosen edge in its destination (the first of equals), or -1
     std::int32_t* argmax = nullptr;
+    bool streaming = false;             // out is too large for the caches: store past them
 };
 
 // Backward, the gradient of one message is linear[d] + curved[d] * message + (the extremes', where they chose it):
@@ -132,8 +133,7 @@ struct KernelTable {
     Kernel<AttentionArgs> attention_backward;
     Kernel<SegmentArgs> logsumexp;
     Kernel<SegmentArgs> logsumexp_backward;
-    Kernel<SegmentArgs> product;             // of the compute type, as is its gradient
-    Kernel<SegmentArgs> product_backward;
+    Kernel<SegmentArgs> product_backward;    // of the compute type
     Kernel<QuantileArgs> quantile;
 };
 

@@ -13,6 +13,7 @@
 namespace gnnctl::avx512 {
 #include "kernels_vector.h"
 #include "kernels_softmax.h"
+#include "kernels_accumulate.h"
 #include "kernels_aggregate.h"
 #include "kernels_gradient.h"
 #include "kernels_quantile.h"

@@ -99,16 +99,16 @@ static void fold(const GradientArgs& a, std::int64_t first, std::int64_t last) {
 // The sum of a vector's elements, by halves.
 template <typename T, int Bytes>
 static inline T total_of(const Vec<T, Bytes>& value) {
-    if constexpr (Bytes == 0) {
-        return value;
-    } else if constexpr (Bytes == sizeof(T)) {
-        return value[0];
-    } else {
-        Vec<T, Bytes / 2> low, high;
-        __builtin_memcpy(&low, &value, Bytes / 2);
-        __builtin_memcpy(&high, reinterpret_cast<const char*>(&value) + Bytes / 2, Bytes / 2);
-        return total_of<T, Bytes / 2>(low + high);
-    }
+    constexpr int lanes = Vector<T, Bytes>::lanes;
+    if constexpr (lanes == 1) return value;
+    else if constexpr (lanes == 2) return value[0] + value[1];
+    else if constexpr (lanes == 4)
+        return total_of<T, Bytes / 2>(__builtin_shufflevector(value, value, 0, 1) + __builtin_shufflevector(value, value, 2, 3));
+    else if constexpr (lanes == 8)
+        return total_of<T, Bytes / 2>(__builtin_shufflevector(value, value, 0, 1, 2, 3) + __builtin_shufflevector(value, value, 4, 5, 6, 7));
+    else
+        return total_of<T, Bytes / 2>(__builtin_shufflevector(value, value, 0, 1, 2, 3, 4, 5, 6, 7) +
+                                      __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15));
 }
 
 template <typename S>

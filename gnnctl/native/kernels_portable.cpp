@@ -6,6 +6,7 @@
 namespace gnnctl::portable {
 #include "kernels_vector.h"
 #include "kernels_softmax.h"
+#include "kernels_accumulate.h"
 #include "kernels_aggregate.h"
 #include "kernels_gradient.h"
 #include "kernels_quantile.h"

@@ -63,9 +63,7 @@ struct LogSumExp {
         const Value shift = most == infinity ? Value{} : (most == -infinity ? Value{} : most);
         for (std::int64_t e = begin; e < end; ++e) {
             const Value value = load<S, Bytes>(x + e * a.width);
-            // Cut off above, where `most` decides, and below, where exponential() would not reach zero.
-            const Value distance = value - shift, capped = distance > T(0) ? Value{} : distance;
-            total += value == -infinity ? Value{} : exponential<Bytes>(capped);
+            total += value == -infinity ? Value{} : exponential<Bytes>(value - shift);  // which never reaches zero
         }
         const Value found = shift + logarithm<Bytes>(total < T(1) ? Value{} + T(1) : total);
         const Value known = total != total ? total : found;  // a NaN
@@ -93,20 +91,8 @@ struct LogSumExpGradient {
     }
 };
 
-// out[d] = product of x[e]; one without edges.
-template <typename T>
-struct Product {
-    template <int Bytes>
-    static void segment(const SegmentArgs& a, std::int64_t begin, std::int64_t end, std::int64_t row, std::int64_t f) {
-        const T* x = static_cast<const T*>(a.x) + f;
-        Vec<T, Bytes> product = Vec<T, Bytes>{} + T(1);
-        for (std::int64_t e = begin; e < end; ++e) product *= load<T, Bytes>(x + e * a.width);
-        store<T, Bytes>(static_cast<T*>(a.out) + row + f, product);
-    }
-};
-
 // out[e] = grad[d] * product of the others: of those before, written on the way down, times those after. So zeros need
-// no care. Never called twice for a feature's last part: registers that overlap write the same.
+// no care.
 template <typename T>
 struct ProductGradient {
     template <int Bytes>
@@ -135,5 +121,5 @@ static constexpr KernelTable table_of() {
     using T = Compute<S>;
     return {aggregate<S>, spread<S>, fold<S>, dots<S>, attention<T>, attention_backward<T>,
             over_segments<S, T, LogSumExp>, over_segments<S, T, LogSumExpGradient>,
-            over_segments<T, T, Product>, over_segments<T, T, ProductGradient>, quantile<S>};
+            over_segments<T, T, ProductGradient>, quantile<S>};
 }

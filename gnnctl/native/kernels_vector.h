@@ -150,6 +150,37 @@ static inline void store(S* at, const Vec<Compute<S>, Bytes>& value) {
     Storage<S>::template store<Bytes>(at, value);
 }
 
+// Stores past the caches where that is asked for and possible; finish_streaming() before others read.
+template <typename S, int Bytes>
+static inline void put(bool streaming, S* at, const Vec<Compute<S>, Bytes>& value) {
+#ifdef GNNCTL_X86
+    if constexpr (sizeof(S) == sizeof(float) && (Bytes == 64 || Bytes == 32)) {
+        if (streaming && reinterpret_cast<std::uintptr_t>(at) % Bytes == 0) {
+            typedef float Floats __attribute__((vector_size(Bytes)));
+            const auto floats = bits_as<Floats>(value);
+#ifdef __clang__
+            __builtin_nontemporal_store(floats, reinterpret_cast<Floats*>(at));
+#elif GNNCTL_VECTOR_BYTES == 64
+            if constexpr (Bytes == 64) __builtin_ia32_movntps512(reinterpret_cast<float*>(at), floats);
+            else __builtin_ia32_movntps256(reinterpret_cast<float*>(at), floats);
+#elif GNNCTL_VECTOR_BYTES == 32
+            __builtin_ia32_movntps256(reinterpret_cast<float*>(at), floats);
+#endif
+            return;
+        }
+    }
+#endif
+    (void)streaming;
+    store<S, Bytes>(at, value);
+}
+static inline void finish_streaming(bool streaming) {
+#ifdef GNNCTL_X86
+    if (streaming) __builtin_ia32_sfence();
+#else
+    (void)streaming;
+#endif
+}
+
 // Of sorted rows 0..count - 1, the quantile q lies `share` of the way from `low` to `high`: at q * (count - 1).
 struct Between {
     std::int64_t low, high;

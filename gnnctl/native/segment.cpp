@@ -62,11 +62,6 @@ void logsumexp_backward(const Edges& edges, const Array& x, const Array& result,
     run(kernels_for(x.dtype()).logsumexp_backward, backward_args(edges, x, result, grad, out), threads);
 }
 
-void product(const Edges& edges, const Array& x, const Array& out, int threads) {
-    expect_computed(x);
-    run(kernels_for(x.dtype()).product, forward_args(edges, x, out), threads);
-}
-
 void product_backward(const Edges& edges, const Array& x, const Array& result, const Array& grad, const Array& out, int threads) {
     expect_computed(x);
     run(kernels_for(x.dtype()).product_backward, backward_args(edges, x, result, grad, out), threads);
@@ -146,7 +141,6 @@ void bind_segment(py::module_& m) {
           "out[d] = log sum exp x[e]; minus infinity without edges.");
     m.def("logsumexp_backward", &logsumexp_backward, arg("edges"), arg("x"), arg("result"), arg("grad"), arg("out"), arg("threads"),
           "out[e] = grad[d] * exp(x[e] - result[d]).");
-    m.def("product", &product, arg("edges"), arg("x"), arg("out"), arg("threads"), "out[d] = product of x[e]; one without edges.");
     m.def("product_backward", &product_backward, arg("edges"), arg("x"), arg("result"), arg("grad"), arg("out"), arg("threads"),
           "out[e] = grad[d] * product of d's other rows.");
     py::class_<Quantiles>(m, "Quantiles", "Fractions q in [0, 1], and linear, lower, higher, nearest or midpoint.")

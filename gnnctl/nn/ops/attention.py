@@ -8,7 +8,7 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
 from gnnctl.nn.ops import fallback
-from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_edges, compute_dtype, native_edges
+from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_edges, compute_dtype, native_edges, new_result
 from gnnctl.nn.ops.gather import sum_by_source
 
 
@@ -72,7 +72,7 @@ def _attention(
     dtype = compute_dtype(given)
     heads = _check_heads(num_edges, src, dst, edge, colptr.shape[0] - 1)
     edges = native_edges(colptr, row, num_edges if src is None else src.shape[0])
-    out = torch.empty((num_edges, heads), dtype=dtype)
+    out = new_result((num_edges, heads), dtype)
     _native.attention(
         edges, _native_scores((src, dst, edge), dtype, negative_slope), array(out), torch.get_num_threads()
     )
@@ -137,7 +137,7 @@ def _attention_backward(
         return by_edge, fallback.spmm(colptr, None, by_edge, None, False)
     dtype = compute_dtype(prob)
     edges = native_edges(colptr, row, prob.shape[0] if src is None else src.shape[0])
-    out = torch.empty(prob.shape, dtype=dtype)
+    out = new_result(prob.shape, dtype)
     grad_dst = torch.empty((num_dst, heads), dtype=dtype)
     _native.attention_backward(
         edges,

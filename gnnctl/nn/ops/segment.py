@@ -118,11 +118,11 @@ def _logsumexp_backward(colptr: Tensor, values: Tensor, result: Tensor, grad: Te
 def _product(colptr: Tensor, values: Tensor) -> Tensor:
     if values.device.type != "cpu":
         return fallback.product(colptr, values)
-    rows = _computed(values)
-    out = new_result((colptr.shape[0] - 1, *values.shape[1:]), rows.dtype)
+    values = values.detach().contiguous()
+    out = new_result((colptr.shape[0] - 1, *values.shape[1:]), values.dtype)
     edges = native_edges(colptr, None, values.shape[0])
-    _native.product(edges, array(rows), array(out), torch.get_num_threads())
-    return out.to(values.dtype)
+    _native.aggregate(edges, array(values), None, _native.Aggregates(["mul"], array(out)), torch.get_num_threads())
+    return out
 
 
 @torch.library.custom_op("gnnctl::segment_mul_backward", mutates_args=())
