@@ -35,8 +35,10 @@ Array::Array(py::object owner, Address address, int dtype, std::vector<std::int6
     dtype_ = static_cast<DType>(dtype);
     for (std::size_t axis = 0; axis < shape_.size(); ++axis) {
         if (shape_[axis] < 0) throw py::value_error("shape: negative");
-        if (axis > 0) row_size_ *= shape_[axis];
+        if (axis > 0 && __builtin_mul_overflow(row_size_, shape_[axis], &row_size_)) throw py::value_error("shape: too large");
     }
+    std::int64_t bytes = 0;
+    if (__builtin_mul_overflow(rows(), row_size_, &bytes) || __builtin_mul_overflow(bytes, 8, &bytes)) throw py::value_error("shape: too large");
     if (data_ == nullptr) {
         static std::int64_t nothing;  // null stands for a missing array; no element of an empty one is ever read
         if (rows() * row_size_ != 0) throw py::value_error("address: null");
@@ -56,6 +58,7 @@ void* Array::expect(const char* name, DType dtype, std::int64_t rows, std::int64
 Edges make_edges(const Array& colptr, const Array* row, const Array* perm, std::int64_t num_src) {
     Edges edges;
     if (colptr.dimensions() != 1 || colptr.rows() < 1) throw py::value_error("colptr: expected (D + 1,)");
+    if (num_src < 0) throw py::value_error("num_src: negative");
     edges.num_dst = colptr.rows() - 1;
     edges.num_src = num_src;
     edges.colptr = colptr.expect<const std::int64_t>("colptr", DType::int64, edges.num_dst + 1, 1);
