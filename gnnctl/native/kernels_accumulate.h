@@ -134,5 +134,5 @@ struct SumAndExtremes : Both<S, Bytes, V, Sum, Extremes> {
 };
 template <typename S, int Bytes, int V>
 struct Everything : Both<S, Bytes, V, Moments, Extremes> {
-    static constexpr int most = 2;
+    static constexpr int most = 4;
 };
