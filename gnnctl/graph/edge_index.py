@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gnnctl.native import _native
+from gnnctl.graph.memory import array, native_edges
+from gnnctl.native import _native, csc_from_coo
 
 _INT32_LIMIT = 2**31
 
@@ -70,19 +71,7 @@ class EdgeIndex:
                 f"colptr {tuple(self.colptr.shape)} and row {tuple(self.row.shape)} fit no {self.num_dst} destinations"
             )
         self.colptr, self.row = self.colptr.contiguous(), self.row.contiguous()
-        colptr, row = self.colptr.cpu(), self.row.cpu()
-        problem = _native.check_csc(
-            colptr=colptr.data_ptr(),
-            num_dst=self.num_dst,
-            row=row.data_ptr(),
-            wide=row.dtype == torch.int64,
-            num_edges=self.num_edges,
-            num_src=self.num_src,
-        )
-        if problem == 1:
-            raise ValueError(f"colptr must rise from 0 to the {self.num_edges} edges")
-        if problem == 2:
-            raise ValueError(f"row has a source outside 0..{self.num_src - 1}")
+        _native.check_csc(array(self.colptr.cpu()), array(self.row.cpu()), self.num_src)
 
     @classmethod
     def from_coo(cls, edge_index: Tensor, num_src: int, num_dst: int | None = None) -> tuple["EdgeIndex", Tensor]:
@@ -106,25 +95,12 @@ class EdgeIndex:
             raise TypeError(f"edge_index must hold integers, got {edge_index.dtype}")
         if edge_index.dim() != 2 or edge_index.shape[0] != 2:
             raise ValueError(f"edge_index must be (2, E), got {tuple(edge_index.shape)}")
-        coo = edge_index.detach().to("cpu", torch.int64).contiguous()
-        wide = num_src >= _INT32_LIMIT
-        colptr = torch.empty(num_dst + 1, dtype=torch.int64)
-        row = torch.empty(coo.shape[1], dtype=torch.int64 if wide else torch.int32)
-        perm = torch.empty(coo.shape[1], dtype=torch.int64)
-        sound = _native.sort_coo(
-            src=coo[0].data_ptr(),
-            dst=coo[1].data_ptr(),
-            num_edges=coo.shape[1],
-            num_src=num_src,
-            num_dst=num_dst,
-            colptr=colptr.data_ptr(),
-            row=row.data_ptr(),
-            wide=wide,
-            perm=perm.data_ptr(),
-            threads=torch.get_num_threads(),
-        )
-        if not sound:
-            raise ValueError(f"edge_index has an endpoint outside {num_src} sources or {num_dst} destinations")
+        src, dst = edge_index.detach().to("cpu", torch.int64).contiguous().numpy()
+        try:
+            sorted_ = csc_from_coo(src, dst, num_src, num_dst, False, torch.get_num_threads())
+        except ValueError as problem:
+            raise ValueError(f"edge_index: {problem}") from None
+        colptr, row, perm = map(torch.from_numpy, sorted_)
         device = edge_index.device
         return cls(colptr.to(device), row.to(device), num_src, num_dst, validate=False), perm.to(device)
 
@@ -153,18 +129,8 @@ class EdgeIndex:
         rowptr = torch.empty(self.num_src + 1, dtype=torch.int64)
         col = torch.empty(self.num_edges, dtype=index)
         perm = torch.empty(self.num_edges, dtype=index)
-        _native.transpose(
-            colptr=self.colptr.data_ptr(),
-            row=self.row.data_ptr(),
-            wide=self.row.dtype == torch.int64,
-            num_src=self.num_src,
-            num_dst=self.num_dst,
-            rowptr=rowptr.data_ptr(),
-            col=col.data_ptr(),
-            perm=perm.data_ptr(),
-            wide_out=wide,
-            threads=torch.get_num_threads(),
-        )
+        edges = native_edges(self.colptr, self.row, self.num_src)
+        _native.transpose(edges, array(rowptr), array(col), array(perm), torch.get_num_threads())
         return Transposed(rowptr, col, perm)
 
     def col(self) -> Tensor:

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 
 class Mapping:
@@ -58,132 +60,50 @@ def csc_from_coo(
     row: np.ndarray, col: np.ndarray, num_src: int, num_dst: int, by_source: bool = True, num_threads: int = 1
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
-# Aggregation kernels take bare addresses (0: none) of arrays that the caller has checked; see gnnctl/nn/ops.
+# Aggregation kernels take a tensor's memory as an Array, made in gnnctl/nn/ops/checks.py; they check dtype and shape.
+class Array:
+    def __init__(self, owner: object, address: int, dtype: int, shape: Sequence[int]) -> None: ...
+
+class Edges:
+    def __init__(self, colptr: Array, row: Array | None, perm: Array | None, num_src: int) -> None: ...
+
+class Aggregates:
+    def __init__(
+        self,
+        reduces: list[str],
+        out: Array | None = None,
+        average: Array | None = None,
+        argmin: Array | None = None,
+        argmax: Array | None = None,
+    ) -> None: ...
+
+class Quantiles:
+    def __init__(self, q: list[float], interpolation: str) -> None: ...
+
+class Scores:
+    def __init__(self, src: Array | None, dst: Array | None, edge: Array | None, slope: float) -> None: ...
+
+def huge_pages(array: Array) -> None: ...
 def kernels_name() -> str: ...
-def spmm_sum(
-    colptr: int,
-    row: int,
-    perm: int,
-    x: int,
-    weight: int,
-    out: int,
-    num_dst: int,
-    heads: int,
-    width: int,
-    wide: bool,
-    is_double: bool,
-    mean: bool,
-    threads: int,
+def aggregate(edges: Edges, x: Array, weight: Array | None, results: Aggregates, threads: int) -> None: ...
+def spread(edges: Edges, grad: Array, results: Aggregates, x: Array | None, out: Array, threads: int) -> None: ...
+def fold(edges: Edges, grad: Array, results: Aggregates, out: Array, threads: int) -> None: ...
+def select(edges: Edges, grad: Array, results: Aggregates, weight: Array | None, out: Array, threads: int) -> None: ...
+def select_weights(edges: Edges, grad: Array, results: Aggregates, x: Array, out: Array, threads: int) -> None: ...
+def logsumexp(edges: Edges, x: Array, out: Array, threads: int) -> None: ...
+def logsumexp_backward(edges: Edges, x: Array, result: Array, grad: Array, out: Array, threads: int) -> None: ...
+def product_backward(edges: Edges, x: Array, result: Array, grad: Array, out: Array, threads: int) -> None: ...
+def quantile(edges: Edges, x: Array, quantiles: Quantiles, out: Array, rank: Array, threads: int) -> None: ...
+def quantile_backward(
+    edges: Edges, grad: Array, quantiles: Quantiles, rank: Array, out: Array, threads: int
 ) -> None: ...
-def spmm_extremum(
-    colptr: int,
-    row: int,
-    x: int,
-    weight: int,
-    out: int,
-    arg: int,
-    num_dst: int,
-    heads: int,
-    width: int,
-    wide: bool,
-    is_double: bool,
-    minimum: bool,
-    threads: int,
-) -> None: ...
-def spmm_selected_sum(
-    rowptr: int,
-    col: int,
-    perm: int,
-    colptr: int,
-    grad: int,
-    arg: int,
-    weight: int,
-    out: int,
-    num_src: int,
-    heads: int,
-    width: int,
-    wide: bool,
-    is_double: bool,
-    threads: int,
-) -> None: ...
-def sddmm(
-    colptr: int,
-    row: int,
-    grad: int,
-    x: int,
-    arg: int,
-    out: int,
-    num_dst: int,
-    heads: int,
-    width: int,
-    wide: bool,
-    is_double: bool,
-    mean: bool,
-    threads: int,
-) -> None: ...
-def attention(
-    colptr: int,
-    row: int,
-    src: int,
-    dst: int,
-    edge: int,
-    out: int,
-    num_dst: int,
-    heads: int,
-    slope: float,
-    wide: bool,
-    is_double: bool,
-    threads: int,
-) -> None: ...
+def sddmm(edges: Edges, grad: Array, x: Array, out: Array, mean: bool, threads: int) -> None: ...
+def attention(edges: Edges, scores: Scores, out: Array, threads: int) -> None: ...
 def attention_backward(
-    colptr: int,
-    row: int,
-    src: int,
-    dst: int,
-    edge: int,
-    prob: int,
-    grad: int,
-    out: int,
-    grad_dst: int,
-    num_dst: int,
-    heads: int,
-    slope: float,
-    wide: bool,
-    is_double: bool,
-    threads: int,
+    edges: Edges, scores: Scores, prob: Array, grad: Array, out: Array, grad_dst: Array, threads: int
 ) -> None: ...
-def transpose(
-    colptr: int,
-    row: int,
-    wide: bool,
-    num_src: int,
-    num_dst: int,
-    rowptr: int,
-    col: int,
-    perm: int,
-    wide_out: bool,
-    threads: int,
-) -> None: ...
-def sort_coo(
-    src: int,
-    dst: int,
-    num_edges: int,
-    num_src: int,
-    num_dst: int,
-    colptr: int,
-    row: int,
-    wide: bool,
-    perm: int,
-    threads: int,
-) -> bool: ...
-def check_csc(
-    colptr: int,
-    num_dst: int,
-    row: int,
-    wide: bool,
-    num_edges: int,
-    num_src: int,
-) -> int: ...
+def transpose(edges: Edges, rowptr: Array, col: Array, perm: Array, threads: int) -> None: ...
+def check_csc(colptr: Array, row: Array, num_src: int) -> None: ...
 def number_nodes(rows: np.ndarray, hops: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 def random_gather_rate(entries: int, reads: int, repeats: int) -> list[float]: ...
 def stream_bandwidth(bytes: int, repeats: int) -> list[float]: ...

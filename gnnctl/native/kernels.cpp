@@ -8,7 +8,7 @@ namespace gnnctl {
 namespace {
 
 struct Choice {
-    const KernelTable* table;
+    const KernelSet* set;
     const char* name;
 };
 
@@ -20,10 +20,10 @@ Choice choose() {
     const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-    if (has_avx512 && (any || std::strcmp(wanted, "avx512") == 0)) return {&avx512::table_f32, "avx512"};
-    if (has_avx2 && (any || std::strcmp(wanted, "portable") != 0)) return {&avx2::table_f32, "avx2"};
+    if (has_avx512 && (any || std::strcmp(wanted, "avx512") == 0)) return {&avx512::set, "avx512"};
+    if (has_avx2 && (any || std::strcmp(wanted, "portable") != 0)) return {&avx2::set, "avx2"};
 #endif
-    return {&portable::table_f32, "portable"};
+    return {&portable::set, "portable"};
 }
 
 const Choice& chosen() {
@@ -33,8 +33,14 @@ const Choice& chosen() {
 
 }  // namespace
 
-const KernelTable& kernels_f32() { return *chosen().table; }
-const KernelTable& kernels_f64() { return portable::table_f64; }
+const KernelTable& kernels_for(DType dtype) {
+    switch (dtype) {
+        case DType::float64: return portable::f64;
+        case DType::bfloat16: return chosen().set->bf16;
+        case DType::float16: return chosen().set->f16;
+        default: return chosen().set->f32;
+    }
+}
 const char* kernels_name() { return chosen().name; }
 
 }  // namespace gnnctl

@@ -12,11 +12,14 @@
 
 namespace gnnctl::avx2 {
 #include "kernels_vector.h"
-#include "kernels_spmm.h"
 #include "kernels_softmax.h"
+#include "kernels_accumulate.h"
+#include "kernels_aggregate.h"
+#include "kernels_gradient.h"
+#include "kernels_quantile.h"
+#include "kernels_segment.h"
 
-const KernelTable table_f32{sum<float>, extremum<float>, selected_sum<float>, sddmm<float>, attention<float>,
-                            attention_backward<float>};
+const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>()};
 }  // namespace gnnctl::avx2
 
 #ifdef __clang__

@@ -5,11 +5,13 @@
 
 namespace gnnctl::portable {
 #include "kernels_vector.h"
-#include "kernels_spmm.h"
 #include "kernels_softmax.h"
+#include "kernels_accumulate.h"
+#include "kernels_aggregate.h"
+#include "kernels_gradient.h"
+#include "kernels_quantile.h"
+#include "kernels_segment.h"
 
-const KernelTable table_f32{sum<float>, extremum<float>, selected_sum<float>, sddmm<float>, attention<float>,
-                            attention_backward<float>};
-const KernelTable table_f64{sum<double>, extremum<double>, selected_sum<double>, sddmm<double>, attention<double>,
-                            attention_backward<double>};
+const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>()};
+const KernelTable f64 = table_of<double>();
 }  // namespace gnnctl::portable

@@ -35,27 +35,27 @@ static inline Vec<double, Bytes> exponential(Vec<double, Bytes> x) {
 }
 
 // The sum inside leaky_relu, for `lanes` heads from `h` on.
-template <typename T, typename Index, int Bytes>
+template <typename T, int Bytes>
 static inline Vec<T, Bytes> raw_score(const AttentionArgs& a, std::int64_t e, std::int64_t d, std::int64_t h) {
     Vec<T, Bytes> score = {};
     if (a.src != nullptr)
-        score += load<T, Bytes>(static_cast<const T*>(a.src) + Index::at(a.row, e) * a.heads + h);
+        score += load<T, Bytes>(static_cast<const T*>(a.src) + source_of(a.edges, e) * a.heads + h);
     if (a.dst != nullptr) score += load<T, Bytes>(static_cast<const T*>(a.dst) + d * a.heads + h);
     if (a.edge != nullptr) score += load<T, Bytes>(static_cast<const T*>(a.edge) + e * a.heads + h);
     return score;
 }
 
 struct Forward {
-    template <typename T, typename Index, int Bytes>
+    template <typename T, int Bytes>
     static void segment(const AttentionArgs& a, std::int64_t d, std::int64_t h) {
         using Value = Vec<T, Bytes>;
-        const std::int64_t begin = a.colptr[d], end = a.colptr[d + 1];
+        const std::int64_t begin = a.edges.colptr[d], end = a.edges.colptr[d + 1];
         if (begin == end) return;
         T* out = static_cast<T*>(a.out) + h;
         const T slope = static_cast<T>(a.slope);
         Value most = {};
         for (std::int64_t e = begin; e < end; ++e) {
-            Value score = raw_score<T, Index, Bytes>(a, e, d, h);
+            Value score = raw_score<T, Bytes>(a, e, d, h);
             score = score > 0 ? score : score * slope;
             store<T, Bytes>(out + e * a.heads, score);
             most = e == begin ? score : (score > most ? score : most);
@@ -86,10 +86,10 @@ struct Forward {
 };
 
 struct Backward {
-    template <typename T, typename Index, int Bytes>
+    template <typename T, int Bytes>
     static void segment(const AttentionArgs& a, std::int64_t d, std::int64_t h) {
         using Value = Vec<T, Bytes>;
-        const std::int64_t begin = a.colptr[d], end = a.colptr[d + 1];
+        const std::int64_t begin = a.edges.colptr[d], end = a.edges.colptr[d + 1];
         const T* prob = static_cast<const T*>(a.prob) + h;
         const T* grad = static_cast<const T*>(a.grad) + h;
         T* out = static_cast<T*>(a.out) + h;
@@ -99,7 +99,7 @@ struct Backward {
             mixed += load<T, Bytes>(prob + e * a.heads) * load<T, Bytes>(grad + e * a.heads);
         for (std::int64_t e = begin; e < end; ++e) {
             Value value = load<T, Bytes>(prob + e * a.heads) * (load<T, Bytes>(grad + e * a.heads) - mixed);
-            if (a.slope != 1.0) value = raw_score<T, Index, Bytes>(a, e, d, h) > 0 ? value : value * slope;
+            if (a.slope != 1.0) value = raw_score<T, Bytes>(a, e, d, h) > 0 ? value : value * slope;
             store<T, Bytes>(out + e * a.heads, value);
             total += value;
         }
@@ -107,24 +107,24 @@ struct Backward {
     }
 };
 
-template <typename Op, typename T, typename Index>
+template <typename Op, typename T>
 static void over_heads(const AttentionArgs& a, std::int64_t first, std::int64_t last) {
     constexpr int eight = 8 * sizeof(T), four = 4 * sizeof(T);
     for (std::int64_t d = first; d < last; ++d) {
         std::int64_t h = 0;
         if constexpr (eight <= GNNCTL_VECTOR_BYTES)
-            for (; h + 8 <= a.heads; h += 8) Op::template segment<T, Index, eight>(a, d, h);
+            for (; h + 8 <= a.heads; h += 8) Op::template segment<T, eight>(a, d, h);
         if constexpr (four <= GNNCTL_VECTOR_BYTES)
-            for (; h + 4 <= a.heads; h += 4) Op::template segment<T, Index, four>(a, d, h);
-        for (; h < a.heads; ++h) Op::template segment<T, Index, 0>(a, d, h);
+            for (; h + 4 <= a.heads; h += 4) Op::template segment<T, four>(a, d, h);
+        for (; h < a.heads; ++h) Op::template segment<T, 0>(a, d, h);
     }
 }
 
 template <typename T>
 static void attention(const AttentionArgs& a, std::int64_t first, std::int64_t last) {
-    return a.wide ? over_heads<Forward, T, Wide>(a, first, last) : over_heads<Forward, T, Narrow>(a, first, last);
+    over_heads<Forward, T>(a, first, last);
 }
 template <typename T>
 static void attention_backward(const AttentionArgs& a, std::int64_t first, std::int64_t last) {
-    return a.wide ? over_heads<Backward, T, Wide>(a, first, last) : over_heads<Backward, T, Narrow>(a, first, last);
+    over_heads<Backward, T>(a, first, last);
 }

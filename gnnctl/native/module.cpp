@@ -4,9 +4,11 @@
 namespace py = pybind11;
 
 namespace gnnctl {
+void bind_arrays(py::module_& m);
 void bind_mapping(py::module_& m);
 void bind_machine(py::module_& m);
-void bind_spmm(py::module_& m);
+void bind_aggregate(py::module_& m);
+void bind_segment(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_transpose(py::module_& m);
 void bind_sampler(py::module_& m);
@@ -26,9 +28,11 @@ void bind_induced(py::module_& m);
 
 PYBIND11_MODULE(_native, m) {
     m.doc() = "gnnctl's native engine: raw buffers in, raw buffers out, no torch.";
+    gnnctl::bind_arrays(m);
     gnnctl::bind_mapping(m);
     gnnctl::bind_machine(m);
-    gnnctl::bind_spmm(m);
+    gnnctl::bind_aggregate(m);
+    gnnctl::bind_segment(m);
     gnnctl::bind_softmax(m);
     gnnctl::bind_transpose(m);
     gnnctl::bind_sampler(m);

@@ -1,8 +1,10 @@
 // Binds the softmax over each destination's edges and the additive attention built on it.
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
-#include "address.h"
-#include "kernels.h"
+#include <optional>
+
+#include "arrays.h"
 #include "worker_pool.h"
 
 namespace py = pybind11;
@@ -10,60 +12,64 @@ namespace py = pybind11;
 namespace gnnctl {
 namespace {
 
+// The parts of an edge's score: leaky_relu(src[row[e]] + dst[d] + edge[e]).
+struct Scores {
+    std::optional<Array> src, dst, edge;
+    double slope;
+
+    Scores(std::optional<Array> source, std::optional<Array> destination, std::optional<Array> of_edge, double negative_slope)
+        : src(std::move(source)), dst(std::move(destination)), edge(std::move(of_edge)), slope(negative_slope) {
+        if (!src && !dst && !edge) throw py::value_error("scores: none given");
+    }
+};
+
+AttentionArgs make_args(const Edges& edges, const Scores& scores, const Array& out) {
+    AttentionArgs args;
+    const DType dtype = out.dtype();
+    if (dtype != DType::float32 && dtype != DType::float64) throw py::type_error("out: expected float32 or float64");
+    if (scores.src && edges.row == nullptr) throw py::value_error("src: needs row");
+    args.edges = edges;
+    args.heads = out.row_size();
+    args.slope = scores.slope;
+    if (scores.src) args.src = scores.src->expect("src", dtype, edges.num_src, args.heads);
+    if (scores.dst) args.dst = scores.dst->expect("dst", dtype, edges.num_dst, args.heads);
+    if (scores.edge) args.edge = scores.edge->expect("edge", dtype, edges.num_edges, args.heads);
+    args.out = out.expect("out", dtype, edges.num_edges, args.heads);
+    return args;
+}
+
 // Releasing the GIL is safe: the kernels touch only the buffers, which the caller keeps alive and does not resize.
-void run(AttentionKernel kernel, const AttentionArgs& args, std::int64_t num_dst, int threads) {
-    if (args.colptr == nullptr || num_dst < 0 || args.heads < 1) throw py::value_error("arguments out of range");
-    if (args.src != nullptr && args.row == nullptr) throw py::value_error("source scores need row");
+void run(Kernel<AttentionArgs> kernel, const AttentionArgs& args, int threads) {
     const py::gil_scoped_release unlocked;
-    run_destinations(threads, args.colptr, num_dst, args.heads * 4,
+    run_destinations(threads, args.edges.colptr, args.edges.num_dst, args.heads * 4,
                      [&](std::int64_t first, std::int64_t last) { kernel(args, first, last); });
 }
 
-void attention(Address colptr, Address row, Address src, Address dst, Address edge, Address out, std::int64_t num_dst,
-               std::int64_t heads, double slope, bool wide, bool is_double, int threads) {
-    AttentionArgs args;
-    args.colptr = pointer<std::int64_t>(colptr);
-    args.row = pointer(row);
-    args.src = pointer(src);
-    args.dst = pointer(dst);
-    args.edge = pointer(edge);
-    args.out = pointer(out);
-    args.heads = heads;
-    args.slope = slope;
-    args.wide = wide;
-    run(is_double ? kernels_f64().attention : kernels_f32().attention, args, num_dst, threads);
+void attention(const Edges& edges, const Scores& scores, const Array& out, int threads) {
+    run(kernels_for(out.dtype()).attention, make_args(edges, scores, out), threads);
 }
 
-void attention_backward(Address colptr, Address row, Address src, Address dst, Address edge, Address prob,
-                        Address grad, Address out, Address grad_dst, std::int64_t num_dst, std::int64_t heads,
-                        double slope, bool wide, bool is_double, int threads) {
-    AttentionArgs args;
-    args.colptr = pointer<std::int64_t>(colptr);
-    args.row = pointer(row);
-    args.src = pointer(src);
-    args.dst = pointer(dst);
-    args.edge = pointer(edge);
-    args.prob = pointer(prob);
-    args.grad = pointer(grad);
-    args.out = pointer(out);
-    args.grad_dst = pointer(grad_dst);
-    args.heads = heads;
-    args.slope = slope;
-    args.wide = wide;
-    run(is_double ? kernels_f64().attention_backward : kernels_f32().attention_backward, args, num_dst, threads);
+void attention_backward(const Edges& edges, const Scores& scores, const Array& prob, const Array& grad, const Array& out,
+                        const Array& grad_dst, int threads) {
+    AttentionArgs args = make_args(edges, scores, out);
+    args.prob = prob.expect("prob", out.dtype(), edges.num_edges, args.heads);
+    args.grad = grad.expect("grad", out.dtype(), edges.num_edges, args.heads);
+    args.grad_dst = grad_dst.expect("grad_dst", out.dtype(), edges.num_dst, args.heads);
+    run(kernels_for(out.dtype()).attention_backward, args, threads);
 }
 
 }  // namespace
 
 void bind_softmax(py::module_& m) {
     using py::arg;
-    m.def("attention", &attention, arg("colptr"), arg("row"), arg("src"), arg("dst"), arg("edge"), arg("out"),
-          arg("num_dst"), arg("heads"), arg("slope"), arg("wide"), arg("is_double"), arg("threads"),
-          "out[e] = softmax over d's edges of leaky_relu(src[row[e]] + dst[d] + edge[e]); each part may be 0.");
-    m.def("attention_backward", &attention_backward, arg("colptr"), arg("row"), arg("src"), arg("dst"), arg("edge"),
-          arg("prob"), arg("grad"), arg("out"), arg("grad_dst"), arg("num_dst"), arg("heads"), arg("slope"),
-          arg("wide"), arg("is_double"), arg("threads"),
-          "out[e]: gradient of the score before leaky_relu; grad_dst: its sum per destination.");
+    py::class_<Scores>(m, "Scores", "Parts of an edge's score: leaky_relu(src[row[e]] + dst[d] + edge[e]); some may be None.")
+        .def(py::init<std::optional<Array>, std::optional<Array>, std::optional<Array>, double>(), arg("src"), arg("dst"),
+             arg("edge"), arg("slope"));
+    m.def("attention", &attention, arg("edges"), arg("scores"), arg("out"), arg("threads"),
+          "out (E, H) = softmax of the scores over each destination's edges.");
+    m.def("attention_backward", &attention_backward, arg("edges"), arg("scores"), arg("prob"), arg("grad"), arg("out"),
+          arg("grad_dst"), arg("threads"),
+          "out (E, H): gradient of the score before leaky_relu; grad_dst (D, H): its sum per destination.");
 }
 
 }  // namespace gnnctl

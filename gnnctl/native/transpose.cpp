@@ -1,134 +1,86 @@
-// Stable counting sorts of edges: by source (the transposed view of a CSC) and by destination (a COO into a CSC).
+// The transposed view of a CSC, edges by source, and the check of a CSC's contents.
 #include <pybind11/pybind11.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <string>
 
-#include "address.h"
-#include "worker_pool.h"
+#include "arrays.h"
+#include "checks.h"
+#include "sort_edges.h"
 
 namespace py = pybind11;
 
 namespace gnnctl {
 namespace {
 
-// Keys are counted and placed in contiguous slices of the edges, one per part: slice i writes, of each key, the range
-// right after slice i - 1's. The result is the stable order, whatever the number of parts.
-template <typename Key, typename Place>
-void counting_sort(const Key* keys, std::int64_t num_edges, std::int64_t num_keys, std::int64_t* ptr, int threads,
-                   const Place& place) {
-    // Every part counts all keys, so parts pay only where edges outnumber keys by far.
-    std::int64_t parts = num_edges < (1 << 16) ? 1 : threads;
-    while (parts > 1 && num_keys * parts > 2 * num_edges) --parts;
-    std::vector<std::int64_t> counts(static_cast<std::size_t>(parts * num_keys), 0);
-    const auto slice = [&](std::int64_t part) { return num_edges * part / parts; };
-    run_parts(threads, parts, [&](std::int64_t part) {
-        std::int64_t* mine = counts.data() + part * num_keys;
-        for (std::int64_t e = slice(part); e < slice(part + 1); ++e) ++mine[keys[e]];
-    });
-    std::int64_t total = 0;
-    for (std::int64_t key = 0; key < num_keys; ++key) {
-        ptr[key] = total;
-        for (std::int64_t part = 0; part < parts; ++part) {
-            std::int64_t& count = counts[static_cast<std::size_t>(part * num_keys + key)];
-            const std::int64_t here = count;
-            count = total;
-            total += here;
+// Edges of a CSC in their order, with source as the key; destinations are found by walking along.
+template <class Row>
+auto by_source(const Edges& edges, const Row* row) {
+    return [&edges, row](std::size_t first, std::size_t last, const auto& visit) {
+        const std::int64_t* colptr = edges.colptr;
+        std::int64_t d = std::upper_bound(colptr, colptr + edges.num_dst + 1, static_cast<std::int64_t>(first)) - colptr - 1;
+        for (std::size_t e = first; e < last; ++d) {
+            const std::size_t end = std::min(last, static_cast<std::size_t>(colptr[d + 1]));
+            for (; e < end; ++e) visit(e, row[e], d);
         }
+    };
+}
+
+template <class Index>
+void transpose_as(const Edges& edges, const SortedEdges<Index, Index>& out, std::size_t threads) {
+    const auto count = static_cast<std::size_t>(edges.num_edges);
+    const auto sorted = [&](auto id, const auto* row) {
+        sort_edges<decltype(id)>(count, static_cast<std::size_t>(edges.num_src), static_cast<std::size_t>(edges.num_dst),
+                                 by_source(edges, row), false, threads, out);
+    };
+    const bool narrow = std::max({edges.num_edges, edges.num_src, edges.num_dst}) <= 0x7FFFFFFF;
+    const auto with = [&](const auto* row) { narrow ? sorted(std::uint32_t{}, row) : sorted(std::uint64_t{}, row); };
+    if (edges.wide) with(static_cast<const std::int64_t*>(edges.row));
+    else with(static_cast<const std::int32_t*>(edges.row));
+}
+
+void transpose(const Edges& edges, const Array& rowptr, const Array& col, const Array& perm, long long num_threads) {
+    const std::size_t threads = checked_threads(num_threads);
+    if (edges.row == nullptr) throw py::value_error("edges: expected sources");
+    auto* ptr = rowptr.expect<std::int64_t>("rowptr", DType::int64, edges.num_src + 1, 1);
+    const bool narrow = col.dtype() == DType::int32;
+    if (narrow && std::max(edges.num_edges, edges.num_dst) > 0x7FFFFFFF) throw py::type_error("col: int32 is too narrow");
+    void* to = col.expect("col", narrow ? DType::int32 : DType::int64, edges.num_edges, 1);
+    void* number = perm.expect("perm", col.dtype(), edges.num_edges, 1);
+    const py::gil_scoped_release unlocked;  // safe: only buffers that the caller keeps alive are touched
+    if (narrow) transpose_as<std::int32_t>(edges, {ptr, static_cast<std::int32_t*>(to), static_cast<std::int32_t*>(number)}, threads);
+    else transpose_as<std::int64_t>(edges, {ptr, static_cast<std::int64_t*>(to), static_cast<std::int64_t*>(number)}, threads);
+}
+
+void check_csc(const Array& colptr, const Array& row, std::int64_t num_src) {
+    if (colptr.rows() < 1) throw py::value_error("colptr: expected (D + 1,)");
+    const std::int64_t num_dst = colptr.rows() - 1, num_edges = row.rows();
+    const auto* at = colptr.expect<const std::int64_t>("colptr", DType::int64, num_dst + 1, 1);
+    const bool wide = row.dtype() == DType::int64;
+    const void* rows = row.expect("row", wide ? DType::int64 : DType::int32, num_edges, 1);
+    bool rises = at[0] == 0 && at[num_dst] == num_edges, known = true;
+    {
+        const py::gil_scoped_release unlocked;  // safe: only buffers that the caller keeps alive are touched
+        for (std::int64_t d = 0; d < num_dst; ++d) rises &= at[d] <= at[d + 1];
+        const auto in_range = [&](const auto* sources) {
+            for (std::int64_t e = 0; e < num_edges; ++e) known &= sources[e] >= 0 && sources[e] < num_src;
+        };
+        if (wide) in_range(static_cast<const std::int64_t*>(rows));
+        else in_range(static_cast<const std::int32_t*>(rows));
     }
-    ptr[num_keys] = total;
-    run_parts(threads, parts, [&](std::int64_t part) {
-        std::int64_t* next = counts.data() + part * num_keys;
-        for (std::int64_t e = slice(part); e < slice(part + 1); ++e) place(e, next[keys[e]]++);
-    });
-}
-
-template <typename Row, typename Index>
-void transpose_as(const std::int64_t* colptr, const Row* row, std::int64_t num_src, std::int64_t num_dst,
-                  std::int64_t* rowptr, Index* col, Index* perm, int threads) {
-    const std::int64_t num_edges = colptr[num_dst];
-    std::vector<Index> destination(static_cast<std::size_t>(num_edges));
-    for (std::int64_t d = 0; d < num_dst; ++d)
-        std::fill(destination.begin() + colptr[d], destination.begin() + colptr[d + 1], static_cast<Index>(d));
-    counting_sort(row, num_edges, num_src, rowptr, threads, [&](std::int64_t e, std::int64_t at) {
-        col[at] = destination[static_cast<std::size_t>(e)];
-        perm[at] = static_cast<Index>(e);
-    });
-}
-
-void transpose(Address colptr, Address row, bool wide, std::int64_t num_src, std::int64_t num_dst, Address rowptr,
-               Address col, Address perm, bool wide_out, int threads) {
-    if (num_src < 0 || num_dst < 0) throw py::value_error("num_src or num_dst out of range");
-    const py::gil_scoped_release unlocked;  // safe: only buffers that the caller keeps alive are touched
-    const auto* from = pointer<const std::int64_t>(colptr);
-    auto* to = pointer<std::int64_t>(rowptr);
-    const auto run = [&](const auto* sources) {
-        if (wide_out)
-            transpose_as(from, sources, num_src, num_dst, to, pointer<std::int64_t>(col), pointer<std::int64_t>(perm),
-                         threads);
-        else
-            transpose_as(from, sources, num_src, num_dst, to, pointer<std::int32_t>(col), pointer<std::int32_t>(perm),
-                         threads);
-    };
-    if (wide) run(pointer<const std::int64_t>(row));
-    else run(pointer<const std::int32_t>(row));
-}
-
-// Returns false, having sorted nothing, where an endpoint is out of range.
-bool sort_coo(Address src, Address dst, std::int64_t num_edges, std::int64_t num_src, std::int64_t num_dst,
-              Address colptr, Address row, bool wide, Address perm, int threads) {
-    const py::gil_scoped_release unlocked;  // safe: only buffers that the caller keeps alive are touched
-    const auto* sources = pointer<const std::int64_t>(src);
-    const auto* targets = pointer<const std::int64_t>(dst);
-    bool valid = true;
-    for (std::int64_t e = 0; e < num_edges; ++e)
-        valid &= static_cast<std::uint64_t>(sources[e]) < static_cast<std::uint64_t>(num_src) &&
-                 static_cast<std::uint64_t>(targets[e]) < static_cast<std::uint64_t>(num_dst);
-    if (!valid) return false;
-    auto* position = pointer<std::int64_t>(perm);
-    const auto run = [&](auto* rows) {
-        using Index = std::remove_reference_t<decltype(*rows)>;
-        counting_sort(targets, num_edges, num_dst, pointer<std::int64_t>(colptr), threads,
-                      [&](std::int64_t e, std::int64_t at) {
-                          rows[at] = static_cast<Index>(sources[e]);
-                          position[at] = e;
-                      });
-    };
-    if (wide) run(pointer<std::int64_t>(row));
-    else run(pointer<std::int32_t>(row));
-    return true;
-}
-
-// What is wrong with a CSC: 0 nothing, 1 colptr does not rise from 0 to the number of edges, 2 a source out of range.
-int check_csc(Address colptr, std::int64_t num_dst, Address row, bool wide, std::int64_t num_edges,
-              std::int64_t num_src) {
-    const py::gil_scoped_release unlocked;  // safe: only buffers that the caller keeps alive are touched
-    const auto* at = pointer<const std::int64_t>(colptr);
-    if (at[0] != 0 || at[num_dst] != num_edges) return 1;
-    bool valid = true;
-    for (std::int64_t d = 0; d < num_dst; ++d) valid &= at[d] <= at[d + 1];
-    if (!valid) return 1;
-    const auto in_range = [&](const auto* rows) {
-        bool good = true;
-        for (std::int64_t e = 0; e < num_edges; ++e) good &= rows[e] >= 0 && rows[e] < num_src;
-        return good;
-    };
-    return (wide ? in_range(pointer<const std::int64_t>(row)) : in_range(pointer<const std::int32_t>(row))) ? 0 : 2;
+    if (!rises) throw py::value_error("colptr must rise from 0 to the " + std::to_string(num_edges) + " edges");
+    if (!known) throw py::value_error("row has a source outside 0.." + std::to_string(num_src - 1));
 }
 
 }  // namespace
 
 void bind_transpose(py::module_& m) {
     using py::arg;
-    m.def("transpose", &transpose, arg("colptr"), arg("row"), arg("wide"), arg("num_src"), arg("num_dst"),
-          arg("rowptr"), arg("col"), arg("perm"), arg("wide_out"), arg("threads"),
-          "Edges by source, in edge order: rowptr, col (destination) and perm (position in the CSC).");
-    m.def("sort_coo", &sort_coo, arg("src"), arg("dst"), arg("num_edges"), arg("num_src"), arg("num_dst"),
-          arg("colptr"), arg("row"), arg("wide"), arg("perm"), arg("threads"),
-          "Edges by destination, stable: colptr, row and perm (position in the COO); False: an endpoint out of range.");
-    m.def("check_csc", &check_csc, arg("colptr"), arg("num_dst"), arg("row"), arg("wide"), arg("num_edges"),
-          arg("num_src"), "0: sound, 1: colptr is wrong, 2: a source is out of range.");
+    m.def("transpose", &transpose, arg("edges"), arg("rowptr"), arg("col"), arg("perm"), arg("threads"),
+          "Edges by source, in edge order: rowptr (S + 1,), col (E,) destinations and perm (E,) positions in the CSC.");
+    m.def("check_csc", &check_csc, arg("colptr"), arg("row"), arg("num_src"),
+          "Raises ValueError where colptr does not rise from 0 to the number of edges, or a source is out of range.");
 }
 
 }  // namespace gnnctl

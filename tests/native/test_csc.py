@@ -28,6 +28,17 @@ def test_many_edges_on_several_threads():
     assert np.array_equal(one[2], np.lexsort((row, col)))
 
 
+@pytest.mark.parametrize("num_src", [1, 2000, 2048, 2049, 2**22, 2**23, 2**31, 2**40, 2**62])
+def test_large_buckets_are_sorted_by_every_digit_of_the_source(num_src):
+    rng = np.random.default_rng(0)
+    row, col = rng.integers(0, num_src, 20_000), rng.integers(0, 3, 20_000)
+    row[::7] = num_src - 1
+    colptr, out, perm = csc_from_coo(row, col, num_src, 3, True, 2)
+    assert np.array_equal(perm, np.lexsort((row, col)))
+    assert np.array_equal(out, row[perm])
+    assert colptr.tolist() == [0, *np.cumsum(np.bincount(col)).tolist()]
+
+
 def test_many_sources_give_wide_rows():
     colptr, row, _ = csc_from_coo(np.array([2**40, 5]), np.array([0, 0]), 2**41, 1)
     assert row.dtype == np.int64

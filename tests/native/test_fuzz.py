@@ -187,10 +187,12 @@ ELSEWHERE = {
     **dict.fromkeys(("induced_edges", "with_opposite"), "fuzzed in tests/sampling/test_induced.py"),
     **dict.fromkeys(
         (
-            *("spmm_sum", "spmm_extremum", "spmm_selected_sum", "sddmm", "attention", "attention_backward"),
-            *("transpose", "sort_coo", "check_csc"),
+            *("Array", "Edges", "Aggregates", "Scores", "Quantiles", "huge_pages"),
+            *("aggregate", "spread", "fold", "select", "select_weights", "sddmm", "attention", "attention_backward"),
+            *("logsumexp", "logsumexp_backward", "product_backward", "quantile", "quantile_backward"),
+            *("transpose", "check_csc"),
         ),
-        "takes bare addresses, which nothing can check; its callers are fuzzed in tests/nn/test_fuzz_ops.py",
+        "takes addresses with dtypes and shapes: tests/native/test_kernels.py; its callers: tests/nn/test_fuzz_ops.py",
     ),
 }
 

@@ -1,9 +1,6 @@
 """The operators: native kernels against plain torch, gradients, and what torch asks of an operator."""
 
 import itertools
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -13,9 +10,10 @@ from hypothesis import strategies as st
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn import ops
 from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops.aggregate import REDUCES, _aggregate
 from gnnctl.nn.ops.attention import _attention
 from gnnctl.nn.ops.gather import _gather
-from gnnctl.nn.ops.spmm import _extremum, _spmm
+from gnnctl.nn.ops.spmm import _spmm
 
 WIDTHS = (1, 3, 7, 8, 13, 16, 47, 64, 130)
 
@@ -32,12 +30,12 @@ def edges_of(num_src, num_dst, count, seed=0, wide=False):
 def reference(edges, x, weight, reduce):
     if reduce in ("sum", "mean"):
         return fallback.spmm(edges.colptr, edges.row, x, weight, reduce == "mean")
-    return fallback.extremum(edges.colptr, edges.row, x, weight, reduce == "min")[0]
+    return fallback.aggregate(edges.colptr, edges.row, x, weight, [reduce])[0].squeeze(1)
 
 
 @given(
     st.integers(1, 20), st.integers(1, 20), st.integers(0, 150), st.sampled_from(WIDTHS), st.sampled_from([0, 1, 3, 8]),
-    st.sampled_from(["sum", "mean", "max", "min"]), st.sampled_from(["none", "edge", "head"]),
+    st.sampled_from(["sum", "mean", "max", "min", "var"]), st.sampled_from(["none", "edge", "head"]),
     st.sampled_from([torch.float32, torch.float64]), st.booleans(),
 )  # fmt: skip
 @settings(deadline=None, max_examples=150)
@@ -63,29 +61,6 @@ def test_aggregation_and_its_gradients_agree_with_plain_torch(
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("isa", ["portable", "avx2"])
-def test_kernels_of_lesser_processors_agree_too(isa):
-    code = (
-        "import torch; from gnnctl.native import _native; from gnnctl.graph.edge_index import EdgeIndex;"
-        "from gnnctl.nn import ops; from gnnctl.nn.ops import fallback; torch.manual_seed(0);"
-        "e, _ = EdgeIndex.from_coo(torch.randint(0, 40, (2, 300)), 40);"
-        "\nfor f in (1, 5, 12, 31, 64):\n"
-        "    x = torch.randn(40, f, requires_grad=True); y = x.detach().clone().requires_grad_()\n"
-        "    for r in ('sum', 'max'):\n"
-        "        a = ops.spmm(e, x, None, r)\n"
-        "        b = fallback.spmm(e.colptr, e.row, y, None, False) if r == 'sum' else"
-        " fallback.extremum(e.colptr, e.row, y, None, False)[0]\n"
-        "        torch.testing.assert_close(a, b); a.square().sum().backward(); b.square().sum().backward()\n"
-        "        torch.testing.assert_close(x.grad, y.grad, rtol=1e-4, atol=1e-4)\n"
-        "print(_native.kernels_name())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "GNNCTL_ISA": isa}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() in (isa, "portable")
-
-
 def test_results_do_not_depend_on_threads():
     edges = edges_of(3000, 2000, 60_000)
     x, weight = torch.randn(3000, 33, requires_grad=True), torch.randn(60_000, requires_grad=True)
@@ -94,7 +69,7 @@ def test_results_do_not_depend_on_threads():
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
             found = []
-            for reduce in ("sum", "mean", "max"):
+            for reduce in REDUCES:
                 out = ops.spmm(edges, x, weight, reduce)
                 found += [out, *torch.autograd.grad(out, [x, weight], grad)]
             results.append(found)
@@ -149,7 +124,7 @@ def test_gradients_by_finite_differences():
     edges = edges_of(6, 5, 20)
     x = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True)
     weight = torch.rand(20, 2, dtype=torch.float64, requires_grad=True)
-    for reduce in ("sum", "mean", "max", "min"):
+    for reduce in REDUCES:
         assert torch.autograd.gradcheck(lambda x, w, r=reduce: ops.spmm(edges, x, w, r), (x, weight))
     src, dst, edge = (torch.randn(n, 3, dtype=torch.float64, requires_grad=True) for n in (6, 5, 20))
     assert torch.autograd.gradcheck(lambda *parts: ops.attention(edges, *parts), (src, dst, edge))
@@ -166,7 +141,7 @@ def test_the_operators_keep_torch_rules():
     scores = [torch.randn(n, 2, requires_grad=True) for n in (6, 5, 20)]
     for given_view in (view, (None, None, None)):
         torch.library.opcheck(_spmm, (edges.colptr, edges.row, x, weight, *given_view, True))
-        torch.library.opcheck(_extremum, (edges.colptr, edges.row, x, weight, *given_view, False))
+        torch.library.opcheck(_aggregate, (edges.colptr, edges.row, x, weight, *given_view, "min,sum,std"))
     torch.library.opcheck(_attention, (edges.colptr, edges.row, *scores, view.rowptr, view.perm, 0.2))
     torch.library.opcheck(_gather, (x, edges.row, view.rowptr, view.perm))
 
@@ -192,19 +167,12 @@ def test_autocast_computes_in_float32_and_half_precision_is_widened():
 def test_fallback_gradients_agree_with_the_kernels():
     edges = edges_of(9, 7, 60)
     x, weight, grad = torch.randn(9, 2, 3), torch.rand(60, 2), torch.randn(7, 2, 3)
+    where, view = (edges.colptr, edges.row), edges.transposed()
     for mean, w in itertools.product((False, True), (None, weight)):
-        scaled = grad / edges.in_degree().clamp(min=1).view(-1, 1, 1) if mean else grad
-        native = torch.ops.gnnctl.spmm_backward(edges.colptr, edges.row, grad, w, *edges.transposed(), 9, mean)
-        torch.testing.assert_close(native, fallback.spmm_backward(edges.colptr, edges.row, scaled, w, 9))
-    native = torch.ops.gnnctl.sddmm(edges.colptr, edges.row, grad, x, weight, None, True)
-    torch.testing.assert_close(native, fallback.sddmm(edges.colptr, edges.row, grad, x, weight, None, True))
-    _, arg = _extremum(edges.colptr, edges.row, x, weight, None, None, None, False)
-    native = torch.ops.gnnctl.spmm_extremum_backward(edges.colptr, edges.row, grad, arg, weight, None, None, None, 9)
-    torch.testing.assert_close(native, fallback.extremum_backward(edges.colptr, edges.row, grad, arg, weight, 9))
-    torch.testing.assert_close(
-        torch.ops.gnnctl.sddmm(edges.colptr, edges.row, grad, x, weight, arg, False),
-        fallback.sddmm(edges.colptr, edges.row, grad, x, weight, arg, False),
-    )
+        native = torch.ops.gnnctl.spmm_backward(*where, grad, w, *view, 9, mean)
+        torch.testing.assert_close(native, fallback.spmm_backward(*where, grad, w, 9, mean))
+    native = torch.ops.gnnctl.sddmm(*where, grad, x, weight, True)
+    torch.testing.assert_close(native, fallback.sddmm(*where, grad, x, weight, True))
     prob = ops.edge_softmax(edges, weight)
     by_edge, _ = torch.ops.gnnctl.attention_backward(edges.colptr, edges.row, None, None, weight, prob, prob * 2, 1.0)
     torch.testing.assert_close(by_edge, fallback.softmax_backward(edges.colptr, prob, prob * 2))

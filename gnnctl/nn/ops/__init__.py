@@ -3,11 +3,27 @@
 On the CPU they run the native kernels, on other devices torch operations. All are torch custom operators
 (``gnnctl::*``), so they stand in compiled graphs without a break. Under autocast they compute in float32.
 
-Shapes: E edges, S sources, D destinations, H heads, F features.
+Shapes: E edges, S sources, D destinations, H heads, F features, R reductions.
 """
 
+from gnnctl.nn.ops.aggregate import Reduce, multi_aggregate
 from gnnctl.nn.ops.attention import attention, edge_softmax
 from gnnctl.nn.ops.gather import gather_dst, gather_src
-from gnnctl.nn.ops.spmm import Reduce, segment_reduce, spmm
+from gnnctl.nn.ops.quantile import segment_quantile
+from gnnctl.nn.ops.segment import segment_logsumexp, segment_multi_reduce, segment_reduce, segment_softmax
+from gnnctl.nn.ops.spmm import spmm
 
-__all__ = ["Reduce", "attention", "edge_softmax", "gather_dst", "gather_src", "segment_reduce", "spmm"]
+__all__ = [
+    "Reduce",
+    "attention",
+    "edge_softmax",
+    "gather_dst",
+    "gather_src",
+    "multi_aggregate",
+    "segment_logsumexp",
+    "segment_multi_reduce",
+    "segment_quantile",
+    "segment_reduce",
+    "segment_softmax",
+    "spmm",
+]

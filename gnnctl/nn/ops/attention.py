@@ -8,7 +8,7 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
 from gnnctl.nn.ops import fallback
-from gnnctl.nn.ops.checks import address, as_float, check_edges, check_index, compute_dtype
+from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_edges, compute_dtype, native_edges, new_result
 from gnnctl.nn.ops.gather import sum_by_source
 
 
@@ -23,8 +23,13 @@ def edge_softmax(edge_index: EdgeIndex, scores: Tensor) -> Tensor:
         Probabilities, shaped like the scores.
     """
     flat = scores if scores.dim() == 2 else scores.unsqueeze(-1)
-    prob: Tensor = _attention(edge_index.colptr, edge_index.row, None, None, flat, None, None, 1.0)
-    return prob.view_as(scores)
+    return softmax_rows(edge_index.colptr, flat).view_as(scores)
+
+
+def softmax_rows(colptr: Tensor, rows: Tensor) -> Tensor:
+    """(E, H): of (E, H) rows, the softmax within each destination."""
+    prob: Tensor = _attention(colptr, None, None, None, rows, None, None, 1.0)
+    return prob
 
 
 def attention(
@@ -51,7 +56,7 @@ def attention(
 @torch.library.custom_op("gnnctl::attention", mutates_args=())
 def _attention(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,
@@ -60,32 +65,34 @@ def _attention(
     negative_slope: float,
 ) -> Tensor:
     given = next(t for t in (edge, src, dst) if t is not None)
+    num_edges = _num_edges(row, edge)
     if given.device.type != "cpu":
-        scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
+        scores = fallback.attention_scores(colptr, row, src, dst, edge, num_edges)
         return fallback.softmax(colptr, torch.nn.functional.leaky_relu(scores, negative_slope))
-    wide, dtype = check_index(colptr, row), compute_dtype(given)
-    heads = _check_heads(row, src, dst, edge, colptr.shape[0] - 1)
-    parts = [as_float(t, dtype) for t in (src, dst, edge)]
-    out = torch.empty((row.shape[0], heads), dtype=dtype)
+    dtype = compute_dtype(given)
+    heads = _check_heads(num_edges, src, dst, edge, colptr.shape[0] - 1)
+    edges = native_edges(colptr, row, num_edges if src is None else src.shape[0])
+    out = new_result((num_edges, heads), dtype)
     _native.attention(
-        colptr=address(colptr),
-        row=address(row),
-        src=address(parts[0]),
-        dst=address(parts[1]),
-        edge=address(parts[2]),
-        out=address(out),
-        num_dst=colptr.shape[0] - 1,
-        heads=heads,
-        slope=negative_slope,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        threads=torch.get_num_threads(),
+        edges, _native_scores((src, dst, edge), dtype, negative_slope), array(out), torch.get_num_threads()
     )
     return out.to(given.dtype)
 
 
-def _check_heads(row: Tensor, src: Tensor | None, dst: Tensor | None, edge: Tensor | None, num_dst: int) -> int:
-    check_edges("edge", edge, row.shape[0])
+def _num_edges(row: Tensor | None, edge: Tensor | None) -> int:
+    rows = edge if row is None else row
+    if rows is None:
+        raise ValueError("edge scores are needed where row is missing")
+    return rows.shape[0]
+
+
+def _native_scores(parts: tuple[Tensor | None, ...], dtype: torch.dtype, slope: float) -> _native.Scores:
+    src, dst, edge = (array_or_none(as_float(part, dtype)) for part in parts)
+    return _native.Scores(src, dst, edge, slope)
+
+
+def _check_heads(num_edges: int, src: Tensor | None, dst: Tensor | None, edge: Tensor | None, num_dst: int) -> int:
+    check_edges("edge", edge, num_edges)
     if dst is not None and dst.shape[0] != num_dst:
         raise ValueError(f"dst has {dst.shape[0]} rows for {num_dst} destinations")
     heads = {t.shape[1] for t in (src, dst, edge) if t is not None and t.dim() == 2}
@@ -97,7 +104,7 @@ def _check_heads(row: Tensor, src: Tensor | None, dst: Tensor | None, edge: Tens
 @_attention.register_fake
 def _(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,
@@ -106,13 +113,13 @@ def _(
     negative_slope: float,
 ) -> Tensor:
     given = next(t for t in (edge, src, dst) if t is not None)
-    return given.new_empty((row.shape[0], given.shape[1]))
+    return given.new_empty((_num_edges(row, edge), given.shape[1]))
 
 
 @torch.library.custom_op("gnnctl::attention_backward", mutates_args=())
 def _attention_backward(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,
@@ -125,29 +132,21 @@ def _attention_backward(
     if prob.device.type != "cpu":
         by_edge = fallback.softmax_backward(colptr, prob, grad)
         if negative_slope != 1.0:
-            scores = fallback.attention_scores(colptr, row, src, dst, edge, row.shape[0])
+            scores = fallback.attention_scores(colptr, row, src, dst, edge, prob.shape[0])
             by_edge = torch.where(scores > 0, by_edge, by_edge * negative_slope)
         return by_edge, fallback.spmm(colptr, None, by_edge, None, False)
-    wide, dtype = check_index(colptr, row), compute_dtype(prob)
-    parts = [as_float(t, dtype) for t in (src, dst, edge, prob, grad)]
-    out = torch.empty((row.shape[0], heads), dtype=dtype)
+    dtype = compute_dtype(prob)
+    edges = native_edges(colptr, row, prob.shape[0] if src is None else src.shape[0])
+    out = new_result(prob.shape, dtype)
     grad_dst = torch.empty((num_dst, heads), dtype=dtype)
     _native.attention_backward(
-        colptr=address(colptr),
-        row=address(row),
-        src=address(parts[0]),
-        dst=address(parts[1]),
-        edge=address(parts[2]),
-        prob=address(parts[3]),
-        grad=address(parts[4]),
-        out=address(out),
-        grad_dst=address(grad_dst),
-        num_dst=num_dst,
-        heads=heads,
-        slope=negative_slope,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        threads=torch.get_num_threads(),
+        edges,
+        _native_scores((src, dst, edge), dtype, negative_slope),
+        array(prob.to(dtype).contiguous()),
+        array(grad.to(dtype).contiguous()),
+        array(out),
+        array(grad_dst),
+        torch.get_num_threads(),
     )
     return out.to(prob.dtype), grad_dst.to(prob.dtype)
 
@@ -155,7 +154,7 @@ def _attention_backward(
 @_attention_backward.register_fake
 def _(
     colptr: Tensor,
-    row: Tensor,
+    row: Tensor | None,
     src: Tensor | None,
     dst: Tensor | None,
     edge: Tensor | None,

@@ -1,65 +1,62 @@
-"""Checks between torch and the native kernels: dtype, device, contiguity; then bare addresses."""
+"""Checks of what operators are given, and how they hand it to native kernels."""
 
 import torch
 from torch import Tensor
 
-_EMPTY = 64
-FLOATS = (torch.float32, torch.float64)
+from gnnctl.graph.memory import address, array, array_or_none, native_edges, new_result
 
-
-def address(tensor: Tensor | None) -> int:
-    """Where the tensor's data starts; 0 for None, and for an empty tensor a non-zero address that is never read.
-
-    Raises:
-        ValueError: it is not on the CPU, or not contiguous.
-    """
-    if tensor is None:
-        return 0
-    if tensor.device.type != "cpu" or not tensor.is_contiguous():
-        raise ValueError(
-            f"a native kernel needs a contiguous CPU tensor, got {tensor.device}, strides {tensor.stride()}"
-        )
-    return tensor.data_ptr() or _EMPTY
-
-
-def check_index(colptr: Tensor, *indices: Tensor | None) -> bool:
-    """Whether the index tensors are int64; ``colptr`` always is.
-
-    Raises:
-        TypeError: another dtype, or dtypes that differ.
-    """
-    if colptr.dtype != torch.int64:
-        raise TypeError(f"colptr must be int64, got {colptr.dtype}")
-    dtypes = {index.dtype for index in indices if index is not None}
-    if len(dtypes) > 1 or not dtypes <= {torch.int32, torch.int64}:
-        raise TypeError(f"edge indices must all be int32 or all int64, got {sorted(map(str, dtypes))}")
-    return torch.int64 in dtypes
+__all__ = [
+    "address",
+    "array",
+    "array_or_none",
+    "as_float",
+    "check_edges",
+    "check_rows",
+    "check_weight",
+    "compute_dtype",
+    "native_edges",
+    "new_result",
+]
+_FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 def as_float(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """The tensor, contiguous and in the dtype that the kernels compute in."""
+    """The tensor, contiguous and of this dtype."""
     return None if tensor is None else tensor.detach().to(dtype).contiguous()
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
-    """float64 for float64, else float32 (half precision is widened, summed and rounded once)."""
-    if not tensor.is_floating_point():
+    """What kernels compute in: float64 for float64, else float32 (half precision is rounded once, when stored)."""
+    if tensor.dtype not in _FLOATS:
         raise TypeError(f"features must be floating point, got {tensor.dtype}")
-    return tensor.dtype if tensor.dtype in FLOATS else torch.float32
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
-def heads_of(x: Tensor, weight: Tensor | None) -> tuple[int, int]:
-    """(heads, width) of rows: heads matter only where each has its own weight.
+def check_weight(x: Tensor, weight: Tensor | None) -> None:
+    """Check that a weight is (E,), or (E, H) for (S, H, F) features.
 
     Raises:
-        ValueError: the weight's shape does not fit.
+        ValueError: its shape does not fit.
     """
-    row = x[0].numel() if x.shape[0] else x.shape[1:].numel()
     if weight is None or weight.dim() == 1:
-        return 1, row
+        return
     if weight.dim() != 2 or x.dim() != 3 or weight.shape[1] != x.shape[1]:
         raise ValueError(f"weight {tuple(weight.shape)} does not fit features {tuple(x.shape)}")
-    return x.shape[1], x.shape[2]
+
+
+def check_rows(colptr: Tensor, values: Tensor) -> None:
+    """Check the kinds of what segment reductions take; the kernels check the sizes.
+
+    Raises:
+        TypeError: ``colptr`` is not int64, or values are not floating point.
+        ValueError: ``colptr`` is not (D + 1,), or values have no axis of edges.
+    """
+    if colptr.dtype != torch.int64:
+        raise TypeError(f"colptr must be int64, got {colptr.dtype}")
+    if values.dtype not in _FLOATS:
+        raise TypeError(f"values must be floating point, got {values.dtype}")
+    if colptr.dim() != 1 or colptr.shape[0] == 0 or values.dim() == 0:
+        raise ValueError(f"colptr {tuple(colptr.shape)} and values {tuple(values.shape)} are no segments of rows")
 
 
 def check_edges(name: str, tensor: Tensor | None, num_edges: int) -> None:
@@ -68,5 +65,5 @@ def check_edges(name: str, tensor: Tensor | None, num_edges: int) -> None:
     Raises:
         ValueError: it does not have one entry for each edge.
     """
-    if tensor is not None and tensor.shape[0] != num_edges:
-        raise ValueError(f"{name} has {tensor.shape[0]} rows for {num_edges} edges")
+    if tensor is not None and (tensor.dim() == 0 or tensor.shape[0] != num_edges):
+        raise ValueError(f"{name} {tuple(tensor.shape)} has not one row for each of {num_edges} edges")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.ops import fallback
-from gnnctl.nn.ops.spmm import _native_sum
+from gnnctl.nn.ops.spmm import native_sum
 
 
 def gather_src(edge_index: EdgeIndex, x: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def _gather_backward(grad: Tensor, index: Tensor, ptr: Tensor | None, perm: Tens
         ptr[1:] = torch.bincount(index, minlength=num_rows).cumsum(0)
     if grad.device.type != "cpu":
         return fallback.spmm(ptr, perm, grad, None, False)
-    return _native_sum(ptr, perm, None, grad, None, False)
+    return native_sum(ptr, perm, None, grad, None)
 
 
 @_gather_backward.register_fake

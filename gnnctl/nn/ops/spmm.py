@@ -1,6 +1,6 @@
-"""Weighted sum, mean, maximum and minimum of the sources of each destination's edges."""
+"""Weighted sum, mean and other reductions of the sources of each destination's edges."""
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,9 +8,17 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
 from gnnctl.nn.ops import fallback
-from gnnctl.nn.ops.checks import address, as_float, check_edges, check_index, compute_dtype, heads_of
-
-Reduce = Literal["sum", "mean", "max", "min"]
+from gnnctl.nn.ops.aggregate import Reduce, aggregate, check_reduces
+from gnnctl.nn.ops.checks import (
+    array,
+    array_or_none,
+    as_float,
+    check_edges,
+    check_weight,
+    compute_dtype,
+    native_edges,
+    new_result,
+)
 
 
 def spmm(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None = None, reduce: Reduce = "sum") -> Tensor:
@@ -20,40 +28,28 @@ def spmm(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None = None, reduce:
         edge_index: E edges from S sources to D destinations.
         x: (S, F) or (S, H, F) float.
         weight: (E,), or (E, H) for (S, H, F) features.
-        reduce: how the messages ``weight[e] * x[row[e]]`` of a destination become one.
+        reduce: how the messages ``weight[e] * x[row[e]]`` of a destination become one; see
+            :data:`~gnnctl.nn.ops.aggregate.Reduce`.
 
     Returns:
         (D, F) or (D, H, F); zero for a destination without edges. A mean divides by the number of edges.
+
+    Raises:
+        TypeError: not floating point.
+        ValueError: shapes do not fit, or an unknown reduction.
     """
-    if x.shape[0] != edge_index.num_src:
-        raise ValueError(f"x has {x.shape[0]} rows for {edge_index.num_src} sources")
+    if reduce not in ("sum", "mean"):
+        return aggregate(edge_index, x, weight, (reduce,)).squeeze(1)
+    check_reduces(edge_index, x, (reduce,))
     rowptr, col, perm = edge_index.transposed_for(x)
-    colptr, row = edge_index.colptr, edge_index.row
-    if reduce in ("sum", "mean"):
-        out: Tensor = _spmm(colptr, row, x, weight, rowptr, col, perm, reduce == "mean")
-        return out
-    if reduce not in ("max", "min"):
-        raise ValueError(f"reduce must be sum, mean, max or min, got {reduce!r}")
-    best: Tensor = _extremum(colptr, row, x, weight, rowptr, col, perm, reduce == "min")[0]
-    return best
+    out: Tensor = _spmm(edge_index.colptr, edge_index.row, x, weight, rowptr, col, perm, reduce == "mean")
+    return out
 
 
-def segment_reduce(colptr: Tensor, values: Tensor, reduce: Reduce = "sum") -> Tensor:
-    """Aggregate one row per edge by destination.
-
-    Args:
-        colptr: (D + 1,) int64.
-        values: (E, ...) float, in edge order.
-        reduce: how a destination's rows become one.
-
-    Returns:
-        (D, ...); zero for a destination without edges.
-    """
-    if reduce in ("sum", "mean"):
-        out: Tensor = _spmm(colptr, None, values, None, None, None, None, reduce == "mean")
-        return out
-    best: Tensor = _extremum(colptr, None, values, None, None, None, None, reduce == "min")[0]
-    return best
+def segment_sum(colptr: Tensor, values: Tensor, mean: bool = False) -> Tensor:
+    """(D, ...) sum or mean of (E, ...) rows."""
+    out: Tensor = _spmm(colptr, None, values, None, None, None, None, mean)
+    return out
 
 
 # -- operators: `row` None stands for the edge's own position, a segment reduction ------------------------------------
@@ -70,37 +66,25 @@ def _spmm(
     perm: Tensor | None,
     mean: bool,
 ) -> Tensor:
+    check_weight(x, weight)
     if x.device.type != "cpu":
         return fallback.spmm(colptr, row, x, weight, mean)
-    return _native_sum(colptr, row, None, x, weight, mean)
+    return native_sum(colptr, row, None, x, weight, mean)
 
 
-def _native_sum(
-    colptr: Tensor, row: Tensor | None, perm: Tensor | None, x: Tensor, weight: Tensor | None, mean: bool
+def native_sum(
+    colptr: Tensor, row: Tensor | None, perm: Tensor | None, x: Tensor, weight: Tensor | None, mean: bool = False
 ) -> Tensor:
-    wide, dtype = check_index(colptr, row, perm), compute_dtype(x)
-    heads, width = heads_of(x, weight)
-    num_dst = colptr.shape[0] - 1
+    """(D, ...) of x's dtype: per destination the sum or mean of ``weight[perm[e]] * x[row[e]]``, on the CPU."""
+    dtype = compute_dtype(x)
     if row is not None:
         check_edges("weight", weight, row.shape[0])
-    values, factors = as_float(x, dtype), as_float(weight, dtype)
-    out = torch.empty((num_dst, *x.shape[1:]), dtype=dtype)
-    _native.spmm_sum(
-        colptr=address(colptr),
-        row=address(row),
-        perm=address(perm),
-        x=address(values),
-        weight=address(factors),
-        out=address(out),
-        num_dst=num_dst,
-        heads=heads,
-        width=width,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        mean=mean,
-        threads=torch.get_num_threads(),
-    )
-    return out.to(x.dtype)
+    x, weight = x.detach().contiguous(), as_float(weight, dtype)
+    edges = native_edges(colptr, row, x.shape[0], perm)
+    out = new_result((colptr.shape[0] - 1, *x.shape[1:]), x.dtype)
+    results = _native.Aggregates(["mean" if mean else "sum"], array(out))
+    _native.aggregate(edges, array(x), array_or_none(weight), results, torch.get_num_threads())
+    return out
 
 
 @_spmm.register_fake
@@ -130,16 +114,21 @@ def _spmm_backward(
     mean: bool,
 ) -> Tensor:
     """Gradient for x: the same product over the transposed view, so every source is summed in a fixed order."""
-    if mean:
-        degree = torch.diff(colptr).clamp_(min=1).to(grad.dtype)
-        grad = grad / degree.view(-1, *[1] * (grad.dim() - 1))
-    if row is None:
-        return fallback.expand(colptr, grad, num_src)
     if grad.device.type != "cpu":
-        return fallback.spmm_backward(colptr, row, grad, weight, num_src)
+        return fallback.spmm_backward(colptr, row, grad, weight, num_src, mean)
+    grad, threads = grad.contiguous(), torch.get_num_threads()
+    results = _native.Aggregates(["mean" if mean else "sum"])
+    if row is None:
+        out = new_result((num_src, *grad.shape[1:]), grad.dtype)
+        _native.spread(native_edges(colptr, None, num_src), array(grad), results, None, array(out), threads)
+        return out
     if rowptr is None or col is None or perm is None:
         rowptr, col, perm = EdgeIndex(colptr, row, num_src, colptr.shape[0] - 1, validate=False).transposed()
-    return _native_sum(rowptr, col, None if weight is None else perm, grad, weight, False)
+    shares = grad
+    if mean:
+        shares = new_result(grad.shape, compute_dtype(grad))
+        _native.fold(native_edges(colptr, row, num_src), array(grad), results, array(shares), threads)
+    return native_sum(rowptr, col, None if weight is None else perm, shares, weight).to(grad.dtype)
 
 
 @_spmm_backward.register_fake
@@ -158,186 +147,38 @@ def _(
 
 
 @torch.library.custom_op("gnnctl::sddmm", mutates_args=())
-def _sddmm(
-    colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, arg: Tensor | None, mean: bool
-) -> Tensor:
+def _sddmm(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, mean: bool) -> Tensor:
     """Gradient for the weights: of each edge, the dot product of its destination's gradient and its source."""
     if x.device.type != "cpu":
-        return fallback.sddmm(colptr, row, grad, x, weight, arg, mean)
-    wide, dtype = check_index(colptr, row), compute_dtype(x)
-    heads, width = heads_of(x, weight)
-    out = torch.zeros(weight.shape, dtype=dtype)
-    left, right = as_float(grad, dtype), as_float(x, dtype)
-    _native.sddmm(
-        colptr=address(colptr),
-        row=address(row),
-        grad=address(left),
-        x=address(right),
-        arg=address(arg),
-        out=address(out),
-        num_dst=colptr.shape[0] - 1,
-        heads=heads,
-        width=width,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        mean=mean,
-        threads=torch.get_num_threads(),
-    )
+        return fallback.sddmm(colptr, row, grad, x, weight, mean)
+    x, grad = x.detach().contiguous(), grad.contiguous()
+    out = torch.empty(weight.shape, dtype=compute_dtype(x))
+    edges = native_edges(colptr, row, x.shape[0])
+    _native.sddmm(edges, array(grad), array(x), array(out), mean, torch.get_num_threads())
     return out.to(weight.dtype)
 
 
 @_sddmm.register_fake
-def _(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, arg: Tensor | None, mean: bool) -> Tensor:
+def _(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, mean: bool) -> Tensor:
     return weight.new_empty(weight.shape)
 
 
-@torch.library.custom_op("gnnctl::spmm_extremum", mutates_args=())
-def _extremum(
-    colptr: Tensor,
-    row: Tensor | None,
-    x: Tensor,
-    weight: Tensor | None,
-    rowptr: Tensor | None,
-    col: Tensor | None,
-    perm: Tensor | None,
-    minimum: bool,
-) -> tuple[Tensor, Tensor]:
-    """Also returns, per feature, the rank of the chosen edge within its destination (the first of equals), or -1."""
-    if x.device.type != "cpu":
-        return fallback.extremum(colptr, row, x, weight, minimum)
-    wide, dtype = check_index(colptr, row), compute_dtype(x)
-    heads, width = heads_of(x, weight)
-    num_dst = colptr.shape[0] - 1
-    if row is not None:
-        check_edges("weight", weight, row.shape[0])
-    values, factors = as_float(x, dtype), as_float(weight, dtype)
-    out = torch.empty((num_dst, *x.shape[1:]), dtype=dtype)
-    arg = torch.empty((num_dst, *x.shape[1:]), dtype=torch.int32)
-    _native.spmm_extremum(
-        colptr=address(colptr),
-        row=address(row),
-        x=address(values),
-        weight=address(factors),
-        out=address(out),
-        arg=address(arg),
-        num_dst=num_dst,
-        heads=heads,
-        width=width,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        minimum=minimum,
-        threads=torch.get_num_threads(),
-    )
-    return out.to(x.dtype), arg
-
-
-@_extremum.register_fake
-def _(
-    colptr: Tensor,
-    row: Tensor | None,
-    x: Tensor,
-    weight: Tensor | None,
-    rowptr: Tensor | None,
-    col: Tensor | None,
-    perm: Tensor | None,
-    minimum: bool,
-) -> tuple[Tensor, Tensor]:
-    shape = (colptr.shape[0] - 1, *x.shape[1:])
-    return x.new_empty(shape), x.new_empty(shape, dtype=torch.int32)
-
-
-@torch.library.custom_op("gnnctl::spmm_extremum_backward", mutates_args=())
-def _extremum_backward(
-    colptr: Tensor,
-    row: Tensor | None,
-    grad: Tensor,
-    arg: Tensor,
-    weight: Tensor | None,
-    rowptr: Tensor | None,
-    col: Tensor | None,
-    perm: Tensor | None,
-    num_src: int,
-) -> Tensor:
-    if row is None or grad.device.type != "cpu":
-        return fallback.extremum_backward(colptr, row, grad, arg, weight, num_src)
-    if rowptr is None or col is None or perm is None:
-        rowptr, col, perm = EdgeIndex(colptr, row, num_src, colptr.shape[0] - 1, validate=False).transposed()
-    wide, dtype = check_index(rowptr, col, perm), compute_dtype(grad)
-    heads, width = heads_of(grad, weight)
-    values, factors = as_float(grad, dtype), as_float(weight, dtype)
-    out = torch.empty((num_src, *grad.shape[1:]), dtype=dtype)
-    _native.spmm_selected_sum(
-        rowptr=address(rowptr),
-        col=address(col),
-        perm=address(perm),
-        colptr=address(colptr),
-        grad=address(values),
-        arg=address(arg),
-        weight=address(factors),
-        out=address(out),
-        num_src=num_src,
-        heads=heads,
-        width=width,
-        wide=wide,
-        is_double=dtype == torch.float64,
-        threads=torch.get_num_threads(),
-    )
-    return out.to(grad.dtype)
-
-
-@_extremum_backward.register_fake
-def _(
-    colptr: Tensor,
-    row: Tensor | None,
-    grad: Tensor,
-    arg: Tensor,
-    weight: Tensor | None,
-    rowptr: Tensor | None,
-    col: Tensor | None,
-    perm: Tensor | None,
-    num_src: int,
-) -> Tensor:
-    return grad.new_empty((num_src, *grad.shape[1:]))
-
-
-# -- gradients --------------------------------------------------------------------------------------------------------
-
-
-def _setup_spmm(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     colptr, row, x, weight, rowptr, col, perm, mean = inputs
     ctx.save_for_backward(colptr, row, x if weight is not None else None, weight, rowptr, col, perm)
     ctx.num_src, ctx.mean = x.shape[0], mean
 
 
-def _backward_spmm(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     colptr, row, x, weight, rowptr, col, perm = ctx.saved_tensors
     grad_x = grad_weight = None
     if ctx.needs_input_grad[2]:
         grad_x = _spmm_backward(colptr, row, grad, weight, rowptr, col, perm, ctx.num_src, ctx.mean)
     if weight is not None and ctx.needs_input_grad[3]:
-        grad_weight = _sddmm(colptr, row, grad, x, weight, None, ctx.mean)
+        grad_weight = _sddmm(colptr, row, grad, x, weight, ctx.mean)
     return None, None, grad_x, grad_weight, None, None, None, None
 
 
-def _setup_extremum(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    colptr, row, x, weight, rowptr, col, perm, _ = inputs
-    ctx.save_for_backward(colptr, row, x if weight is not None else None, weight, rowptr, col, perm, output[1])
-    ctx.num_src = x.shape[0]
-    ctx.mark_non_differentiable(output[1])
-
-
-def _backward_extremum(ctx: Any, grad: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
-    colptr, row, x, weight, rowptr, col, perm, arg = ctx.saved_tensors
-    grad_x = grad_weight = None
-    if ctx.needs_input_grad[2]:
-        grad_x = _extremum_backward(colptr, row, grad, arg, weight, rowptr, col, perm, ctx.num_src)
-    if weight is not None and ctx.needs_input_grad[3]:
-        grad_weight = _sddmm(colptr, row, grad, x, weight, arg, False)
-    return None, None, grad_x, grad_weight, None, None, None, None
-
-
-_spmm.register_autograd(_backward_spmm, setup_context=_setup_spmm)
-_extremum.register_autograd(_backward_extremum, setup_context=_setup_extremum)
-for _op in (_spmm, _extremum):
-    for _device in ("cpu", "cuda"):
-        _op.register_autocast(_device, torch.float32)
+_spmm.register_autograd(_backward, setup_context=_setup)
+for _device in ("cpu", "cuda"):
+    _spmm.register_autocast(_device, torch.float32)
