@@ -11,6 +11,7 @@ void bind_aggregate(py::module_& m);
 void bind_segment(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_transpose(py::module_& m);
+void bind_matmul(py::module_& m);
 void bind_sampler(py::module_& m);
 void bind_gather(py::module_& m);
 void bind_csc(py::module_& m);
@@ -35,6 +36,7 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_segment(m);
     gnnctl::bind_softmax(m);
     gnnctl::bind_transpose(m);
+    gnnctl::bind_matmul(m);
     gnnctl::bind_sampler(m);
     gnnctl::bind_gather(m);
     gnnctl::bind_csc(m);
