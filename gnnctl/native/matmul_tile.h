@@ -28,9 +28,9 @@ constexpr int kLanes = GNNCTL_VECTOR_BYTES / static_cast<int>(sizeof(T));
 // The first `count` elements, fewer than a register has.
 template <typename T>
 static inline Whole<T> load_some(const T* at, int count) {
-    Whole<T> value = {};
-    __builtin_memcpy(&value, at, static_cast<std::size_t>(count) * sizeof(T));
-    return value;
+    T copy[kLanes<T>] = {};
+    for (int i = 0; i < count; ++i) copy[i] = at[i];
+    return load<T, GNNCTL_VECTOR_BYTES>(copy);
 }
 template <typename T>
 static inline void store_some(T* at, const Whole<T>& value, int count) {

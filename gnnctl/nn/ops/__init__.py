@@ -8,19 +8,27 @@ Shapes: E edges, S sources, D destinations, H heads, F features, R reductions.
 
 from gnnctl.nn.ops.aggregate import Reduce, multi_aggregate
 from gnnctl.nn.ops.attention import attention, edge_softmax
+from gnnctl.nn.ops.attention_sum import attention_sum
 from gnnctl.nn.ops.gather import gather_dst, gather_src
+from gnnctl.nn.ops.matmul import grouped_matmul, linear, segment_matmul
 from gnnctl.nn.ops.quantile import segment_quantile
+from gnnctl.nn.ops.sddmm import sddmm
 from gnnctl.nn.ops.segment import segment_logsumexp, segment_multi_reduce, segment_reduce, segment_softmax
 from gnnctl.nn.ops.spmm import spmm
 
 __all__ = [
     "Reduce",
     "attention",
+    "attention_sum",
     "edge_softmax",
     "gather_dst",
     "gather_src",
+    "grouped_matmul",
+    "linear",
     "multi_aggregate",
+    "sddmm",
     "segment_logsumexp",
+    "segment_matmul",
     "segment_multi_reduce",
     "segment_quantile",
     "segment_reduce",

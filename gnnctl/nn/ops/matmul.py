@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gnnctl.native import _native
 from gnnctl.nn.ops import matmul_fallback as fallback
-from gnnctl.nn.ops.checks import array, array_or_none, as_float, compute_dtype
+from gnnctl.nn.ops.checks import array, array_or_none, as_float, compute_dtype, new_result
 
 
 def segment_matmul(x: Tensor, ptr: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -134,8 +134,9 @@ def _segment_matmul(x: Tensor, ptr: Tensor | None, weight: Tensor, bias: Tensor 
         return fallback.segment_matmul(x, ptr, weight.mT if transposed else weight, bias)
     dtype = compute_dtype(x)
     values, matrices, vectors = (as_float(t, dtype) for t in (x, weight, bias))
-    assert values is not None and matrices is not None
-    out = torch.empty((x.shape[0], _columns(weight, transposed)), dtype=dtype)
+    assert values is not None
+    assert matrices is not None
+    out = new_result((x.shape[0], _columns(weight, transposed)), dtype)
     weights = _native.Weights(array(matrices), array_or_none(vectors), transposed)
     rows = _whole(x) if ptr is None else ptr.contiguous()
     _native.segment_matmul(array(values), array(rows), weights, array(out), torch.get_num_threads())
@@ -154,8 +155,9 @@ def _segment_outer(x: Tensor, ptr: Tensor | None, grad: Tensor, num_types: int) 
         return fallback.segment_outer(x, ptr, grad, num_types)
     dtype = compute_dtype(x)
     left, right = as_float(x, dtype), as_float(grad, dtype)
-    assert left is not None and right is not None
-    out = torch.empty((num_types, x.shape[1], grad.shape[1]), dtype=dtype)
+    assert left is not None
+    assert right is not None
+    out = new_result((num_types, x.shape[1], grad.shape[1]), dtype)
     rows = _whole(x) if ptr is None else ptr.contiguous()
     _native.segment_outer(array(left), array(rows), array(right), array(out), torch.get_num_threads())
     return out.to(x.dtype)
@@ -190,7 +192,9 @@ _segment_matmul.register_autograd(_backward_segments, setup_context=_setup_segme
 
 
 @torch.library.custom_op("gnnctl::grouped_matmul", mutates_args=())
-def _grouped_matmul(xs: list[Tensor], weights: list[Tensor], biases: list[Tensor], has_bias: list[bool]) -> list[Tensor]:
+def _grouped_matmul(
+    xs: list[Tensor], weights: list[Tensor], biases: list[Tensor], has_bias: list[bool]
+) -> list[Tensor]:
     """``biases`` holds one vector for each True in ``has_bias``."""
     added = _spread(biases, has_bias)
     if xs[0].device.type != "cpu":
@@ -209,7 +213,7 @@ def _native_products(
     dtype = compute_dtype(xs[0])
     ins = [x.detach().to(dtype).contiguous() for x in xs]
     outs = [
-        torch.empty((x.shape[0], w.shape[0] if transposed else w.shape[1]), dtype=dtype)
+        new_result((x.shape[0], w.shape[0] if transposed else w.shape[1]), dtype)
         for x, w in zip(xs, weights, strict=True)
     ]
     factors = []
@@ -240,9 +244,9 @@ def _grouped_backward(
     of_xs = _native_products(grads, weights, list(nothing), True)
     ins = [x.detach().to(dtype).contiguous() for x in xs]
     outer = [g.detach().to(dtype).contiguous() for g in grads]
-    outs = [torch.empty(w.shape, dtype=dtype) for w in weights]
-    arrays = ([array(t) for t in tensors] for tensors in (ins, outer, outs))
-    _native.grouped_outer(*arrays, torch.get_num_threads())
+    outs = [new_result(w.shape, dtype) for w in weights]
+    threads = torch.get_num_threads()
+    _native.grouped_outer([array(t) for t in ins], [array(t) for t in outer], [array(t) for t in outs], threads)
     return of_xs, [out.to(weights[0].dtype) for out in outs]
 
 

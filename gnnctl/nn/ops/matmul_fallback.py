@@ -1,5 +1,6 @@
 """Products by type in plain torch operations, for devices without native kernels (and as a check of those)."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 def _segments(rows: int, ptr: Tensor | None) -> Iterator[slice]:
     bounds = [0, rows] if ptr is None else ptr.tolist()
-    return (slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True))
+    return (slice(a, b) for a, b in itertools.pairwise(bounds))
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
