@@ -15,6 +15,7 @@ constexpr std::int64_t kSerialWork = 1 << 18;  // multiplications below which a 
 constexpr std::int64_t kPartsPerThread = 8;
 constexpr std::int64_t kRowsPerGroup = 8;      // rows whose products take as long as fetching the group's b
 constexpr std::int64_t kRowsPerTile = 12;
+constexpr std::int64_t kFewRows = 200;         // products in which fetching b takes a notable share of the time
 constexpr std::int64_t kLine = 64;
 
 const MatmulTable& table_of(DType dtype) {
@@ -79,6 +80,7 @@ std::int64_t cost_of_row(const MatmulGroup& g) { return g.k * g.m + g.k + g.m; }
 }  // namespace
 
 void matmul_product(DType dtype, const std::vector<MatmulGroup>& groups, int threads) {
+    if (groups.empty()) return;
     const MatmulTable& table = table_of(dtype);
     Shares shares(groups.size());
     for (const MatmulGroup& g : groups) shares.add(g.rows == 0 ? 0 : (g.rows + kRowsPerGroup) * cost_of_row(g));
@@ -101,6 +103,8 @@ void matmul_product(DType dtype, const std::vector<MatmulGroup>& groups, int thr
             rows.first = i == from.group ? from.row : 0;
             rows.last = i == to.group ? to.row : g.rows;
             rows.scratch = scratch.at(part * bytes);
+            if (g.rows < kFewRows && i < to.group && i + 1 < static_cast<std::int64_t>(groups.size()))
+                rows.next_b = groups[static_cast<std::size_t>(i + 1)].b;
             if (rows.first < rows.last && g.m > 0) table.product(g, rows);
         }
     });
@@ -164,6 +168,7 @@ void matmul_outer(DType dtype, const std::vector<MatmulGroup>& groups, int threa
                 tasks.push_back(task);
             }
     }
+    if (tasks.empty()) return;
     const std::int64_t parts = shares.parts(threads), bytes = scratch_of(table, groups);
     const Scratch scratch(parts * bytes);
     run_parts(threads, parts, [&](std::int64_t part) {

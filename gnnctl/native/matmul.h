@@ -27,6 +27,7 @@ struct MatmulPart {
     std::int64_t begin = 0;
     std::int64_t end = 0;
     void* scratch = nullptr;
+    const void* next_b = nullptr;  // what the next call reads, to be fetched meanwhile
 };
 
 struct MatmulTable {

@@ -30,7 +30,7 @@ static void pack(const T* from, std::int64_t stride, std::int64_t rows, int regi
     }
 }
 
-// Sixteen bytes by sixteen bytes.
+// Sixteen bytes by sixteen bytes, or with the widest registers 64 by 64.
 static inline void transpose_square(const float* from, std::int64_t stride, float* to, std::int64_t to_stride) {
     using Four = Vec<float, 16>;
     const Four r0 = load<float, 16>(from), r1 = load<float, 16>(from + stride);
@@ -42,6 +42,42 @@ static inline void transpose_square(const float* from, std::int64_t stride, floa
     store<float, 16>(to + 2 * to_stride, __builtin_shufflevector(high, high2, 0, 1, 4, 5));
     store<float, 16>(to + 3 * to_stride, __builtin_shufflevector(high, high2, 2, 3, 6, 7));
 }
+#if GNNCTL_VECTOR_BYTES == 64
+#define GNNCTL_PAIRS(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+static inline void transpose_sixteen(const float* from, std::int64_t stride, float* to, std::int64_t to_stride) {
+    using Row = Vec<float, 64>;
+    Row rows[16], mixed[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) rows[i] = load<float, 64>(from + i * stride);
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {  // pairs of elements
+        mixed[i] = GNNCTL_PAIRS(rows[i], rows[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+        mixed[i + 1] = GNNCTL_PAIRS(rows[i], rows[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4)  // of four rows
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; ++j) {
+            const Row low = mixed[i + j], high = mixed[i + j + 2];
+            rows[i + 2 * j] = GNNCTL_PAIRS(low, high, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+            rows[i + 2 * j + 1] = GNNCTL_PAIRS(low, high, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+        }
+    // rows[4 g + j] has, for rows 4 g .. 4 g + 3, the columns j, j + 4, j + 8 and j + 12
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+        const Row a = GNNCTL_PAIRS(rows[j], rows[4 + j], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+        const Row b = GNNCTL_PAIRS(rows[j], rows[4 + j], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+        const Row c = GNNCTL_PAIRS(rows[8 + j], rows[12 + j], 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+        const Row d = GNNCTL_PAIRS(rows[8 + j], rows[12 + j], 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+        // a and c: columns j and j + 8 of rows 0-3, 4-7 and 8-11, 12-15
+        store<float, 64>(to + j * to_stride, GNNCTL_PAIRS(a, c, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27));
+        store<float, 64>(to + (j + 4) * to_stride, GNNCTL_PAIRS(b, d, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27));
+        store<float, 64>(to + (j + 8) * to_stride, GNNCTL_PAIRS(a, c, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31));
+        store<float, 64>(to + (j + 12) * to_stride, GNNCTL_PAIRS(b, d, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31));
+    }
+}
+#undef GNNCTL_PAIRS
+#endif
 static inline void transpose_square(const double* from, std::int64_t stride, double* to, std::int64_t to_stride) {
     using Two = Vec<double, 16>;
     const Two r0 = load<double, 16>(from), r1 = load<double, 16>(from + stride);
@@ -55,6 +91,16 @@ static void pack_transposed(const T* from, std::int64_t stride, std::int64_t row
     constexpr int square = 16 / static_cast<int>(sizeof(T));
     const std::int64_t width = registers * kLanes<T>, columns = width - kLanes<T> + last;
     std::int64_t c = 0;
+#if GNNCTL_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4) {
+        for (; c + 16 <= columns; c += 16) {
+            std::int64_t r = 0;
+            for (; r + 16 <= rows; r += 16) transpose_sixteen(from + c * stride + r, stride, to + r * width + c, width);
+            for (; r < rows; ++r)
+                for (int i = 0; i < 16; ++i) to[r * width + c + i] = from[(c + i) * stride + r];
+        }
+    }
+#endif
     for (; c + square <= columns; c += square) {
         std::int64_t r = 0;
         for (; r + square <= rows; r += square) transpose_square(from + c * stride + r, stride, to + r * width + c, width);
@@ -111,6 +157,8 @@ static void product(const MatmulGroup& g, const MatmulPart& part) {
                 t.a_step = 1;
                 t.b = direct ? b + from * g.m + column : packed + column * steps;
                 t.b_step = direct ? g.m : blocks.size(block) * kLanes<T>;
+                // What is read in order the processor fetches by itself; what is read across it does not.
+                t.ahead = part.next_b == nullptr || !g.transposed ? 0 : static_cast<const T*>(part.next_b) + column * g.k + from * blocks.size(block) * kLanes<T> - t.b;
                 t.c = c + row * g.m + column;
                 t.c_row = g.m;
                 t.steps = steps;
@@ -142,6 +190,7 @@ static void outer(const MatmulGroup& g, const MatmulPart& part) {
             t.a_step = g.k;
             t.b = direct ? b + row * g.m : packed;
             t.b_step = direct ? g.m : blocks.size(block) * kLanes<T>;
+            t.ahead = 0;
             t.c = c + part.first * g.m + column;
             t.c_row = g.m;
             t.steps = steps;

@@ -12,6 +12,7 @@ struct Tile {
     std::int64_t a_row, a_step;
     const T* b;              // registers of one step side by side
     std::int64_t b_step;
+    std::int64_t ahead;      // elements from b to what is to be fetched meanwhile, or 0
     T* c;
     std::int64_t c_row;
     std::int64_t steps;
@@ -63,7 +64,10 @@ static void tile(const Tile<T>& t) {
     for (std::int64_t step = 0; step < t.steps; ++step) {
         Whole<T> of_b[Columns];
 #pragma GCC unroll 4
-        for (int v = 0; v < Columns; ++v) of_b[v] = load<T, GNNCTL_VECTOR_BYTES>(b + v * lanes);
+        for (int v = 0; v < Columns; ++v) {
+            of_b[v] = load<T, GNNCTL_VECTOR_BYTES>(b + v * lanes);
+            __builtin_prefetch(b + t.ahead + v * lanes);
+        }
 #pragma GCC unroll 12
         for (int r = 0; r < Rows; ++r) {
             const T of_a = a[r * a_row];
