@@ -7,12 +7,14 @@ constexpr std::int64_t kLead = 4;  // edges between a prefetch and its use
 
 static inline std::int64_t chunk_edges(std::int64_t heads) { return heads < kChunkScores ? kChunkScores / heads : 1; }
 
-template <typename T>
+// Heads: how many there are where that is known in advance, so that loops over them unroll; 0 where not.
+template <typename T, int Heads>
 static inline T score_at(const AttentionArgs& a, std::int64_t e, std::int64_t source, std::int64_t d, std::int64_t h) {
+    const std::int64_t heads = Heads > 0 ? Heads : a.heads;
     T score = 0;
-    if (a.src != nullptr) score += static_cast<const T*>(a.src)[source * a.heads + h];
-    if (a.dst != nullptr) score += static_cast<const T*>(a.dst)[d * a.heads + h];
-    if (a.edge != nullptr) score += static_cast<const T*>(a.edge)[e * a.heads + h];
+    if (a.src != nullptr) score += static_cast<const T*>(a.src)[source * heads + h];
+    if (a.dst != nullptr) score += static_cast<const T*>(a.dst)[d * heads + h];
+    if (a.edge != nullptr) score += static_cast<const T*>(a.edge)[e * heads + h];
     return score;
 }
 
@@ -41,33 +43,43 @@ struct Scratch {
 };
 
 // Scores of edges [begin, end) less the largest so far, exponentiated; `scale` is what sums so far shrink by.
-template <typename T>
+template <typename T, int Heads>
 static void weigh(const AttentionArgs& a, std::int64_t d, std::int64_t begin, std::int64_t end, bool fresh, const Scratch<T>& s) {
-    const std::int64_t heads = a.heads, count = end - begin;
+    const std::int64_t heads = Heads > 0 ? Heads : a.heads, count = end - begin;
     const T slope = static_cast<T>(a.slope);
     const T least = -__builtin_huge_val();
-    for (std::int64_t h = 0; h < heads; ++h) s.scale[h] = fresh ? least : s.most[h];
+    T own[Heads > 0 ? Heads : 1];  // what the compiler can keep in registers
+    T* const most_now = Heads > 0 ? own : s.scale;
+    T* const __restrict weights = s.weights;
+    for (std::int64_t h = 0; h < heads; ++h) most_now[h] = fresh ? least : s.most[h];
     for (std::int64_t e = begin; e < end; ++e) {
         const std::int64_t source = source_of(a.edges, e);
-        T* w = s.weights + (e - begin) * heads;
+        T* const __restrict w = weights + (e - begin) * heads;
         for (std::int64_t h = 0; h < heads; ++h) {
-            T score = score_at<T>(a, e, source, d, h);
+            T score = score_at<T, Heads>(a, e, source, d, h);
             score = score > 0 ? score : score * slope;
             w[h] = score;
-            s.scale[h] = s.scale[h] < score ? score : s.scale[h];
+            most_now[h] = most_now[h] < score ? score : most_now[h];
         }
     }
     for (std::int64_t h = 0; h < heads; ++h) {
-        const T most = s.scale[h];
+        const T most = most_now[h];
         s.scale[h] = fresh ? T(0) : exponential<0>(s.most[h] - most);
         s.most[h] = most;
         s.total[h] = fresh ? T(0) : s.total[h] * s.scale[h];
     }
+    const T* const highest = Heads > 0 ? own : s.most;
     for (std::int64_t i = 0; i < count; ++i)
-        for (std::int64_t h = 0; h < heads; ++h) s.weights[i * heads + h] -= s.most[h];
-    exponentials(s.weights, count * heads);
+        for (std::int64_t h = 0; h < heads; ++h) weights[i * heads + h] -= highest[h];
+    exponentials(weights, count * heads);
+    T more[Heads > 0 ? Heads : 1];
+    T* const total = Heads > 0 ? more : s.total;
+    if (Heads > 0)
+        for (std::int64_t h = 0; h < heads; ++h) total[h] = s.total[h];
     for (std::int64_t i = 0; i < count; ++i)
-        for (std::int64_t h = 0; h < heads; ++h) s.total[h] += s.weights[i * heads + h];
+        for (std::int64_t h = 0; h < heads; ++h) total[h] += weights[i * heads + h];
+    if (Heads > 0)
+        for (std::int64_t h = 0; h < heads; ++h) s.total[h] = total[h];
 }
 
 // One register's worth of features: registers overlap at the end of a head where they do not divide it.
@@ -140,7 +152,13 @@ struct FusedForward {
             }
             for (std::int64_t e = begin; e < end; e += most) {
                 const Chunk chunk{d, e, end - e < most ? end : e + most, e == begin, end - e <= most};
-                weigh<T>(scores, d, chunk.begin, chunk.end, chunk.first, s);
+                switch (heads) {
+                    case 1: weigh<T, 1>(scores, d, chunk.begin, chunk.end, chunk.first, s); break;
+                    case 2: weigh<T, 2>(scores, d, chunk.begin, chunk.end, chunk.first, s); break;
+                    case 4: weigh<T, 4>(scores, d, chunk.begin, chunk.end, chunk.first, s); break;
+                    case 8: weigh<T, 8>(scores, d, chunk.begin, chunk.end, chunk.first, s); break;
+                    default: weigh<T, 0>(scores, d, chunk.begin, chunk.end, chunk.first, s); break;
+                }
                 blocks<Bytes>(a, chunk, s);
                 T* sums = s.sums;
                 s.sums = s.next;
@@ -197,20 +215,32 @@ struct FusedBackward {
             T* prob = static_cast<T*>(a.prob) + begin * heads;
             T* out = static_cast<T*>(scores.out) + begin * heads;
             T* sums = static_cast<T*>(scores.grad_dst) + d * heads;
-            recompute(scores, d, stats, prob);
             for (std::int64_t e = begin; e < end; ++e) products<Bytes>(a, d, e, size, out + (e - begin) * heads);
-            finish(scores, d, prob, out, sums);
+            switch (heads) {
+                case 1: segment<1>(scores, d, stats, prob, out, sums); break;
+                case 2: segment<2>(scores, d, stats, prob, out, sums); break;
+                case 4: segment<4>(scores, d, stats, prob, out, sums); break;
+                case 8: segment<8>(scores, d, stats, prob, out, sums); break;
+                default: segment<0>(scores, d, stats, prob, out, sums); break;
+            }
         }
     }
 
+    template <int Heads>
+    static void segment(const AttentionArgs& scores, std::int64_t d, const T* stats, T* prob, T* out, T* sums) {
+        recompute<Heads>(scores, d, stats, prob);
+        finish<Heads>(scores, d, prob, out, sums);
+    }
+
+    template <int Heads>
     static inline void recompute(const AttentionArgs& scores, std::int64_t d, const T* stats, T* prob) {
         constexpr std::int64_t lanes = GNNCTL_VECTOR_BYTES / static_cast<std::int64_t>(sizeof(T));
-        const std::int64_t begin = scores.edges.colptr[d], end = scores.edges.colptr[d + 1], heads = scores.heads;
+        const std::int64_t begin = scores.edges.colptr[d], end = scores.edges.colptr[d + 1], heads = Heads > 0 ? Heads : scores.heads;
         const T slope = static_cast<T>(scores.slope);
         for (std::int64_t e = begin; e < end; ++e) {
             const std::int64_t source = source_of(scores.edges, e);
             for (std::int64_t h = 0; h < heads; ++h) {
-                T score = score_at<T>(scores, e, source, d, h);
+                T score = score_at<T, Heads>(scores, e, source, d, h);
                 score = score > 0 ? score : score * slope;
                 prob[(e - begin) * heads + h] = score - stats[h];
             }
@@ -243,8 +273,10 @@ struct FusedBackward {
         }
     }
 
-    static inline void finish(const AttentionArgs& scores, std::int64_t d, const T* prob, T* out, T* sums) {
-        const std::int64_t begin = scores.edges.colptr[d], count = scores.edges.colptr[d + 1] - begin, heads = scores.heads;
+    template <int Heads>
+    static inline void finish(const AttentionArgs& scores, std::int64_t d, const T* __restrict prob, T* __restrict out, T* __restrict sums) {
+        const std::int64_t begin = scores.edges.colptr[d], count = scores.edges.colptr[d + 1] - begin;
+        const std::int64_t heads = Heads > 0 ? Heads : scores.heads;
         const T slope = static_cast<T>(scores.slope);
         for (std::int64_t h = 0; h < heads; ++h) sums[h] = 0;
         for (std::int64_t i = 0; i < count; ++i)
@@ -253,7 +285,7 @@ struct FusedBackward {
             const std::int64_t source = source_of(scores.edges, begin + i);
             for (std::int64_t h = 0; h < heads; ++h) {
                 const T value = prob[i * heads + h] * (out[i * heads + h] - sums[h]);
-                out[i * heads + h] = score_at<T>(scores, begin + i, source, d, h) > 0 ? value : value * slope;
+                out[i * heads + h] = score_at<T, Heads>(scores, begin + i, source, d, h) > 0 ? value : value * slope;
             }
         }
         for (std::int64_t h = 0; h < heads; ++h) sums[h] = 0;

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn import GATConv, ops
+from gnnctl.nn import ops
+from gnnctl.nn.conv import GATConv
 from gnnctl.nn.ops import fallback
 from gnnctl.nn.ops.attention_sum import _attention_sum
 from gnnctl.nn.ops.sddmm import _edge_dots
