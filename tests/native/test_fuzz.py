@@ -132,6 +132,15 @@ FUNCTIONS = {
         _native.random_gather_rate,
         {"entries": Integer(64, 1, 2**32 - 1), "reads": Integer(64, 1, 2**32), "repeats": Integer(1, 1, 1000)},
     ),
+    "random_row_rate": Function(
+        _native.random_row_rate,
+        {
+            "rows": Integer(64, 1, 2**32 - 1),
+            "row_bytes": Integer(20, 1, 2**20),
+            "reads": Integer(64, 1, 2**32),
+            "repeats": Integer(1, 1, 1000),
+        },
+    ),
     "stream_bandwidth": Function(
         _native.stream_bandwidth, {"bytes": Integer(64, 1, 2**36), "repeats": Integer(1, 1, 1000)}
     ),
@@ -252,7 +261,19 @@ arrays = st.builds(
 numbers = st.one_of(st.integers(-4, 9), st.sampled_from([2**31 - 1, 2**31, 2**32, 2**63 - 1, 2**63, -(2**63), 2**64]))
 anything = st.one_of(arrays, numbers, st.lists(numbers, max_size=3), st.sampled_from(ODD))
 # A number that is right and merely large may ask for that much memory or time: not what is tested here.
-SIZES = {"num_src", "num_dst", "entries", "reads", "bytes", "repeats", "hops", "num_nodes", "num_threads"}
+SIZES = {
+    "num_src",
+    "num_dst",
+    "entries",
+    "reads",
+    "bytes",
+    "repeats",
+    "rows",
+    "row_bytes",
+    "hops",
+    "num_nodes",
+    "num_threads",
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
