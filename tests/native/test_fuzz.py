@@ -272,6 +272,10 @@ FUNCTIONS |= {
 ELSEWHERE = {
     "kernels_name": "takes no arguments",
     **dict.fromkeys(("induced_edges", "with_opposite"), "nested arguments, in tests/sampling/test_induced.py"),
+    **dict.fromkeys(("draw_negatives", "complete_negatives"), "nested arguments, in tests/sampling/test_negatives.py"),
+    "order_lists": "writes in place what csc_from_coo made, in tests/graph/test_build.py",
+    "stream_partition": "in tests/sampling/test_partition.py",
+    "hgt_nodes": "nested arguments, in tests/sampling/test_hgt.py",
     **dict.fromkeys(("SampledEdgeType", "SamplerRules"), "parts of what Sampler is given above"),
     "Mapping": "below: its arguments are files",
     **dict.fromkeys(("TypedCsc", "random_walk", "node2vec"), "fuzzed in tests/sampling/test_walks.py"),
