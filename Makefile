@@ -15,7 +15,7 @@ help:
 	@echo "make test    run the tests (WORKERS=n processes)"
 	@echo "make check   format, lint and types"
 	@echo "make sanitize native tests under ThreadSanitizer, and AddressSanitizer with UBSan"
-	@echo "make bench   compile and sampling benchmarks, written to run/"
+	@echo "make bench   sampling, loading, kernels and compile benchmarks, written to run/"
 	@echo "make clean   remove what was built and run"
 
 setup: $(VENV)/.ready
@@ -45,6 +45,8 @@ sanitize: setup
 
 bench: setup
 	$(BIN)/gnnctl bench sampling -o run/bench-sampling --force
+	$(BIN)/gnnctl bench loading -o run/bench-loading --force
+	$(BIN)/gnnctl bench kernels -o run/bench-kernels --force
 	$(BIN)/gnnctl bench compile -o run/bench-compile --force
 
 clean:

@@ -1,15 +1,16 @@
-"""Measure this machine: gnnctl bench compile -o run/bench   |   gnnctl bench sampling -o run/bench-sampling"""
+"""Measure this machine: gnnctl bench compile -o run/bench   |   gnnctl bench sampling|loading|kernels -o run/bench"""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from gnnctl import options
 from gnnctl.console import Console
 
-COMPILE, SAMPLING = "compile", "sampling"
+COMPILE, SAMPLING, LOADING, KERNELS = "compile", "sampling", "loading", "kernels"
+SAMPLED = "sampling and loading"
 
 
 class Benchmark(StrEnum):
@@ -17,6 +18,24 @@ class Benchmark(StrEnum):
 
     compile = COMPILE
     sampling = SAMPLING
+    loading = LOADING
+    kernels = KERNELS
+
+
+class Draw(StrEnum):
+    """How neighbours are drawn."""
+
+    uniform = "uniform"
+    weighted = "weighted"
+    recent = "recent"
+    labor = "labor"
+
+
+class Time(StrEnum):
+    """What a seed sees of what carries a time."""
+
+    before = "before"
+    until = "until"
 
 
 class Peer(StrEnum):
@@ -35,7 +54,11 @@ class Device(StrEnum):
 
 def bench(
     benchmark: Annotated[
-        Benchmark, typer.Argument(help="compile: training steps, eager and compiled; sampling: sampled edges a second.")
+        Benchmark,
+        typer.Argument(
+            help="compile: training steps, eager and compiled; sampling: sampled edges a second; loading: batches with "
+            "features a second; kernels: aggregation."
+        ),
     ],
     output: options.Output,
     graph: Annotated[
@@ -48,30 +71,54 @@ def bench(
     repeats: Annotated[int, typer.Option(help="Measurements; medians are reported.", min=1)] = 7,
     threads: Annotated[
         str | None,
-        typer.Option(help="Threads: for compile one number, for sampling a list.  [default: all; 1 and all]"),
+        typer.Option(help="Threads: for compile one number, else a list.  [default: all; 1 and all]"),
     ] = None,
     models: Annotated[str, typer.Option(help="Models.", rich_help_panel=COMPILE)] = "gcn,sage,gin",
     hidden: Annotated[int, typer.Option(help="Width of the layers.", min=1, rich_help_panel=COMPILE)] = 64,
     layers: Annotated[int, typer.Option(help="Layers.", min=1, rich_help_panel=COMPILE)] = 3,
     nodes: Annotated[int, typer.Option(help="Nodes of the random graph.", min=2, rich_help_panel=COMPILE)] = 10_000,
     edges: Annotated[int, typer.Option(help="Its edges.", min=1, rich_help_panel=COMPILE)] = 200_000,
-    features: Annotated[int, typer.Option(help="Its features a node.", min=1, rich_help_panel=COMPILE)] = 64,
+    features: Annotated[
+        int | None,
+        typer.Option(help="Its features a node.  [default: 64; loading 100]", min=1, rich_help_panel=COMPILE),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the models run.", rich_help_panel=COMPILE)] = Device.cpu,
     num_neighbors: Annotated[
         list[str] | None,
-        typer.Option(help="Fan-outs, also 'src rel dst=15,10'.  [default: 15,10,5]", rich_help_panel=SAMPLING),
+        typer.Option(help="Fan-outs, also 'src rel dst=15,10'.  [default: 15,10,5]", rich_help_panel=SAMPLED),
     ] = None,
     scale: Annotated[
-        int, typer.Option(help="The RMAT graph has 2^SCALE nodes.", min=6, max=26, rich_help_panel=SAMPLING)
-    ] = 18,
-    edge_factor: Annotated[int, typer.Option(help="Its edges a node.", min=1, rich_help_panel=SAMPLING)] = 16,
+        int | None,
+        typer.Option(
+            help="The RMAT graph has 2^SCALE nodes.  [default: 18; kernels 16]",
+            min=6,
+            max=26,
+            rich_help_panel=SAMPLED,
+        ),
+    ] = None,
+    edge_factor: Annotated[int, typer.Option(help="Its edges a node.", min=1, rich_help_panel=SAMPLED)] = 16,
     typed: Annotated[
-        bool, typer.Option("--typed", help="Four node types and seven edge types.", rich_help_panel=SAMPLING)
+        bool, typer.Option("--typed", help="Four node types and seven edge types.", rich_help_panel=SAMPLED)
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=SAMPLING)] = 1024,
-    batches: Annotated[int, typer.Option(help="Batches a measurement.", min=1, rich_help_panel=SAMPLING)] = 32,
-    disjoint: Annotated[bool, typer.Option("--disjoint", help="A tree a seed.", rich_help_panel=SAMPLING)] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="With replacement.", rich_help_panel=SAMPLING)] = False,
+    batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=SAMPLED)] = 1024,
+    batches: Annotated[int, typer.Option(help="Batches a measurement.", min=1, rich_help_panel=SAMPLED)] = 32,
+    disjoint: Annotated[bool, typer.Option("--disjoint", help="A tree a seed.", rich_help_panel=SAMPLED)] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="With replacement.", rich_help_panel=SAMPLED)] = False,
+    draw: Annotated[Draw, typer.Option(help="How neighbours are drawn.", rich_help_panel=SAMPLED)] = Draw.uniform,
+    time: Annotated[
+        Time | None, typer.Option(help="Seeds see what is before or until their time.", rich_help_panel=SAMPLED)
+    ] = None,
+    feature_formats: Annotated[
+        str, typer.Option(help="Formats to store features in: float32,float16,bfloat16,int8.", rich_help_panel=LOADING)
+    ] = "float32",
+    mapped: Annotated[
+        bool, typer.Option(help="Also from a graph artifact, memory-mapped.", rich_help_panel=LOADING)
+    ] = True,
+    kernels: Annotated[
+        list[str] | None, typer.Option("--kernel", help="Only this one; repeatable.", rich_help_panel=KERNELS)
+    ] = None,
+    width: Annotated[int, typer.Option(help="Features a node.", min=1, rich_help_panel=KERNELS)] = 64,
+    heads: Annotated[int, typer.Option(help="Heads of attention.", min=1, rich_help_panel=KERNELS)] = 8,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -80,29 +127,40 @@ def bench(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Measure training steps or sampling on this machine; write results, a table and a plot."""
+    """Measure training steps, sampling, loading or kernels on this machine; write results, a table and a plot."""
     from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, finished
+    from gnnctl.bench.plan import Benchmark as Name
     from gnnctl.bench.plan import Plan, resolve_device, thread_counts
+    from gnnctl.bench.suites import feature_formats as formats
 
     console = Console("bench", json=json, quiet=quiet)
     compiling = benchmark == Benchmark.compile
-    settings = (
-        {"models": models.split(","), "hidden": hidden, "layers": layers, "device": resolve_device(device)}
-        if compiling
-        else {
-            "num_neighbors": num_neighbors or ["15,10,5"],
-            "batch_size": batch_size,
-            "num_batches": batches,
-            "disjoint": disjoint,
-            "replace": replace,
-        }
-    )
+    rmat = {"scale": scale or (16 if benchmark == Benchmark.kernels else 18), "edge_factor": edge_factor}
+    sampled = {
+        "num_neighbors": num_neighbors or ["15,10,5"],
+        "batch_size": batch_size,
+        "num_batches": batches,
+        "disjoint": disjoint,
+        "replace": replace,
+        "draw": draw.value,
+        "time": None if time is None else time.value,
+    }
+    settings: dict[str, Any]
+    generated: dict[str, Any]
+    if compiling:
+        settings = {"models": models.split(","), "hidden": hidden, "layers": layers, "device": resolve_device(device)}
+        generated = {"nodes": nodes, "edges": edges, "features": features or 64}
+    elif benchmark == Benchmark.kernels:
+        settings, generated = {"kernels": kernels or [], "width": width, "heads": heads}, rmat | {"typed": False}
+    elif benchmark == Benchmark.loading:
+        settings = sampled | {"feature_formats": formats(feature_formats), "mapped": mapped}
+        generated = rmat | {"typed": typed, "features": features or 100}
+    else:
+        settings, generated = sampled, rmat | {"typed": typed}
     plan = Plan(
-        benchmark="compile" if compiling else "sampling",
+        benchmark=cast("Name", benchmark.value),
         settings=settings,
-        generated={"nodes": nodes, "edges": edges, "features": features}
-        if compiling
-        else {"scale": scale, "edge_factor": edge_factor, "typed": typed},
+        generated=generated,
         source=None if graph is None else Artifact.open(graph, "graph"),
         node_type=node_type,
         threads=thread_counts(threads, many=not compiling),

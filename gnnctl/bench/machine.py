@@ -6,12 +6,13 @@ not carry over to another machine.
 
 import os
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from gnnctl.bench.timing import LEAST_REPEATS, Timing
-from gnnctl.native import random_gather_rate, stream_bandwidth
+from gnnctl.native import random_gather_rate, random_row_rate, stream_bandwidth
 
 GATHER_ENTRIES = 1 << 24  # 134 MB of int64: far beyond the caches
 COPY_BYTES = 1 << 28
@@ -41,6 +42,18 @@ def machine_rates(repeats: int = LEAST_REPEATS, entries: int = GATHER_ENTRIES) -
         "gather": Timing(tuple(random_gather_rate(entries, reads, repeats))),
         "copy": Timing(tuple(stream_bandwidth(min(COPY_BYTES, entries * 16), repeats))),
     }
+
+
+def row_rate(row_bytes: int, repeats: int = LEAST_REPEATS, rows: int = 1 << 20) -> Timing:
+    """Rows of ``row_bytes`` copied per second from random places, one thread, without asking ahead."""
+    return Timing(tuple(random_row_rate(rows, row_bytes, min(rows, 1 << 18), repeats)))
+
+
+def copy_rate(threads: int, repeats: int = LEAST_REPEATS, size: int = COPY_BYTES) -> Timing:
+    """Bytes read and written per second by ``threads`` streaming copies at once, together."""
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(lambda _: stream_bandwidth(size // threads, repeats), range(threads)))
+    return Timing(tuple(sum(together) for together in zip(*found, strict=True)))
 
 
 def _processor() -> str:

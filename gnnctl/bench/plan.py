@@ -1,4 +1,4 @@
-"""What a run of `gnnctl bench` measures, resolved: it names the recipe, and it runs."""
+"""What a run of `gnnctl bench` measures, resolved: it names the recipe, and hands over to the benchmark."""
 
 import os
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any, Literal
 from gnnctl.artifacts import Artifact
 from gnnctl.bench.machine import machine_facts
 from gnnctl.bench.report import Report
-from gnnctl.bench.rmat import rmat, typed_rmat, uniform
+from gnnctl.bench.rmat import rmat, typed_rmat, uniform, with_draws
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 
-Benchmark = Literal["compile", "sampling"]
+Benchmark = Literal["compile", "sampling", "loading", "kernels"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Plan:
 
     Attributes:
         benchmark: which.
-        settings: what is measured: for compile models, hidden, layers, device; for sampling num_neighbors,
-            batch_size, num_batches, disjoint, replace.
-        generated: sizes of the graph to generate: nodes, edges, features; or scale, edge_factor, typed.
+        settings: what is measured: for compile models, hidden, layers, device; for sampling and loading num_neighbors,
+            batch_size, num_batches and the sampler's rules (disjoint, replace, draw, time); for loading also
+            feature_formats and mapped; for kernels names, width, heads.
+        generated: sizes of the graph to generate: nodes, edges, features; or scale, edge_factor, typed, features.
         source: the graph artifact to measure on instead, or None.
         node_type: type of the seeds and outputs; None: the labelled type, else the first that has in-edges.
         threads: numbers of threads; compile takes one.
@@ -74,34 +75,10 @@ class Plan:
             UsageError: settings that do not fit the graph.
             DataError: nothing to sample from.
         """
+        from gnnctl.bench.suites import SUITES
+
         graph, name = self._graph()
-        node_type = _node_type(graph, self.node_type)
-        if self.benchmark == "compile":
-            from gnnctl.bench.compile import CompileOptions, bench_compile
-            from gnnctl.bench.compile_report import compile_report
-
-            compiled = CompileOptions(
-                **self.settings | {"models": tuple(self.settings["models"])},
-                threads=self.threads[0],
-                repeats=self.repeats,
-                against_peer=self.against_peer,
-                seed=self.seed,
-            )
-            steps = bench_compile(graph, node_type, compiled, progress=progress)
-            return compile_report(graph, name, node_type, compiled, steps)
-
-        from gnnctl.bench.sampling import SamplingOptions, bench_sampling
-        from gnnctl.bench.sampling_report import sampling_report
-        from gnnctl.sampling.spec import SampleSpec
-
-        settings = dict(self.settings)
-        drawing = {key: settings.pop(key) for key in ("disjoint", "replace")}
-        spec = SampleSpec.parse(graph, settings.pop("num_neighbors"), **drawing, seed=self.seed)
-        sampled = SamplingOptions(
-            threads=self.threads, repeats=self.repeats, against_peer=self.against_peer, **settings
-        )
-        rates = bench_sampling(graph, node_type, spec, sampled, progress=progress)
-        return sampling_report(graph, name, spec, sampled, rates)
+        return SUITES[self.benchmark](self, graph, name, _node_type(graph, self.node_type), progress)
 
     def _graph(self) -> tuple[Graph, str]:
         if self.source:
@@ -112,12 +89,19 @@ class Plan:
         if self.benchmark == "compile":
             name = f"random graph, {g['nodes']:,} nodes, {g['edges']:,} edges, {g['features']} features"
             return uniform(g["nodes"], g["edges"], features=g["features"], seed=self.seed), name
+        features = g.get("features", 0)
+        suffix = f", {features} features" if features else ""
         if g["typed"]:
-            graph = typed_rmat(g["scale"], seed=self.seed)
+            graph = self._drawable(typed_rmat(g["scale"], features=features, seed=self.seed))
             kinds = f"{len(graph.nodes)} node and {len(graph.edges)} edge types"
-            return graph, f"typed RMAT, scale {g['scale']}, {graph.num_edges:,} edges, {kinds}"
-        graph = rmat(g["scale"], g["edge_factor"], seed=self.seed)
-        return graph, f"RMAT, scale {g['scale']}, {graph.num_edges:,} edges"
+            return graph, f"typed RMAT, scale {g['scale']}, {graph.num_edges:,} edges, {kinds}{suffix}"
+        graph = self._drawable(rmat(g["scale"], g["edge_factor"], features=features, seed=self.seed))
+        return graph, f"RMAT, scale {g['scale']}, {graph.num_edges:,} edges{suffix}"
+
+    def _drawable(self, graph: Graph) -> Graph:
+        timed = self.settings.get("time") is not None or self.settings.get("draw") == "recent"
+        weighted = self.settings.get("draw") == "weighted"
+        return with_draws(graph, timed=timed, seed=self.seed) if timed or weighted else graph
 
 
 def thread_counts(text: str | None, *, many: bool) -> tuple[int, ...]:

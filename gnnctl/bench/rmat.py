@@ -5,6 +5,8 @@ of the adjacency matrix per bit of the node ids. Degrees come out as skewed as i
 permuted afterwards, so that hubs do not lie side by side in memory.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from gnnctl.errors import UsageError
@@ -12,6 +14,7 @@ from gnnctl.graph.graph import DEFAULT_EDGE, DEFAULT_NODE, EdgeStore, Graph, Nod
 from gnnctl.graph.types import EdgeType
 
 QUADRANTS = (0.57, 0.19, 0.19, 0.05)
+TIMES = 1 << 30
 CHUNK = 1 << 20  # edges drawn at a time; keeps the drawn bits in the cache's reach
 TYPED_NODES = {"author": 400_000, "paper": 600_000, "institution": 10_000, "topic": 50_000}
 TYPED_EDGES = {
@@ -62,6 +65,24 @@ def typed_rmat(scale: int = TYPED_SCALE, *, features: int = 0, seed: int = 0) ->
     edges = {
         t: _edges(rename[t.src], rename[t.dst], max(int(count * factor), 256), rng) for t, count in TYPED_EDGES.items()
     }
+    return Graph(nodes, edges)
+
+
+def with_draws(graph: Graph, *, timed: bool, seed: int = 0) -> Graph:
+    """The graph with what drawing may go by: heavy-tailed weights of edges; where ``timed`` also times of nodes,
+    uniform, in-edges sorted by their source's."""
+    rng = np.random.default_rng(seed + 1)
+    nodes = dict(graph.nodes)
+    if timed:
+        nodes = {name: replace(store, time=rng.integers(0, TIMES, store.num_nodes)) for name, store in nodes.items()}
+    edges = {}
+    for t, store in graph.edges.items():
+        weight = (rng.pareto(2, store.num_edges) + 0.01).astype(np.float32)
+        row, times = store.row, nodes[t.src].time
+        if times is not None:
+            dst = np.repeat(np.arange(len(store.colptr) - 1), np.diff(store.colptr))
+            row = row[np.lexsort((times[row], dst))]
+        edges[t] = replace(store, weight=weight, row=row)
     return Graph(nodes, edges)
 
 

@@ -1,4 +1,5 @@
-// The machine's own limits, measured the way the benchmarks quote them: random reads and a streaming copy, one thread.
+// The machine's own limits, measured the way the benchmarks quote them: random reads of numbers and of rows, and a
+// streaming copy, one thread.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -54,6 +55,30 @@ std::vector<double> random_gather_rate(long long entries, long long reads, long 
     return rates;
 }
 
+std::vector<double> random_row_rate(long long rows, long long row_bytes, long long reads, long long repeats) {
+    checked("rows", rows, 1, (1ll << 32) - 1);
+    checked("row_bytes", row_bytes, 1, 1ll << 20);
+    checked("reads", reads, 1, 1ll << 32);
+    checked("repeats", repeats, 1, 1000);
+    const py::gil_scoped_release release;
+    const auto width = static_cast<std::size_t>(row_bytes);
+    std::vector<std::uint64_t> table(static_cast<std::size_t>(rows) * width / 8 + 1), taken(static_cast<std::size_t>(reads) * width / 8 + 1, 1);
+    std::vector<std::uint32_t> position(static_cast<std::size_t>(reads));
+    for (std::size_t i = 0; i < table.size(); ++i) table[i] = mixed(i);
+    for (std::size_t i = 0; i < position.size(); ++i)
+        position[i] = static_cast<std::uint32_t>((mixed(i) >> 32) * static_cast<std::uint64_t>(rows) >> 32);
+    const auto* from = reinterpret_cast<const char*>(table.data());
+    auto* to = reinterpret_cast<char*>(taken.data());
+    std::vector<double> rates;
+    for (long long repeat = -1; repeat < repeats; ++repeat) {
+        const auto start = Clock::now();
+        for (std::size_t i = 0; i < position.size(); ++i) std::memcpy(to + i * width, from + position[i] * width, width);
+        sink = static_cast<std::int64_t>(taken[taken.size() / 2]);
+        if (repeat >= 0) rates.push_back(static_cast<double>(reads) / seconds_since(start));
+    }
+    return rates;
+}
+
 std::vector<double> stream_bandwidth(long long bytes, long long repeats) {
     checked("bytes", bytes, 1, 1ll << 36);
     checked("repeats", repeats, 1, 1000);
@@ -75,6 +100,8 @@ std::vector<double> stream_bandwidth(long long bytes, long long repeats) {
 void bind_machine(py::module_& m) {
     m.def("random_gather_rate", &random_gather_rate, py::arg("entries"), py::arg("reads"), py::arg("repeats"),
           "Reads per second of an int64 array of `entries` at `reads` random positions, one thread, by repeat.");
+    m.def("random_row_rate", &random_row_rate, py::arg("rows"), py::arg("row_bytes"), py::arg("reads"), py::arg("repeats"),
+          "Rows of `row_bytes` copied per second from `reads` random places among `rows`, one thread, by repeat.");
     m.def("stream_bandwidth", &stream_bandwidth, py::arg("bytes"), py::arg("repeats"),
           "Bytes read plus written per second by a copy of `bytes`, one thread, by repeat.");
 }

@@ -12,7 +12,6 @@ void bind_segment(py::module_& m);
 void bind_softmax(py::module_& m);
 void bind_transpose(py::module_& m);
 void bind_matmul(py::module_& m);
-void bind_fused(py::module_& m);
 void bind_sampler(py::module_& m);
 void bind_gather(py::module_& m);
 void bind_csc(py::module_& m);
@@ -38,7 +37,6 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_softmax(m);
     gnnctl::bind_transpose(m);
     gnnctl::bind_matmul(m);
-    gnnctl::bind_fused(m);
     gnnctl::bind_sampler(m);
     gnnctl::bind_gather(m);
     gnnctl::bind_csc(m);

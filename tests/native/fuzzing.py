@@ -36,6 +36,20 @@ class Integer:
 
 
 @dataclass(frozen=True)
+class Real:
+    """A number in ``low..high``; values at the edge of that are not tried."""
+
+    valid: float
+    low: float
+    high: float
+
+    def bad(self) -> Iterator[Bad]:
+        for value in (self.low - 1, self.high * 2 + 1, float("nan"), float("inf"), -float("inf")):
+            yield Bad(f"{value}", value)
+        yield from (Bad(repr(value), value) for value in ODD if not isinstance(value, float))
+
+
+@dataclass(frozen=True)
 class Flag:
     """True or False."""
 

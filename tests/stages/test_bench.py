@@ -53,6 +53,53 @@ def test_compile_measures_a_typed_graph_artifact(cli, tiny, tmp_path):
     assert row["speedup"] > 0
 
 
+def test_loading_measures_formats_in_memory_and_mapped(cli, tmp_path):
+    arguments = [*SMALL, "--features", "8", "--feature-formats", "float32,int8"]
+    code, out, err = cli("bench", "loading", "-o", tmp_path / "b", *arguments)
+    assert code == 0, err
+    assert "batches/s" in out
+    results = Artifact.open(tmp_path / "b", "report").json("results")
+    sides = {(row["side"], row["threads"]) for row in results["results"]}
+    names = ["gnnctl, float32", "gnnctl, float32, mapped", "gnnctl, int8", "gnnctl, int8, mapped"]
+    assert sides == {(name, threads) for name in names for threads in (1, 2)}
+    assert len({(row["rows"], row["edges"], row["batches"]) for row in results["results"]}) == 1
+    assert results["limits"]["random_rows_per_second"]["median"] > 0
+
+
+def test_kernels_are_measured_beside_torch(cli, tmp_path):
+    arguments = ["--scale", "8", "--repeats", "1", "--threads", "1", "--width", "4", "--heads", "2", "--json"]
+    chosen = ["--kernel", "spmm sum", "--kernel", "edge softmax, backward"]
+    code, out, err = cli("bench", "kernels", "-o", tmp_path / "b", *arguments, *chosen, "--quiet")
+    assert (code, err) == (0, "")
+    found = [(row["kernel"], row["side"]) for row in json.loads(out)["results"]]
+    assert found == [
+        ("spmm sum", "gnnctl"),
+        ("spmm sum", "torch.sparse"),
+        ("spmm sum", "torch, unfused"),
+        ("edge softmax, backward", "gnnctl"),
+        ("edge softmax, backward", "torch"),
+    ]
+    assert (tmp_path / "b" / "plot.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["--draw", "weighted"],
+        ["--draw", "labor"],
+        ["--draw", "recent"],
+        ["--disjoint", "--time", "before"],
+        ["--disjoint", "--time", "until", "--typed", "--draw", "recent"],
+        ["--replace", "--draw", "weighted"],
+    ],
+)
+def test_every_way_of_drawing_is_measured(cli, tmp_path, rules):
+    arguments = ["--scale", "10", "--batch-size", "8", "--batches", "1", "--repeats", "1", "--threads", "1"]
+    code, _, err = cli("bench", "sampling", "-o", tmp_path / "b", *arguments, *rules)
+    assert code == 0, err
+    assert Artifact.open(tmp_path / "b").json("results")["results"][0]["edges"] > 0
+
+
 def test_a_dry_run_writes_nothing(cli, tmp_path):
     code, out, _ = cli("bench", "compile", "-o", tmp_path / "b", "--dry-run")
     assert code == 0
@@ -71,6 +118,9 @@ def test_a_dry_run_writes_nothing(cli, tmp_path):
         (["sampling", "--scale", "8", "--node-type", "city"], 2, "'city' is not in the graph"),
         (["compile", "--models", "transformer", "--nodes", "10", "--edges", "20"], 2, "no model 'transformer'"),
         (["sampling", "--graph", "nowhere"], 4, "nowhere"),
+        (["sampling", "--scale", "8", "--draw", "labor", "--disjoint"], 2, "labor"),
+        (["loading", "--feature-formats", "float8"], 2, "there is no 'float8'"),
+        (["kernels", "--scale", "8", "--kernel", "none"], 2, "there is no 'none'"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(cli, tmp_path, arguments, exit_code, text):

@@ -8,7 +8,6 @@ Shapes: E edges, S sources, D destinations, H heads, F features, R reductions.
 
 from gnnctl.nn.ops.aggregate import Reduce, multi_aggregate
 from gnnctl.nn.ops.attention import attention, edge_softmax
-from gnnctl.nn.ops.attention_sum import attention_sum
 from gnnctl.nn.ops.gather import gather_dst, gather_src
 from gnnctl.nn.ops.matmul import grouped_matmul, linear, segment_matmul
 from gnnctl.nn.ops.quantile import segment_quantile
@@ -19,7 +18,6 @@ from gnnctl.nn.ops.spmm import spmm
 __all__ = [
     "Reduce",
     "attention",
-    "attention_sum",
     "edge_softmax",
     "gather_dst",
     "gather_src",

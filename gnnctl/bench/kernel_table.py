@@ -1,0 +1,292 @@
+"""Which kernels are measured: how ours is called, what else computes the same, and the bytes that must pass.
+
+A kernel's bytes are what it reads and writes when nothing stays in the caches: a source row for each edge, indices,
+and the output. A graph whose features fit the caches may therefore come out above the machine's stream bandwidth.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.graph.graph import Graph
+from gnnctl.nn import ops
+from gnnctl.nn.ops.spmm import Reduce
+
+Run = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One edge type and random values; shapes as in :mod:`gnnctl.nn.ops`."""
+
+    edges: EdgeIndex
+    row: Tensor  # (E,) int64, as torch's own operators want it
+    col: Tensor
+    coo: Tensor
+    x: Tensor
+    weight: Tensor
+    values: Tensor
+    scores: Tensor
+    src: Tensor
+    dst: Tensor
+    grad: Tensor
+
+    @classmethod
+    def of(cls, graph: Graph, width: int, heads: int, seed: int) -> "Problem":
+        """The graph's edge type with most edges; float32."""
+        edge_type, store = max(graph.edges.items(), key=lambda item: item[1].num_edges)
+        num_src, num_dst = graph.num_nodes(edge_type.src), graph.num_nodes(edge_type.dst)
+        colptr, row = (torch.from_numpy(np.array(a)) for a in (store.colptr, store.row))
+        edges = EdgeIndex(colptr, row, num_src, num_dst)
+        edges.transposed()
+        edges.col()
+        generator = torch.Generator().manual_seed(seed)
+        rand = partial(torch.rand, generator=generator)
+        shuffled = edges.coo()[:, torch.randperm(edges.num_edges, generator=generator)].contiguous()
+        return cls(
+            edges=edges,
+            row=edges.row.long(),
+            col=edges.col().long(),
+            coo=shuffled,
+            x=rand(num_src, width),
+            weight=rand(edges.num_edges),
+            values=rand(edges.num_edges, width),
+            scores=rand(edges.num_edges, heads),
+            src=rand(num_src, heads),
+            dst=rand(num_dst, heads),
+            grad=rand(num_dst, width),
+        )
+
+    def csr(self, weighted: bool = False) -> Tensor:
+        """(D, S), as torch.sparse has it."""
+        values = self.weight if weighted else torch.ones(self.edges.num_edges)
+        size = (self.edges.num_dst, self.edges.num_src)
+        return _csr(self.edges.colptr, self.row, values, size)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One line of the table. Making a side (outside the measurement) gives the function that is measured."""
+
+    name: str
+    ours: Callable[[Problem], Run]
+    bytes: Callable[[Problem], int]
+    others: dict[str, Callable[[Problem], Run]] = field(default_factory=dict)
+
+
+def _csr(rowptr: Tensor, col: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(rowptr, col, values, size, check_invariants=True)
+
+
+def _edge_bytes(p: Problem) -> int:
+    """Rows of sources along the edges, indices, and rows of destinations."""
+    width = p.x.shape[1]
+    return 4 * (p.edges.num_edges * (width + 1) + p.edges.num_dst * (width + 2))
+
+
+def _value_bytes(p: Problem) -> int:
+    return 4 * (p.values.numel() + p.edges.num_dst * (p.values.shape[1] + 2))
+
+
+def _score_bytes(p: Problem) -> int:
+    return 4 * (2 * p.scores.numel() + 2 * p.edges.num_dst)
+
+
+def _index_bytes(p: Problem) -> int:
+    return 8 * (2 * p.edges.num_edges) + 12 * p.edges.num_edges
+
+
+def _gather_bytes(p: Problem) -> int:
+    return 4 * (2 * p.values.numel() + p.edges.num_edges)
+
+
+def _backward(forward: Callable[[Problem, Tensor], Tensor], of: str = "x") -> Callable[[Problem], Run]:
+    """The backward pass alone, for the input ``of``; the graph of the forward pass is kept."""
+
+    def make(p: Problem) -> Run:
+        given = getattr(p, of).clone().requires_grad_()
+        out = forward(p, given)
+        seeded = torch.Generator().manual_seed(1)
+        gradient = p.grad if out.shape == p.grad.shape else torch.rand(out.shape, generator=seeded)
+        return lambda: torch.autograd.grad(out, given, gradient, retain_graph=True)
+
+    return make
+
+
+def _forward(forward: Callable[[Problem, Tensor], Tensor], of: str = "x") -> Callable[[Problem], Run]:
+    return lambda p: lambda: forward(p, getattr(p, of))
+
+
+# -- the same by other means -------------------------------------------------------------------------------------------
+
+
+def _scatter(reduce: str) -> Callable[[Problem, Tensor], Tensor]:
+    """What message passing does without fused kernels: a row for each edge, then a scatter."""
+    name = {"max": "amax", "min": "amin"}.get(reduce, reduce)
+
+    def run(p: Problem, x: Tensor) -> Tensor:
+        messages = x.index_select(0, p.row)
+        out = x.new_zeros(p.edges.num_dst, x.shape[1])
+        if reduce == "sum":
+            return out.index_add(0, p.col, messages)
+        index = p.col.unsqueeze(1).expand_as(messages)
+        return out.scatter_reduce(0, index, messages, name, include_self=False)
+
+    return run
+
+
+def _sparse(reduce: str, weighted: bool = False) -> Callable[[Problem], Run]:
+    def make(p: Problem) -> Run:
+        matrix = p.csr(weighted)
+        if reduce == "sum":
+            return lambda: matrix @ p.x
+        name = {"max": "amax", "min": "amin"}.get(reduce, reduce)
+        return lambda: torch.sparse.mm(matrix, p.x, name)
+
+    return make
+
+
+def _sparse_backward(p: Problem) -> Run:
+    """The product with the transposed matrix, made beforehand."""
+    rowptr, col, perm = p.edges.transposed()
+    ones = torch.ones(len(perm))
+    matrix = _csr(rowptr, col.long(), ones, (p.edges.num_src, p.edges.num_dst))
+    return lambda: matrix @ p.grad
+
+
+def _softmax(p: Problem, scores: Tensor) -> Tensor:
+    index = p.col.unsqueeze(1).expand_as(scores)
+    largest = scores.new_zeros(p.edges.num_dst, scores.shape[1]).scatter_reduce(
+        0, index, scores.detach(), "amax", include_self=False
+    )
+    out = (scores - largest.index_select(0, p.col)).exp()
+    total = out.new_zeros(p.edges.num_dst, scores.shape[1]).index_add(0, p.col, out)
+    return out / total.index_select(0, p.col)
+
+
+def _attention(p: Problem, src: Tensor) -> Tensor:
+    scores = src.index_select(0, p.row) + p.dst.index_select(0, p.col)
+    return _softmax(p, torch.nn.functional.leaky_relu(scores, 0.2))
+
+
+def _segment(reduce: str) -> Callable[[Problem, Tensor], Tensor]:
+    def run(p: Problem, values: Tensor) -> Tensor:
+        return torch.segment_reduce(values, reduce, offsets=p.edges.colptr, axis=0)
+
+    return run
+
+
+def _peer_softmax(p: Problem) -> Run:
+    from torch_geometric.utils import softmax
+
+    return lambda: softmax(p.scores, ptr=p.edges.colptr)
+
+
+def _peer_segment(reduce: str) -> Callable[[Problem], Run]:
+    def make(p: Problem) -> Run:
+        from torch_geometric.utils import segment
+
+        return lambda: segment(p.values, p.edges.colptr, reduce)
+
+    return make
+
+
+def _torch_csc(p: Problem) -> Run:
+    def run() -> Any:
+        col, perm = torch.sort(p.coo[1], stable=True)
+        colptr = torch.zeros(p.edges.num_dst + 1, dtype=torch.int64)
+        colptr[1:] = torch.bincount(col, minlength=p.edges.num_dst).cumsum(0)
+        return colptr, p.coo[0][perm], perm
+
+    return run
+
+
+def _torch_transposed(p: Problem) -> Run:
+    def run() -> Any:
+        perm = torch.argsort(p.edges.row, stable=True)
+        return perm, p.edges.col()[perm], torch.bincount(p.edges.row, minlength=p.edges.num_src).cumsum(0)
+
+    return run
+
+
+def _transposed(p: Problem) -> Run:
+    e = p.edges
+    return lambda: EdgeIndex(e.colptr, e.row, e.num_src, e.num_dst, validate=False).transposed()
+
+
+def _spmm(reduce: Reduce) -> list[Kernel]:
+    def ours(p: Problem, x: Tensor) -> Tensor:
+        return ops.spmm(p.edges, x, None, reduce)
+
+    unfused, sparse = _scatter(reduce), {"torch.sparse": _sparse(reduce)}
+    backward: dict[str, Callable[[Problem], Run]] = {"torch.sparse": _sparse_backward} if reduce == "sum" else {}
+    return [
+        Kernel(f"spmm {reduce}", _forward(ours), _edge_bytes, sparse | {"torch, unfused": _forward(unfused)}),
+        Kernel(
+            f"spmm {reduce}, backward",
+            _backward(ours),
+            _edge_bytes,
+            backward | {"torch, unfused": _backward(unfused)},
+        ),
+    ]
+
+
+def _segment_kernel(reduce: Reduce) -> Kernel:
+    return Kernel(
+        f"segment {reduce}",
+        _forward(lambda p, values: ops.segment_reduce(p.edges.colptr, values, reduce), "values"),
+        _value_bytes,
+        {"torch": _forward(_segment(reduce), "values"), "torch-geometric": _peer_segment(reduce)},
+    )
+
+
+def _both(name: str, ours: Any, torchs: Any, of: str, size: Any, **others: Any) -> list[Kernel]:
+    return [
+        Kernel(name, _forward(ours, of), size, {"torch": _forward(torchs, of), **others}),
+        Kernel(f"{name}, backward", _backward(ours, of), size, {"torch": _backward(torchs, of)}),
+    ]
+
+
+REDUCTIONS: tuple[Reduce, ...] = ("sum", "mean", "max", "min")
+KERNELS: tuple[Kernel, ...] = (
+    *(kernel for reduce in REDUCTIONS for kernel in _spmm(reduce)),
+    Kernel(
+        "spmm sum, weighted",
+        _forward(lambda p, x: ops.spmm(p.edges, x, p.weight)),
+        _edge_bytes,
+        {"torch.sparse": _sparse("sum", weighted=True)},
+    ),
+    *(_segment_kernel(reduce) for reduce in REDUCTIONS),
+    *_both(
+        "edge softmax",
+        lambda p, scores: ops.edge_softmax(p.edges, scores),
+        _softmax,
+        "scores",
+        _score_bytes,
+        **{"torch-geometric": _peer_softmax},
+    ),
+    *_both("attention", lambda p, src: ops.attention(p.edges, src, p.dst), _attention, "src", _score_bytes),
+    *_both(
+        "gather",
+        lambda p, x: ops.gather_src(p.edges, x),
+        lambda p, x: x.index_select(0, p.row),
+        "x",
+        _gather_bytes,
+    ),
+    Kernel("transposed view", _transposed, _index_bytes, {"torch": _torch_transposed}),
+    Kernel(
+        "csc build",
+        lambda p: lambda: EdgeIndex.from_coo(p.coo, p.edges.num_src, p.edges.num_dst),
+        _index_bytes,
+        {"torch": _torch_csc},
+    ),
+)
