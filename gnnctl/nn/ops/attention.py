@@ -47,6 +47,8 @@ def attention(
     Returns:
         (E, H), summing to one over each destination's edges.
     """
+    if src.dim() != 2 or src.shape[0] != edge_index.num_src:
+        raise ValueError(f"src {tuple(src.shape)} has not one row for each of {edge_index.num_src} sources")
     rowptr, _, perm = edge_index.transposed_for(src)
     colptr, row = edge_index.colptr, edge_index.row
     prob: Tensor = _attention(colptr, row, src, dst, edge, rowptr, perm, negative_slope)

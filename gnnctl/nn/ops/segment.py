@@ -73,8 +73,9 @@ def segment_softmax(colptr: Tensor, values: Tensor) -> Tensor:
         (E, ...).
     """
     check_rows(colptr, values)
-    flat = values.reshape(values.shape[0], -1) if values.numel() else values.new_empty((values.shape[0], 0))
-    return values.clone() if flat.shape[1] == 0 else softmax_rows(colptr, flat).view(values.shape)
+    width = values.shape[1:].numel()
+    flat = values.reshape(values.shape[0], width)
+    return values.clone() if width == 0 else softmax_rows(colptr, flat).view(values.shape)
 
 
 def segment_logsumexp(colptr: Tensor, values: Tensor) -> Tensor:
