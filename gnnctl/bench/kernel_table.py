@@ -17,7 +17,7 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import Graph
 from gnnctl.nn import ops
-from gnnctl.nn.ops.spmm import Reduce
+from gnnctl.nn.ops.aggregate import Reduce
 
 Run = Callable[[], Any]
 
