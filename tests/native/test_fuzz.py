@@ -271,6 +271,10 @@ FUNCTIONS |= {
 # What is bound, but tested elsewhere, and why.
 ELSEWHERE = {
     "kernels_name": "takes no arguments",
+    **dict.fromkeys(
+        ("Weights", "segment_matmul", "segment_outer", "grouped_matmul", "grouped_outer"),
+        "takes addresses with dtypes and shapes: tests/native/test_matmul.py; its callers: tests/nn/test_fuzz_ops.py",
+    ),
     **dict.fromkeys(("induced_edges", "with_opposite"), "nested arguments, in tests/sampling/test_induced.py"),
     **dict.fromkeys(("draw_negatives", "complete_negatives"), "nested arguments, in tests/sampling/test_negatives.py"),
     "order_lists": "writes in place what csc_from_coo made, in tests/graph/test_build.py",
@@ -278,9 +282,6 @@ ELSEWHERE = {
     "hgt_nodes": "nested arguments, in tests/sampling/test_hgt.py",
     **dict.fromkeys(("SampledEdgeType", "SamplerRules"), "parts of what Sampler is given above"),
     "Mapping": "below: its arguments are files",
-    **dict.fromkeys(("TypedCsc", "random_walk", "node2vec"), "fuzzed in tests/sampling/test_walks.py"),
-    **dict.fromkeys(("most_visited", "personalized_pagerank"), "fuzzed in tests/sampling/test_importance.py"),
-    **dict.fromkeys(("induced_edges", "with_opposite"), "fuzzed in tests/sampling/test_induced.py"),
     **dict.fromkeys(
         (
             *("Array", "Edges", "Aggregates", "Scores", "Quantiles", "huge_pages"),
