@@ -256,6 +256,32 @@ def _both(name: str, ours: Any, torchs: Any, of: str, size: Any, **others: Any) 
     ]
 
 
+def _multi(p: Problem, x: Tensor) -> Tensor:
+    return torch.stack([_scatter(reduce)(p, x) for reduce in REDUCTIONS], 1)
+
+
+NUM_MATRICES = 64
+
+
+def _matrices(p: Problem) -> tuple[Tensor, Tensor]:
+    """Rows of sources cut into equal types, and a square matrix for each."""
+    ptr = torch.linspace(0, len(p.x), NUM_MATRICES + 1).long()
+    width = p.x.shape[1]
+    return ptr, torch.rand(NUM_MATRICES, width, width, generator=torch.Generator().manual_seed(2))
+
+
+def _segment_matmul(p: Problem) -> Run:
+    ptr, weight = _matrices(p)
+    return lambda: ops.segment_matmul(p.x, ptr, weight)
+
+
+def _matmul_loop(p: Problem) -> Run:
+    ptr, weight = _matrices(p)
+    bounds = ptr.tolist()
+    parts = list(zip(bounds[:-1], bounds[1:], weight, strict=True))
+    return lambda: torch.cat([p.x[first:last] @ matrix for first, last, matrix in parts])
+
+
 REDUCTIONS: tuple[Reduce, ...] = ("sum", "mean", "max", "min")
 KERNELS: tuple[Kernel, ...] = (
     *(kernel for reduce in REDUCTIONS for kernel in _spmm(reduce)),
@@ -281,6 +307,24 @@ KERNELS: tuple[Kernel, ...] = (
         lambda p, x: x.index_select(0, p.row),
         "x",
         _gather_bytes,
+    ),
+    Kernel(
+        "multi-aggregation, four reductions",
+        _forward(lambda p, x: ops.multi_aggregate(p.edges, x, None, REDUCTIONS)),
+        lambda p: _edge_bytes(p) + 12 * p.grad.numel(),
+        {"torch, unfused": _forward(_multi)},
+    ),
+    Kernel(
+        f"matrices of {NUM_MATRICES} types",
+        _segment_matmul,
+        lambda p: 4 * (2 * p.x.numel() + NUM_MATRICES * p.x.shape[1] ** 2),
+        {"torch, a loop": _matmul_loop},
+    ),
+    Kernel(
+        "edge dot products",
+        _forward(lambda p, x: ops.sddmm(p.edges, p.grad, x)),
+        lambda p: 4 * (p.edges.num_edges * (p.x.shape[1] + 2) + p.grad.numel()),
+        {"torch": _forward(lambda p, x: (p.grad.index_select(0, p.col) * x.index_select(0, p.row)).sum(-1))},
     ),
     Kernel("transposed view", _transposed, _index_bytes, {"torch": _torch_transposed}),
     Kernel(
