@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Python, NumPy and torch are not instrumented: only what our code does is reported.
 SETTINGS = {
     "thread": {
-        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=1:exitcode=66:second_deadlock_stack=1",
+        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:allocator_may_return_null=1:halt_on_error=1:exitcode=66",
     },
     "address": {
         # Python frees what it likes at exit; a refused allocation is std::bad_alloc, as without the sanitizer.
@@ -61,7 +61,7 @@ def build(name: str) -> Path:
         *(f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"),
     ]
     subprocess.run(configured, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(folder), "--parallel"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1)], check=True, stdout=subprocess.DEVNULL)
     (found,) = folder.glob("_native.*.so")
     return found
 
