@@ -61,7 +61,9 @@ def build(name: str) -> Path:
         *(f"-DPython_EXECUTABLE={sys.executable}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"),
     ]
     subprocess.run(configured, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["cmake", "--build", str(folder), "--parallel", str(os.cpu_count() or 1)], check=True, stdout=subprocess.DEVNULL
+    )
     (found,) = folder.glob("_native.*.so")
     return found
 
