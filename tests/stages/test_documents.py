@@ -41,6 +41,8 @@ def run(tiny, tmp_path_factory):
             ],
             ["bench", "sampling", "-o", folder / "report", "--scale", "7", "--batches", "2", *SMALL, "1,2"],
             ["bench", "compile", "-o", folder / "compile", *compiling, *SMALL, "1"],
+            ["bench", "loading", "-o", folder / "loading", "--scale", "7", "--batches", "2", *SMALL, "1"],
+            ["bench", "kernels", "-o", folder / "kernels", "--scale", "7", "--kernel", "spmm sum", *SMALL, "1"],
         ):
             patch.setattr(sys, "argv", ["gnnctl", *map(str, arguments), "--quiet"])
             with pytest.raises(SystemExit) as stop:
@@ -49,7 +51,7 @@ def run(tiny, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", [*sorted(FORMATS), "elsewhere", "shares", "compile"])
+@pytest.mark.parametrize("name", [*sorted(FORMATS), "elsewhere", "shares", "compile", "loading", "kernels"])
 def test_documents_fit_their_schemas(cli, run, name):
     kind = Artifact.open(run / name).kind
     assert name not in FORMATS or kind == name

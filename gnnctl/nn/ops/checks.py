@@ -21,7 +21,13 @@ _FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
 def as_float(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """The tensor, contiguous and of this dtype."""
+    """The tensor, contiguous and of this dtype.
+
+    Raises:
+        TypeError: complex numbers, of which a part would be lost.
+    """
+    if tensor is not None and tensor.is_complex():
+        raise TypeError(f"expected real numbers, got {tensor.dtype}")
     return None if tensor is None else tensor.detach().to(dtype).contiguous()
 
 
