@@ -105,7 +105,7 @@ def _chosen(names: tuple[str, ...]) -> list[Kernel]:
     known = {kernel.name: kernel for kernel in KERNELS}
     for name in names:
         if name not in known:
-            raise UsageError(f"--kernels: there is no '{name}'", fix=f"there are {', '.join(known)}")
+            raise UsageError(f"--kernel: there is no '{name}'", fix=f"there are {', '.join(known)}")
     return [known[name] for name in names] if names else list(KERNELS)
 
 
