@@ -175,7 +175,8 @@ def sample(
         **({"balanced": True} if balanced else {}),
         "shard": None if part is None else part.to_json(),
     }
-    recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)], code_inputs(sampler or ""))
+    code = code_inputs(spec.name) if isinstance(spec, MethodSpec) else {}
+    recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)], code)
     description = Description.of(producer)
     bounds = (0, plan.records) if part is None else part.bounds(plan.records)
     if str(output) == "-":

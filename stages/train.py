@@ -186,6 +186,7 @@ def train(
     """Train a graph neural network on a split, on sampled subgraphs, or on a stream of them."""
     from gnnctl.artifacts import ArtifactWriter, Recipe, finished
     from gnnctl.nn.models import ModelOptions
+    from gnnctl.sampling.methods import MethodSpec
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.run import train_model
@@ -258,7 +259,7 @@ def train(
             "sampling": found.spec.to_json() if found.spec else None,
         },
         parents=found.parents,
-        inputs={**code_inputs(model), **code_inputs(sampler or "")},
+        inputs={**code_inputs(model), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
     )
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same split, same options; nothing to do")

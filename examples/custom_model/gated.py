@@ -29,6 +29,7 @@ class GatedConv(MessagePassing):
         gates = (self.gate_source(source), self.gate_target(target))
         return self.propagate(edge_index, edge_mask=mask, value=(self.value(source), target), gate=gates)
 
+    # What a message is given follows from its parameters, so every layer's differ from the base class's.
     def message(self, value_j: Tensor, gate_j: Tensor, gate_i: Tensor) -> Tensor:  # type: ignore[override]
         """(E, channels): what reaches the destination along each edge."""
         return torch.sigmoid(gate_i + gate_j) * value_j

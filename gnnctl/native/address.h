@@ -1,4 +1,4 @@
-// Addresses from Python: the caller (gnnctl.nn.native_ops) checks dtype, shape, contiguity and device first.
+// Addresses from Python: the caller (gnnctl.graph.memory) checks contiguity and device first.
 #pragma once
 
 #include <cstdint>

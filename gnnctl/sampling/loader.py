@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ class Loader:
                 groups=None if self._balanced else source.groups(self._seeds, self._node_type),
                 classes=self._labels if self._balanced else None,
             ):
-                yield _Work(lambda s=seeds: source.sample(s, self._node_type, self._epoch), lookup.of(seeds))  # type: ignore[misc]
+                yield _Work(partial(source.sample, seeds, self._node_type, self._epoch), lookup.of(seeds))
             return
         blocks = source.blocks(self._part, self._epoch)
         merged, spec = source.description.unit == "seed", source.description.spec
@@ -130,13 +131,13 @@ class Loader:
         for block in _sized(blocks, self._batch_size) if merged else blocks:
             if merged:
                 labels = block.labels if self._labels is None else lookup.of(block.columns.seeds)
-                yield _Work(lambda b=block: merge(b.columns), labels)  # type: ignore[misc]
+                yield _Work(partial(merge, block.columns), labels)
                 continue
             for i, count in enumerate(block.columns.seed_counts):
                 start = int(block.columns.seed_counts[:i].sum())
                 seeds = block.columns.seeds[start : start + int(count)]
                 labels = block.labels_of(i) if self._labels is None else lookup.of(seeds)
-                yield _Work(lambda b=block, i=i: b.columns.subgraph(i), labels)  # type: ignore[misc]
+                yield _Work(partial(block.columns.subgraph, i), labels)
 
     def _make(self, work: _Work) -> Batch:
         pin = self._device.type == "cuda"
@@ -146,7 +147,7 @@ class Loader:
         return batch
 
     def _on_gpu(self) -> Iterator[Batch]:
-        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch gives it no types
 
         def make(work: _Work) -> tuple[Batch, torch.cuda.Event]:
             batch = self._make(work)

@@ -71,8 +71,9 @@ class _Saint(ABC):
         edges.weight = self._weight[edges.pos]
         return found
 
-    def groups(self, seeds: np.ndarray, node_type: str) -> None:  # noqa: B027 - what it says is all it does
+    def groups(self, seeds: np.ndarray, node_type: str) -> np.ndarray | None:
         """None: seeds may go into any batch."""
+        return None
 
     def _subgraph(self, seeds: np.ndarray, hops: int, epoch: int) -> Subgraph:
         nodes = {self._node_type: self.drawn(seeds, epoch)} if len(seeds) else {}

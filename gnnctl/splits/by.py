@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class By:
             raise UsageError(f"--by {text}: {way} takes no column", fix=fix)
         if way in ("group", "time", "column") and not column:
             raise UsageError(f"--by {text}: {way} needs a column", fix=f"write --by {way}:COLUMN")
-        return cls(way, column or None)  # type: ignore[arg-type]
+        return cls(cast(Way, way), column or None)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import difflib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -223,7 +223,7 @@ def _problem(values: "pa.Array", problem: str, delimiter: str | None, name: str)
         raise UsageError(f"--problem regression: {name} is {kind}", fix="name a numeric column")
     if problem not in ("multiclass", "multilabel", "regression"):
         raise UsageError(f"--problem {problem} is unknown", fix="pass auto, multiclass, multilabel or regression")
-    return problem  # type: ignore[return-value]
+    return cast(Problem, problem)
 
 
 def _resolve(graph: Graph, text: str | None) -> tuple[str, str]:

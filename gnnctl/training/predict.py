@@ -80,8 +80,10 @@ class Prediction:
             node_ids = rows_in(trained.graph, other)
         scored = other or trained.graph
         node_type = trained.target.node_type
-        if node or nodes:
-            rows = scored.rows_of(node_type, node or read_ids(nodes))  # type: ignore[arg-type]
+        if node:
+            rows = scored.rows_of(node_type, node)
+        elif nodes is not None:
+            rows = scored.rows_of(node_type, read_ids(nodes))
         elif part is not None:
             rows = trained.split.part(part)[0]
         else:

@@ -98,7 +98,10 @@ def test_pinsage_repeats_the_written_rule(case, hops, restart):
     seeds = rng.permutation(40)[:4]
     method = PinSage(graph, hops, 9, neighbors=3, walks=7, length=3, restart=restart)
     carrier = graph.edge_types[0]
-    lists = lambda v: visited_again(graph, v, "node", [carrier], 7, 3, restart, 3, 9, 5)  # noqa: E731
+
+    def lists(v):
+        return visited_again(graph, v, "node", [carrier], 7, 3, restart, 3, 9, 5)
+
     assert_expansion(method.sample(seeds, "node", 5), carrier, lists, seeds, hops)
 
 
@@ -109,7 +112,10 @@ def test_pinsage_walks_there_and_back(case, hops):
     graph = shop(rng)
     seeds = rng.permutation(20)[:5]
     method = PinSage(graph, hops, 9, neighbors=4, walks=9, length=2, metapath=[USER, ITEM])
-    lists = lambda v: visited_again(graph, v, "item", [USER, ITEM], 9, 2, 0.5, 4, 9, 1)  # noqa: E731
+
+    def lists(v):
+        return visited_again(graph, v, "item", [USER, ITEM], 9, 2, 0.5, 4, 9, 1)
+
     assert method.carrier == SIMILAR
     assert_expansion(method.sample(seeds, "item", 1), SIMILAR, lists, seeds, hops)
 

@@ -59,7 +59,7 @@ class GNNExplainer:
             masks = parameters.replaced([p.sigmoid() for p in parameters.tensors()])
             loss = self._loss(prediction, prediction.value(_masked(inputs, masks)), original)
             loss = loss + self._penalty(masks, sizes)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch gives backward no types
             optimizer.step()
         with torch.no_grad():
             masks = parameters.replaced([p.sigmoid() for p in parameters.tensors()])

@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-from gnnctl.graph.memory import address, array, array_or_none, native_edges, new_result
+from gnnctl.graph.memory import array, array_or_none, native_edges, new_result
 
 __all__ = [
-    "address",
     "array",
     "array_or_none",
     "as_float",
