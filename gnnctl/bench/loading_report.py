@@ -16,8 +16,9 @@ def loading_report(
 ) -> Report:
     """Table, plot and document of one run."""
     row_rate, copy = result.limits["rows"], result.limits["copy"]
-    fan_outs = " | ".join(sorted({",".join(map(str, k)) for k in spec.num_neighbors.values()}))
-    title = f"Loading {fan_outs} neighbours and features around {options.batch_size:,} seeds a batch: {graph_name}"
+    title = (
+        f"Loading neighbours ({spec.describe()}) and features around {options.batch_size:,} seeds a batch: {graph_name}"
+    )
     document: dict[str, Any] = {
         "benchmark": "loading",
         "machine": result.machine,

@@ -123,7 +123,9 @@ def bench_sampling(
     samplers = {OURS: _ours(graph, spec, node_type)}
     notes = []
     if options.against_peer:
-        if (peer := _peer(graph, spec, node_type)) is None:
+        if spec.draw != "uniform" or spec.time is not None:
+            notes.append(f"{PEER}'s sampler was not measured: it is only compared in drawing uniformly, without times")
+        elif (peer := _peer(graph, spec, node_type)) is None:
             notes.append(f"{PEER}'s sampler was not measured: it needs pyg-lib or torch-sparse, which are missing")
         else:
             samplers[PEER] = peer

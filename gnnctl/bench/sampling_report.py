@@ -16,10 +16,7 @@ def sampling_report(
 ) -> Report:
     """Table, plot and document of one run."""
     gather, copy = result.limits["gather"], result.limits["copy"]
-    fan_outs = {",".join(map(str, k)) for k in spec.num_neighbors.values()}
-    title = (
-        f"Sampling {' | '.join(sorted(fan_outs))} neighbours around {options.batch_size:,} seeds a batch: {graph_name}"
-    )
+    title = f"Sampling neighbours ({spec.describe()}) around {options.batch_size:,} seeds a batch: {graph_name}"
     document: dict[str, Any] = {
         "benchmark": "sampling",
         "machine": result.machine,

@@ -154,6 +154,15 @@ class SampleSpec:
                 return f"the fan-out of '{t}' grows from hop to hop: {_text(fan_out)}"
         return None
 
+    def describe(self) -> str:
+        """The fan-outs and every rule that is not the default, for titles: ``25,10, disjoint, until its time``."""
+        fan_outs = sorted({_text(fan_out) for fan_out in self.num_neighbors.values()})
+        rules = [name for name, on in (("with replacement", self.replace), ("disjoint", self.disjoint)) if on]
+        rules += [self.draw] if self.draw != "uniform" else []
+        rules += [f"{self.time} its time"] if self.time is not None else []
+        rules += [self.subgraph] if self.subgraph != "directional" else []
+        return ", ".join([" | ".join(fan_outs), *rules])
+
     @property
     def own_weights(self) -> bool:
         """False: subgraphs have the graph's edge weights, if any."""

@@ -201,3 +201,9 @@ def test_a_spec_survives_its_document():
     for rules in ({}, {"draw": "weighted"}, {"draw": "recent", "disjoint": True, "time": "until"}):
         spec = SampleSpec.uniform([DEFAULT_EDGE], (2, 1), **rules)
         assert SampleSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_spec_says_what_it_does():
+    assert SampleSpec.uniform([DEFAULT_EDGE], (25, 10)).describe() == "25,10"
+    timed = SampleSpec.uniform([DEFAULT_EDGE], (5,), draw="recent", disjoint=True, time="until")
+    assert timed.describe() == "5, disjoint, recent, until its time"
