@@ -64,6 +64,7 @@ def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.d
 
     makers: dict[str, Callable[[], Tensor]] = {
         "edge_weight": lambda: torch.rand(num_edges, generator=draw, dtype=torch.float64).to(dtype) + 0.1,
+        "edge_length": lambda: torch.rand(num_edges, generator=draw, dtype=torch.float64).to(dtype),
         "edge_attr": lambda: torch.rand(num_edges, EDGE_WIDTH, generator=draw, dtype=torch.float64).to(dtype),
         "edge_type": lambda: torch.randint(0, RELATIONS, (num_edges,), generator=draw),
         "x_0": lambda: normal(num_nodes, WIDTH),
