@@ -22,10 +22,10 @@ _TREE_POINTS, _TREE_DIMENSIONS = 1024, 8
 class Nearest(NamedTuple):
     """Of each of D points its k nearest, nearest first.
 
-    ``index`` (D, k) int64 rows, 0 where there are fewer than k; ``distance`` (D, k) float, infinite there.
+    ``rows`` (D, k) int64 of x, 0 where there are fewer than k; ``distance`` (D, k) float, infinite there.
     """
 
-    index: Tensor
+    rows: Tensor
     distance: Tensor
 
 
@@ -105,13 +105,13 @@ def radius_graph(
 def nearest(x: Tensor, y: Tensor, ptr_x: Tensor | None = None, ptr_y: Tensor | None = None) -> Tensor:
     """(D,) int64: the row of x that is nearest to each point of y; -1 in a graph without points in x."""
     found = nearest_k(x, y, 1, ptr_x, ptr_y)
-    return torch.where(found.distance.isfinite(), found.index, -1)[:, 0]
+    return torch.where(found.distance.isfinite(), found.rows, -1)[:, 0]
 
 
 class Sampled(NamedTuple):
-    """``index`` (M,) int64 rows, graph by graph, in the order in which they were picked; ``ptr`` (B + 1,) of them."""
+    """``rows`` (M,) int64, graph by graph, in the order in which they were picked; ``ptr`` (B + 1,) of them."""
 
-    index: Tensor
+    rows: Tensor
     ptr: Tensor
 
 
@@ -158,11 +158,11 @@ def fixed_edges(found: Nearest, num_src: int) -> EdgeIndex:
     A compiled graph knows their number; the row of the last destination is to be dropped.
     """
     missing = found.distance.isinf().flatten()
-    num_dst, k = found.index.shape
+    num_dst, k = found.rows.shape
     counts = k - missing.view(num_dst, k).sum(1)
     colptr = _offsets(torch.cat([counts, missing.sum()[None]]))
     place = torch.where(missing, colptr[-2] + missing.cumsum(0), (~missing).cumsum(0)) - 1
-    rows = _index(found.index.flatten(), num_src)
+    rows = _index(found.rows.flatten(), num_src)
     return EdgeIndex(colptr, torch.empty_like(rows).index_copy(0, place, rows), num_src, num_dst + 1, validate=False)
 
 
@@ -288,7 +288,7 @@ def _within_by_tree(x: Tensor, y: Tensor, r: float, graph: _Graph, loop: bool, o
 
 def _edges(found: Nearest, num_src: int, limit: float = float("inf")) -> EdgeIndex:
     keep = found.distance.isfinite() & (found.distance <= limit)
-    rows = _index(found.index[keep], num_src)
+    rows = _index(found.rows[keep], num_src)
     return EdgeIndex(_offsets(keep.sum(1)), rows, num_src, len(keep), validate=False)
 
 

@@ -48,4 +48,5 @@ class GravNetConv(MessagePassing):
         between = gather_src(edges, place_src) - gather_dst(edges, with_spare_row(place_dst))
         weight = torch.exp(-10.0 * between.square().sum(-1))
         out = self.propagate(edges, weight, x=self.lin_message(source))[:-1]
-        return self.root(target) + self.lin(out)
+        result: Tensor = self.root(target) + self.lin(out)
+        return result

@@ -47,4 +47,5 @@ class PointGNNConv(MessagePassing):
         messages = self.edge_network(torch.cat([between, gather_src(edge_index, source)], dim=-1))
         if edge_mask is not None:
             messages = messages * edge_mask[:, None]
-        return target + self.update_network(self.aggregate(messages, edge_index))
+        out: Tensor = self.update_network(self.aggregate(messages, edge_index))
+        return target + out

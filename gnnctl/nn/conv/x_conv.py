@@ -51,24 +51,39 @@ class XConv(nn.Module):
         k, square = kernel_size, kernel_size * kernel_size
         self.transform = nn.Sequential(
             *(nn.Linear(dimensions * k, square), nn.ELU(), nn.BatchNorm1d(square), nn.Unflatten(1, (k, k))),
-            *(nn.Conv1d(k, square, k, groups=k), nn.ELU(), nn.Flatten(), nn.BatchNorm1d(square)),
-            *(nn.Unflatten(1, (k, k)), nn.Conv1d(k, square, k, groups=k), nn.Flatten(), nn.BatchNorm1d(square)),
-            nn.Unflatten(1, (k, k)),
+            *(_RowLinear(k, k, k), nn.ELU(), nn.BatchNorm1d(square), nn.Unflatten(1, (k, k))),
+            *(_RowLinear(k, k, k), nn.BatchNorm1d(square), nn.Unflatten(1, (k, k))),
         )
         width = in_channels + hidden
         depth = -(-out_channels // width)
-        self.conv = nn.Conv1d(width, width * depth, k, groups=width)
+        self.conv = _RowLinear(width, k, depth)
         self.lin = nn.Linear(width * depth, out_channels, bias=bias)
 
     def forward(self, x: Tensor | None, pos: Tensor, ptr: Tensor | None = None) -> Tensor:
         """(N, out_channels); ``ptr`` (B + 1,) int64 where there are several graphs."""
         found = nearest_k(pos, pos, self.kernel_size * self.dilation, ptr, ptr)
         own = torch.arange(pos.shape[0], device=pos.device)[:, None]
-        index = torch.where(found.distance.isfinite(), found.index, own)[:, :: self.dilation]
+        index = torch.where(found.distance.isfinite(), found.rows, own)[:, :: self.dilation]
         between = pos[index] - pos[:, None]
         rows = self.lift(between.flatten(0, 1)).view(-1, self.kernel_size, self.lift[0].out_features)
         if x is not None:
             rows = torch.cat([rows, x[index]], dim=-1)
         mixed = rows.transpose(1, 2) @ self.transform(between.flatten(1))
-        out: Tensor = self.lin(self.conv(mixed).flatten(1))
+        out: Tensor = self.lin(self.conv(mixed))
         return out
+
+
+class _RowLinear(nn.Module):
+    """A linear map for each of R rows: (N, R, K) to (N, R * M). A grouped convolution of the whole width, in other
+    words, whose choice of algorithm by batch size would compile anew."""
+
+    def __init__(self, rows: int, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(rows, out_channels, in_channels))
+        self.bias = nn.Parameter(torch.empty(rows, out_channels))
+        bound = in_channels**-0.5
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (torch.einsum("nrk,rmk->nrm", x, self.weight) + self.bias).flatten(1)

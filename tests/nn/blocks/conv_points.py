@@ -82,12 +82,12 @@ def _batch_norm(mine, other):
 
 X_CONV_NAMES = (
     _named({"lift.0": "mlp1.0", "lift.3": "mlp1.3", "transform.0": "mlp2.0", "transform.4": "mlp2.4"})
-    | _named({"transform.9": "mlp2.8", "conv": "conv.0", "lin": "conv.2"})
+    | _named({"transform.8": "mlp2.8", "conv": "conv.0", "lin": "conv.2"})
     | _batch_norm("lift.2", "mlp1.2")
     | _batch_norm("lift.5", "mlp1.5")
     | _batch_norm("transform.2", "mlp2.2")
-    | _batch_norm("transform.7", "mlp2.6")
-    | _batch_norm("transform.11", "mlp2.9")
+    | _batch_norm("transform.6", "mlp2.6")
+    | _batch_norm("transform.9", "mlp2.9")
 )
 POINT_NET_NAMES = _named({"local_network": "local_nn", "global_network": "global_nn"})
 TRANSFORMER_NAMES = _named({"pos_network": "pos_nn", "attention_network": "attn_nn"}) | {
@@ -185,8 +185,8 @@ CASES = [
     ),
     ConvCase(
         "gate",
-        lambda: GATEConv(WIDTH, 5, edge_channels=EDGE_WIDTH),
-        lambda: PeerGATEConv(WIDTH, 5, EDGE_WIDTH),
+        lambda: GATEConv(WIDTH, WIDTH, edge_channels=EDGE_WIDTH),
+        lambda: PeerGATEConv(WIDTH, WIDTH, EDGE_WIDTH),
         takes=("edge_attr",),
         tie=_tie_gate,
     ),
