@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
-from gnnctl.graph.batch import Batch, Degrees
+from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.layer import LayerEdges, TypedLayer, module_name
@@ -127,10 +127,7 @@ class GNN(nn.Module):
             edge_index=index,
             edge_weight=first(batch.edge_weight),
             edge_attr=first(batch.edge_attr),
-            degree={
-                t: Degrees(d.src[: index[t].num_src], d.dst[: index[t].num_dst], d.in_edges[: index[t].num_dst])
-                for t, d in degree.items()
-            }
+            degree={t: d.first(index[t].num_src, index[t].num_dst) for t, d in degree.items()}
             if self.needs_degree
             else {},
             edge_mask=first(edge_mask),
