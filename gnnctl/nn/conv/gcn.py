@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.normalization import normalized, times
+from gnnctl.nn.conv.normalization import adjacency, times
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, project_first
 
 
@@ -45,12 +45,7 @@ class GCNConv(MessagePassing):
     ) -> Tensor:
         """(D, out_channels); ``degree`` None takes the edges for the whole graph."""
         source, target = ends(x, edge_index.num_dst)
-        matrix = normalized(
-            edge_index, edge_weight, edge_mask, degree,
-            self_loops=self.self_loops,
-            homogeneous=self.self_loops or not isinstance(x, tuple),
-            dtype=source.dtype,
-        )  # fmt: skip
+        matrix = adjacency(x, edge_index, edge_weight, edge_mask, degree, self_loops=self.self_loops)
         first = project_first(edge_index, source, self.lin.out_features)
         if first:
             same = target is source or not isinstance(x, tuple)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.message_passing import masked
+from gnnctl.nn.message_passing import Pair, masked
 from gnnctl.nn.ops import segment_reduce, spmm
 
 
@@ -70,6 +70,30 @@ def normalized(
     own = dst.square() * added_dst if self_loops else None
     return Adjacency(
         edge_index, masked(edge_weight, edge_mask), src, dst * unsampled(degree, edge_index).to(dtype), own
+    )
+
+
+def adjacency(
+    x: Pair,
+    edge_index: EdgeIndex,
+    edge_weight: Tensor | None = None,
+    edge_mask: Tensor | None = None,
+    degree: Degrees | None = None,
+    *,
+    self_loops: bool,
+    normalize: bool = True,
+) -> Adjacency:
+    """:func:`normalized` for the features x, or :func:`plain`; a pair without loops is taken for two types of nodes."""
+    if not normalize:
+        return plain(edge_index, edge_weight, edge_mask)
+    return normalized(
+        edge_index,
+        edge_weight,
+        edge_mask,
+        degree,
+        self_loops=self_loops,
+        homogeneous=self_loops or not isinstance(x, tuple),
+        dtype=x[0].dtype if isinstance(x, tuple) else x.dtype,
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+# A parameter of ours and its partners among the peer's.
+Partners = tuple[Tensor, Tensor | tuple[Tensor, ...]]
 WIDTH, EDGE_WIDTH, RELATIONS = 6, 3, 4
 
 
@@ -19,7 +21,8 @@ class ConvCase:
         theirs: makes the peer's of the same shape; None where it has none, and ``formula`` stands for it.
         takes: what is given beside x and the edges, by our names; see :func:`given`.
         renames: our name of such a value -> the peer's, where they differ.
-        names: our parameter (or buffer) -> the peer's; those not named here are called the same.
+        names: our parameter (or buffer) -> the peer's, or several of the peer's that ours holds one after the other;
+            those not named here are called the same.
         tie: copies our weights into the peer's where names are not enough; answers the pairs of parameters.
         formula: (our layer, x, coo, values) -> result, written out densely, where there is no peer.
         pair: (ours, theirs) for sources of WIDTH and destinations of WIDTH - 2 features; None where the layer needs
@@ -37,8 +40,8 @@ class ConvCase:
     theirs: Callable[[], nn.Module] | None = None
     takes: tuple[str, ...] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    tie: Callable[[nn.Module, nn.Module], list[tuple[Tensor, Tensor]]] | None = None
+    names: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    tie: Callable[[nn.Module, nn.Module], list[Partners]] | None = None
     formula: Callable[..., Tensor] | None = None
     pair: tuple[Callable[[], nn.Module], Callable[[], nn.Module]] | None = None
     pair_names: Mapping[str, str] | None = None
@@ -75,7 +78,7 @@ def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.d
     return {name: makers[name]() for name in names}
 
 
-def tied(case: ConvCase, ours: nn.Module, theirs: nn.Module, *, pair: bool = False) -> list[tuple[Tensor, Tensor]]:
+def tied(case: ConvCase, ours: nn.Module, theirs: nn.Module, *, pair: bool = False) -> list[Partners]:
     """Give the peer our parameters and buffers; pairs of parameters whose gradients must agree.
 
     Every parameter of both sides must find its partner, so that none is forgotten.
@@ -86,13 +89,17 @@ def tied(case: ConvCase, ours: nn.Module, theirs: nn.Module, *, pair: bool = Fal
     state = dict(theirs.named_parameters()) | dict(theirs.named_buffers())
     pairs, used = [], set()
     for name, value in (dict(ours.named_parameters()) | dict(ours.named_buffers())).items():
-        other = names.get(name, name)
-        assert other in state, f"{name}: the peer has {', '.join(state)}"
-        used.add(other)
+        others = names.get(name, name)
+        others = (others,) if isinstance(others, str) else others
+        missing = set(others) - set(state)
+        assert not missing, f"{name}: the peer has {', '.join(state)}"
+        used.update(others)
+        parts = value.flatten().split([state[other].numel() for other in others])
         with torch.no_grad():
-            state[other].copy_(value.view_as(state[other]))
+            for other, part in zip(others, parts, strict=True):
+                state[other].copy_(part.view_as(state[other]))
         if isinstance(value, nn.Parameter):
-            pairs.append((value, state[other]))
+            pairs.append((value, tuple(state[other] for other in others)))
     forgotten = {n for n, _ in theirs.named_parameters()} - used
     assert not forgotten, f"the peer's {forgotten} have no partner"
     return pairs

@@ -48,13 +48,20 @@ def assert_near(mine, other, tolerance):
     assert difference <= tolerance * max(scale, 1e-6), f"differs by {difference} of {scale}"
 
 
+def joined(gradients):
+    """Those of a group of parameters, one after the other."""
+    known = [g.flatten() for g in gradients if g is not None]
+    return torch.cat(known) if known else None
+
+
 def assert_same(case, ours, theirs, inputs, pairs, tolerance):
     """Outputs, and the gradients of all inputs and parameters."""
     assert_near(ours, theirs, tolerance)
     gradient = torch.randn(ours.shape, generator=torch.Generator().manual_seed(9))
-    wanted = [*inputs, *(p for p, _ in pairs)]
-    a = torch.autograd.grad(ours, wanted, gradient, allow_unused=True)
-    b = torch.autograd.grad(theirs, [*inputs, *(q for _, q in pairs)], gradient, allow_unused=True)
+    a = torch.autograd.grad(ours, [*inputs, *(p for p, _ in pairs)], gradient, allow_unused=True)
+    groups = [(i,) for i in inputs] + [q if isinstance(q, tuple) else (q,) for _, q in pairs]
+    found = iter(torch.autograd.grad(theirs, [p for g in groups for p in g], gradient, allow_unused=True))
+    b = [joined([next(found) for _ in group]) for group in groups]
     for mine, other in zip(a, b, strict=True):
         if mine is None or other is None:
             assert all(g is None or not g.any() for g in (mine, other))
