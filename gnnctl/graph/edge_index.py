@@ -199,6 +199,10 @@ class EdgeIndex:
             return EdgeIndex.from_coo(self.coo().flip(0), self.num_dst, self.num_src)
         rowptr, col, perm = self.transposed()
         turned = EdgeIndex(rowptr, col, self.num_dst, self.num_src, validate=False)
+        places = torch.arange(self.num_edges, dtype=perm.dtype, device=self.device)
+        turned._transposed = Transposed(
+            self.colptr, self.row, torch.empty_like(perm).index_copy(0, perm.long(), places)
+        )
         if not torch.compiler.is_compiling():
             self._reversed = turned, perm
         return turned, perm

@@ -97,6 +97,39 @@ def adjacency(
     )
 
 
+def averaged(
+    edge_index: EdgeIndex,
+    edge_weight: Tensor | None = None,
+    edge_mask: Tensor | None = None,
+    degree: Degrees | None = None,
+    *,
+    diagonal: float = 0.0,
+    dtype: torch.dtype = torch.float32,
+) -> Adjacency:
+    r""":math:`\hat D^{-1} (A + I)`, the mean over the neighbours and the node itself; loops as in :func:`normalized`.
+
+    Args:
+        edge_index: E edges between the same nodes.
+        edge_weight: (E,), or None for ones.
+        edge_mask: (E,) multiplies the messages, but counts in no degree.
+        degree: in the whole graph; None takes the edges for the whole graph.
+        diagonal: this much of :math:`\hat D^{-1} I` is added.
+        dtype: of the features; the factors are of this dtype, or float32 where it is narrower.
+    """
+    if degree is None:
+        degree = own_degrees(edge_index, edge_weight, homogeneous=True, loops=True)
+    dtype = torch.promote_types(dtype, torch.float32)
+    added = _added(degree.dst_loop)
+    dst = inverse(degree.dst.to(dtype) + added)
+    return Adjacency(
+        edge_index,
+        masked(edge_weight, edge_mask),
+        None,
+        dst * unsampled(degree, edge_index).to(dtype),
+        dst * (added + diagonal),
+    )
+
+
 def plain(edge_index: EdgeIndex, edge_weight: Tensor | None = None, edge_mask: Tensor | None = None) -> Adjacency:
     """The weighted edges as they are."""
     return Adjacency(edge_index, masked(edge_weight, edge_mask))

@@ -32,6 +32,7 @@ class ConvCase:
         x_width: features of x.
         equivariant: renumbering nodes renumbers the rows.
         their_x: makes of our x what the peer takes in its place.
+        differentiable: results are floats, with gradients.
         tolerance: largest difference, relative to the largest number.
     """
 
@@ -49,17 +50,18 @@ class ConvCase:
     x_width: int = WIDTH
     equivariant: bool = True
     their_x: Callable[[Tensor], object] | None = None
+    differentiable: bool = True
     tolerance: float = 1e-5
 
     def __str__(self) -> str:
         return self.name
 
 
-NODE_VALUES = ("x_0", "pos", "normal", "batch", "node_type")
+NODE_VALUES = ("x_0", "pos", "normal", "batch", "node_type", "hyperedge_attr", "hyperedge_weight")
 
 
 def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.dtype, seed: int) -> dict[str, Tensor]:
-    """Random values by name: of edges ``edge_weight``, ``edge_attr``, ``edge_type``; of nodes NODE_VALUES."""
+    """Random values by name: of edges ``edge_weight``, ``_attr``, ``_type`` and ``_sign``; of nodes NODE_VALUES."""
     draw = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -69,6 +71,9 @@ def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.d
         "edge_weight": lambda: torch.rand(num_edges, generator=draw, dtype=torch.float64).to(dtype) + 0.1,
         "edge_attr": lambda: torch.rand(num_edges, EDGE_WIDTH, generator=draw, dtype=torch.float64).to(dtype),
         "edge_type": lambda: torch.randint(0, RELATIONS, (num_edges,), generator=draw),
+        "edge_sign": lambda: torch.randint(0, 2, (num_edges,), generator=draw) * 2 - 1,
+        "hyperedge_attr": lambda: normal(num_nodes, WIDTH),
+        "hyperedge_weight": lambda: torch.rand(num_nodes, generator=draw, dtype=torch.float64).to(dtype) + 0.1,
         "x_0": lambda: normal(num_nodes, WIDTH),
         "pos": lambda: normal(num_nodes, 3),
         "normal": lambda: torch.nn.functional.normalize(normal(num_nodes, 3)),

@@ -56,6 +56,9 @@ def joined(gradients):
 
 def assert_same(case, ours, theirs, inputs, pairs, tolerance):
     """Outputs, and the gradients of all inputs and parameters."""
+    if not case.differentiable:
+        assert torch.equal(ours, theirs)
+        return
     assert_near(ours, theirs, tolerance)
     gradient = torch.randn(ours.shape, generator=torch.Generator().manual_seed(9))
     a = torch.autograd.grad(ours, [*inputs, *(p for p, _ in pairs)], gradient, allow_unused=True)
@@ -133,7 +136,7 @@ def test_graphs_with_hardly_anything(case, kind):
     assert x.grad is None or x.grad.isfinite().all()
 
 
-@every
+@pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=str)
 def test_gradients_by_finite_differences(case):
     torch.manual_seed(3)
     layer = case.ours().double().eval()
@@ -158,7 +161,8 @@ def test_compiles_whole_and_once(case):
         x = torch.randn(nodes, case.x_width, requires_grad=True)
         out, plain = compiled(x, edges, **values), layer(x, edges, **values)
         torch.testing.assert_close(out, plain, rtol=1e-4, atol=1e-5)
-        out.sum().backward()
+        if case.differentiable:
+            out.sum().backward()
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
 
 
