@@ -39,4 +39,5 @@ def orthogonality(assignment: Tensor) -> Tensor:
     gram = assignment.transpose(1, 2) @ assignment
     eye = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     apart = gram / torch.linalg.matrix_norm(gram, keepdim=True) - eye / gram.shape[-1] ** 0.5
-    return torch.linalg.matrix_norm(apart).mean()
+    out: Tensor = torch.linalg.matrix_norm(apart).mean()
+    return out
