@@ -2,6 +2,7 @@
 
 from gnnctl.nn.aggr.base import Aggregation
 from gnnctl.nn.aggr.multi import MultiAggregation
+from gnnctl.nn.aggr.power_mean import PowerMeanAggregation
 from gnnctl.nn.aggr.reduction import (
     MaxAggregation,
     MeanAggregation,
@@ -14,6 +15,7 @@ from gnnctl.nn.aggr.reduction import (
     VarAggregation,
 )
 from gnnctl.nn.aggr.resolve import AGGREGATIONS, AggregationLike, aggregation
+from gnnctl.nn.aggr.softmax import SoftmaxAggregation
 
 __all__ = [
     "AGGREGATIONS",
@@ -25,7 +27,9 @@ __all__ = [
     "MinAggregation",
     "MulAggregation",
     "MultiAggregation",
+    "PowerMeanAggregation",
     "QuantileAggregation",
+    "SoftmaxAggregation",
     "StdAggregation",
     "SumAggregation",
     "VarAggregation",
