@@ -20,7 +20,7 @@ class Attention(nn.Module):
         super().__init__()
         if heads < 1 or channels % heads:
             raise ValueError(f"channels must be a multiple of heads, got {channels} and {heads}")
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.width, self.dropout = heads, channels // heads, dropout
         self.in_proj = nn.Linear(channels, 3 * channels)
         self.out_proj = nn.Linear(channels, channels)
         self.reset_parameters()
@@ -41,7 +41,7 @@ class Attention(nn.Module):
         weights, biases = self.in_proj.weight.chunk(3), self.in_proj.bias.chunk(3)
         query, key, value = (
             nn.functional.linear(rows, weight, bias)
-            .view(*rows.shape[:2], self.heads, rows.shape[2] // self.heads)
+            .view(rows.shape[0], rows.shape[1], self.heads, self.width)
             .transpose(1, 2)
             for rows, weight, bias in zip((x, y, y), weights, biases, strict=True)
         )

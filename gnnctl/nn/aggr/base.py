@@ -21,6 +21,9 @@ class Aggregation(nn.Module):
     linear: bool = False
     reduce: str | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, values: Tensor, ptr: Tensor) -> Tensor:
         """Aggregate rows.
 

@@ -81,12 +81,21 @@ def by_buckets(values: Tensor, ptr: Tensor, dense: Dense, channels: int, max_gro
     return _bucketed(values, ptr, dense, channels, max_group)
 
 
+def check_bound(largest: int, max_group: int | None) -> None:
+    """Check that the largest group is within the bound.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if max_group is not None and largest > max_group:
+        raise ValueError(f"max_group is {max_group}, but there is a group of {largest} rows")
+
+
 def _bucketed(values: Tensor, ptr: Tensor, dense: Dense, channels: int, max_group: int | None) -> Tensor:
     buckets = buckets_of(ptr)
     if not buckets:
         return values.new_zeros(ptr.shape[0] - 1, channels)
-    if max_group is not None and buckets[0].length > max_group:
-        raise ValueError(f"max_group is {max_group}, but there is a group of {buckets[0].length} rows")
+    check_bound(buckets[0].length, max_group)
     found = [dense(*_batch(values, ptr[b.groups], ptr[b.groups + 1], b.length)) for b in buckets]
     out = found[0].new_zeros(ptr.shape[0] - 1, channels)
     return out.index_copy(0, torch.cat([b.groups for b in buckets]), torch.cat(found))

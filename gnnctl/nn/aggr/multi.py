@@ -20,9 +20,17 @@ _COMBINED: dict[str, Callable[[Tensor], Tensor]] = {
     "max": lambda stacked: stacked.amax(0),
     "min": lambda stacked: stacked.amin(0),
     "logsumexp": lambda stacked: stacked.logsumexp(0),
-    "var": lambda stacked: stacked.var(0),
-    "std": lambda stacked: stacked.std(0),
+    "var": lambda stacked: _variance(stacked),
+    "std": lambda stacked: _root(_variance(stacked)),
 }
+
+
+def _variance(stacked: Tensor) -> Tensor:
+    return (stacked - stacked.mean(0)).square().sum(0) / (stacked.shape[0] - 1)
+
+
+def _root(variance: Tensor) -> Tensor:  # without a gradient where all are equal, as they are of a group without rows
+    return torch.where(variance > 0, variance, 1).sqrt() * (variance > 0)
 
 
 class MultiAggregation(Aggregation):

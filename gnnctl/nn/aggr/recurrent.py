@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
 
 from gnnctl.nn.aggr.base import Aggregation
+from gnnctl.nn.aggr.buckets import check_bound
 
 
 class RecurrentAggregation(Aggregation):
@@ -25,7 +25,7 @@ class RecurrentAggregation(Aggregation):
         ValueError: at call, a group is larger than ``max_group``.
     """
 
-    network: nn.LSTM | nn.GRU
+    cell: nn.LSTMCell | nn.GRUCell  # not nn.LSTM, nn.GRU: a graph that meets those is broken
 
     def __init__(self, in_channels: int, out_channels: int, max_group: int | None = None) -> None:
         super().__init__()
@@ -43,42 +43,39 @@ class RecurrentAggregation(Aggregation):
 
     def _packed(self, values: Tensor, ptr: Tensor) -> Tensor:
         sizes, order = torch.diff(ptr).sort(descending=True, stable=True)
-        out = values.new_zeros(ptr.shape[0] - 1, self.out_channels)
         longest = int(sizes[0]) if sizes.numel() else 0
-        if self.max_group is not None and longest > self.max_group:
-            raise ValueError(f"max_group is {self.max_group}, but there is a group of {longest} rows")
+        check_bound(longest, self.max_group)
         if longest == 0:
-            return out
+            return values.new_zeros(ptr.shape[0] - 1, self.out_channels)
         steps = torch.arange(longest, device=ptr.device)
         running = sizes.numel() - torch.searchsorted(sizes.flip(0).contiguous(), steps, right=True)
-        place = torch.arange(values.shape[0], device=ptr.device)
         step = torch.repeat_interleave(steps, running, output_size=values.shape[0])
-        rank = place - (running.cumsum(0) - running)[step]
+        rank = torch.arange(values.shape[0], device=ptr.device) - (running.cumsum(0) - running)[step]
         rows = values.index_select(0, ptr[order[rank]] + step)
-        _, states = self.network(PackedSequence(rows, running.cpu()))
-        last = (states[0] if isinstance(states, tuple) else states)[-1]
-        return out.to(last.dtype).index_copy(0, order[: last.shape[0]], last)
+        last = self._read(rows, running.cpu())
+        return last.new_zeros(ptr.shape[0] - 1, self.out_channels).index_copy(0, order[: last.shape[0]], last)
 
     def _unrolled(self, values: Tensor, ptr: Tensor, max_group: int) -> Tensor:
         sizes = torch.diff(ptr)
         torch._assert_async((sizes <= max_group).all(), f"a group has more rows than max_group = {max_group}")
-        inputs = self._gates("ih", values)
-        inputs = torch.cat([inputs, inputs.new_zeros(1, inputs.shape[1])])  # a row to point to, if there is no other
-        state = inputs.new_zeros(ptr.shape[0] - 1, self.out_channels)
-        cell = state
+        values = torch.cat([values, values.new_zeros(1, values.shape[1])])  # a row to point to, if there is no other
+        state = cell = values.new_zeros(ptr.shape[0] - 1, self.out_channels)
         for step in range(max_group):
-            there = (step < sizes)[:, None]
-            given = inputs.index_select(0, torch.where(there[:, 0], ptr[:-1] + step, 0))
-            new_state, new_cell = self._step(given, state, cell)
-            state, cell = torch.where(there, new_state, state), torch.where(there, new_cell, cell)
+            there = step < sizes
+            row = values.index_select(0, torch.where(there, ptr[:-1] + step, 0))
+            new_state, new_cell = self._step(row, state, cell)
+            state, cell = (torch.where(there[:, None], a, b) for a, b in ((new_state, state), (new_cell, cell)))
         return state
 
-    def _gates(self, which: str, rows: Tensor) -> Tensor:
-        weight, bias = (getattr(self.network, f"{kind}_{which}_l0") for kind in ("weight", "bias"))
-        return nn.functional.linear(rows, weight, bias)
+    def _weights(self) -> list[Tensor]:
+        return [self.cell.weight_ih, self.cell.weight_hh, self.cell.bias_ih, self.cell.bias_hh]
 
-    def _step(self, given: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """State and cell after a row of which the input's part of the gates, (D, gates * out), is known."""
+    def _read(self, rows: Tensor, running: Tensor) -> Tensor:
+        """The last states of all sequences of a pack, the longest first."""
+        raise NotImplementedError
+
+    def _step(self, row: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """State and cell after one more row."""
         raise NotImplementedError
 
     def channels(self, in_channels: int) -> int:
@@ -87,7 +84,7 @@ class RecurrentAggregation(Aggregation):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew."""
-        self.network.reset_parameters()
+        self.cell.reset_parameters()
 
 
 class LSTMAggregation(RecurrentAggregation):
@@ -96,17 +93,21 @@ class LSTMAggregation(RecurrentAggregation):
     See :class:`RecurrentAggregation`; a group's result does not depend on how long others are.
     """
 
-    network: nn.LSTM
+    cell: nn.LSTMCell
 
     def __init__(self, in_channels: int, out_channels: int, max_group: int | None = None) -> None:
         super().__init__(in_channels, out_channels, max_group)
-        self.network = nn.LSTM(in_channels, out_channels)
+        self.cell = nn.LSTMCell(in_channels, out_channels)
 
-    def _step(self, given: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        gates = given + self._gates("hh", state)
-        let_in, forget, new, let_out = gates.chunk(4, dim=1)
-        cell = forget.sigmoid() * cell + let_in.sigmoid() * new.tanh()
-        return let_out.sigmoid() * cell.tanh(), cell
+    def _read(self, rows: Tensor, running: Tensor) -> Tensor:
+        start = rows.new_zeros(1, int(running[0]), self.out_channels)
+        weights = self._weights()
+        _, state, _ = torch.lstm(rows, running, (start, start), weights, True, 1, 0.0, self.training, False)
+        return state[0]
+
+    def _step(self, row: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        state, cell = self.cell(row, (state, cell))
+        return state, cell
 
 
 class GRUAggregation(RecurrentAggregation):
@@ -115,15 +116,16 @@ class GRUAggregation(RecurrentAggregation):
     See :class:`RecurrentAggregation`; a group's result does not depend on how long others are.
     """
 
-    network: nn.GRU
+    cell: nn.GRUCell
 
     def __init__(self, in_channels: int, out_channels: int, max_group: int | None = None) -> None:
         super().__init__(in_channels, out_channels, max_group)
-        self.network = nn.GRU(in_channels, out_channels)
+        self.cell = nn.GRUCell(in_channels, out_channels)
 
-    def _step(self, given: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        kept = self._gates("hh", state)
-        (reset, update, new), (old_reset, old_update, old_new) = given.chunk(3, dim=1), kept.chunk(3, dim=1)
-        new = (new + (reset + old_reset).sigmoid() * old_new).tanh()
-        share = (update + old_update).sigmoid()
-        return share * state + (1 - share) * new, cell
+    def _read(self, rows: Tensor, running: Tensor) -> Tensor:
+        start = rows.new_zeros(1, int(running[0]), self.out_channels)
+        _, state = torch.gru(rows, running, start, self._weights(), True, 1, 0.0, self.training, False)
+        return state[0]
+
+    def _step(self, row: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        return self.cell(row, state), cell
