@@ -24,7 +24,7 @@ WEIGHTS = "weights.safetensors"
 STATE = "state.pt"
 HISTORY = "metrics.jsonl"
 METRICS = "metrics"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass

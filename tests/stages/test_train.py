@@ -201,7 +201,7 @@ def test_a_class_of_ones_own_is_a_model(cli, areas, tmp_path, monkeypatch):
         (["--num-neighbors", "4,3", "--layers", "3"], 2, "--layers 3 does not fit"),
         (["--num-neighbors", "4,x"], 2, "no list of numbers"),
         (["--fan-out-budget", "3"], 2, "--num-neighbors"),
-        (["--model", "sagee"], 2, "no model 'sagee'"),
+        (["--model", "sagee"], 2, "there is no 'sagee'"),
         (["--model", "no_such_module:Net"], 2, "no_such_module"),
         (["--model", "gat", "--hidden", "17"], 2, "heads"),
         (["--monitor", "auroc"], 2, "no metric"),
