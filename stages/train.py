@@ -60,7 +60,8 @@ def train(
         int, typer.Option(help="Heads of a last layer that attends.", min=1, rich_help_panel=MODEL)
     ] = 1,
     norm: Annotated[
-        Literal["none", "batch", "layer"], typer.Option(help="After each hidden layer.", rich_help_panel=MODEL)
+        Literal["none", "batch", "layer", "diff-group"],
+        typer.Option(help="After each hidden layer.", rich_help_panel=MODEL),
     ] = "none",
     activation: Annotated[
         Literal["relu", "elu", "gelu", "leaky_relu", "tanh"] | None,

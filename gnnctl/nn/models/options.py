@@ -7,7 +7,7 @@ from gnnctl.errors import UsageError
 from gnnctl.nn.models.jump import JumpKind
 from gnnctl.parameters import Value
 
-Norm = Literal["none", "batch", "layer"]
+Norm = Literal["none", "batch", "layer", "diff-group"]
 Order = Literal["post", "pre"]
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "tanh"]
 
