@@ -80,7 +80,10 @@ def train(
     ] = "none",
     aggr: Annotated[
         str | None,
-        typer.Option(help='How messages are aggregated, e.g. "max" or "mean,max,std".', rich_help_panel=MODEL),
+        typer.Option(
+            help='How messages are aggregated: "max", "mean,max,std", or with parameters "mean,softmax:t=0.5,std".',
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     encode: Annotated[
         bool | None,

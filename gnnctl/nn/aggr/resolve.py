@@ -35,7 +35,7 @@ def parse_aggregations(text: str) -> list[NamedAggregation]:
             given[-1][1].append(name)
             continue
         if name not in AGGREGATIONS:
-            raise ValueError(f"there is no aggregation {name!r}: choose among {', '.join(AGGREGATIONS)}")
+            raise ValueError(f"aggr must be among {', '.join(AGGREGATIONS)}, got {name!r}")
         given.append((name, [parameter] if parameter else []))
     found = []
     for name, parameters in given:
