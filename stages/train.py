@@ -196,6 +196,10 @@ def train(
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the model with torch.compile.", rich_help_panel=MACHINE)
     ] = False,
+    export: Annotated[
+        bool,
+        typer.Option("--export", help="Also write model.pt2, which runs without gnnctl.", rich_help_panel=MACHINE),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all.", min=0, rich_help_panel=MACHINE)] = 0,
     loader_threads: Annotated[int, typer.Option(help="Threads that sample ahead.", min=0, rich_help_panel=MACHINE)] = 2,
@@ -228,7 +232,7 @@ def train(
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.run import train_model
-    from gnnctl.training.trained import HISTORY, STATE
+    from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
 
     console = Console("train", json=json, quiet=quiet)
     set_threads(threads)
@@ -299,6 +303,7 @@ def train(
             "model": architecture.to_json(),
             "training": training.to_json(),
             "sampling": found.spec.to_json() if found.spec else None,
+            **({"export": True} if export else {}),
         },
         parents=found.parents,
         inputs={**code_inputs(name), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
@@ -331,6 +336,10 @@ def train(
         except (UsageError, DataError):
             writer.resume = False  # going on would fail again: leave nothing behind
             raise
+        if export:
+            console.log("compiling the package")
+            path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler
+            run.document["package"] = package_model(run.model, found.split.graph.schema, found.split.target, path)
         writer.json("model", run.document)
         writer.json("metrics", run.metrics)
         writer.summary.update(run.summary())

@@ -45,11 +45,23 @@ class Degrees(NamedTuple):
     ``src`` (S,): of sources, their out-degree; in a homogeneous graph their in-degree, as GCN has it.
     ``dst`` (D,): in-degree of destinations. Both are sums of edge weights where there are any.
     ``in_edges`` (D,): number of in-edges of destinations.
+    ``src_loop`` (S,), ``dst_loop`` (D,): 1 where the node has an edge from itself, else 0; None where no node has.
     """
 
     src: Tensor
     dst: Tensor
     in_edges: Tensor
+    src_loop: Tensor | None = None
+    dst_loop: Tensor | None = None
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Degrees":
+        """All of them, changed."""
+        return Degrees(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
+
+    def first(self, num_src: int, num_dst: int) -> "Degrees":
+        """Those of the first sources and destinations."""
+        loops = (part if part is None else part[:n] for part, n in ((self.src_loop, num_src), (self.dst_loop, num_dst)))
+        return Degrees(self.src[:num_src], self.dst[:num_dst], self.in_edges[:num_dst], *loops)
 
 
 @dataclass
@@ -114,7 +126,7 @@ class Batch:
             num_seeds=graph.num_nodes(node_type) if rows is None else len(rows),
             seed_rows=None if rows is None else torch.from_numpy(np.array(rows, dtype=np.int64)),
             y=_labels(labels),
-            degree={t: _gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
+            degree={t: gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
         )
 
     @classmethod
@@ -161,7 +173,7 @@ class Batch:
             node_type=subgraph.node_type,
             num_seeds=len(subgraph.seeds),
             y=_labels(labels),
-            degree={t: _gathered_degrees(graph, t, nodes[t.src], nodes[t.dst]) for t in graph.edges}
+            degree={t: gathered_degrees(graph, t, nodes[t.src], nodes[t.dst]) for t in graph.edges}
             if degrees
             else None,
             node_counts={t: [int(c) for c in counts] for t, counts in subgraph.node_counts.items()},
@@ -250,7 +262,7 @@ class Batch:
             edge_attr=_changed(self.edge_attr, change),
             seed_rows=None if self.seed_rows is None else change(self.seed_rows),
             y=None if self.y is None else change(self.y),
-            degree=None if degree is None else {t: Degrees(*(change(v) for v in d)) for t, d in degree.items()},
+            degree=None if degree is None else {t: d.mapped(change) for t, d in degree.items()},
         )
 
 
@@ -265,14 +277,20 @@ class _GraphDegrees(NamedTuple):
     out: np.ndarray
     into: np.ndarray
     in_edges: np.ndarray
+    loops: np.ndarray | None
 
+
+_LOOP_BLOCK = 2**16  # nodes that are searched for loops at a time
 
 # Degrees of a graph never change; they live as long as the graph does.
 _degrees: "WeakKeyDictionary[Graph, dict[EdgeType, _GraphDegrees]]" = WeakKeyDictionary()
 
 
 def graph_degrees(graph: Graph, edge_type: EdgeType) -> _GraphDegrees:
-    """Float32 arrays over all nodes: out-degree of sources, in-degree of destinations (both weighted), in-edges."""
+    """Float32 arrays over all nodes: out-degree of sources, in-degree of destinations (both weighted), in-edges.
+
+    ``loops``: of a homogeneous graph, 1 where a node has an edge from itself; None where no node has.
+    """
     known = _degrees.setdefault(graph, {})
     if edge_type not in known:
         store = graph.edges[edge_type]
@@ -284,17 +302,33 @@ def graph_degrees(graph: Graph, edge_type: EdgeType) -> _GraphDegrees:
         out = into
         if not graph.schema.is_homogeneous:
             out = np.bincount(store.row, weights=store.weight, minlength=graph.num_nodes(edge_type.src))
-        known[edge_type] = _GraphDegrees(*(a.astype(np.float32) for a in (out, into, count)))
+        loops = _loops(store) if graph.schema.is_homogeneous else None
+        known[edge_type] = _GraphDegrees(
+            out.astype(np.float32), into.astype(np.float32), count.astype(np.float32), loops
+        )
     return known[edge_type]
 
 
-def _gathered_degrees(graph: Graph, edge_type: EdgeType, src: np.ndarray | None, dst: np.ndarray | None) -> Degrees:
+def _loops(store: EdgeStore) -> np.ndarray | None:
+    found = np.zeros(len(store.colptr) - 1, np.float32)
+    for first in range(0, len(found), _LOOP_BLOCK):
+        colptr = np.asarray(store.colptr[first : first + _LOOP_BLOCK + 1])
+        target = np.repeat(np.arange(first, first + len(colptr) - 1), np.diff(colptr))
+        found[target[store.row[colptr[0] : colptr[-1]] == target]] = 1
+    return found if found.any() else None
+
+
+def gathered_degrees(graph: Graph, edge_type: EdgeType, src: np.ndarray | None, dst: np.ndarray | None) -> Degrees:
+    """Degrees in the whole graph of the sources ``src`` and the destinations ``dst``; all nodes where None."""
     whole = graph_degrees(graph, edge_type)
-    return Degrees(
-        torch.from_numpy(whole.out if src is None else whole.out[src]),
-        torch.from_numpy(whole.into if dst is None else whole.into[dst]),
-        torch.from_numpy(whole.in_edges if dst is None else whole.in_edges[dst]),
-    )
+
+    def rows(values: np.ndarray, nodes: np.ndarray | None) -> Tensor:
+        return torch.from_numpy(values if nodes is None else values[nodes])
+
+    degrees = rows(whole.out, src), rows(whole.into, dst), rows(whole.in_edges, dst)
+    if whole.loops is None:
+        return Degrees(*degrees)
+    return Degrees(*degrees, rows(whole.loops, src), rows(whole.loops, dst))
 
 
 def _shared(array: np.ndarray) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.gcn import unsampled
+from gnnctl.nn.conv.normalization import unsampled
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, masked
 from gnnctl.nn.ops import gather_src, segment_reduce, spmm
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
-from gnnctl.graph.batch import Batch, Degrees
+from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import conv_of
@@ -149,10 +149,7 @@ class GNN(nn.Module):
             edge_index=index,
             edge_weight=first(batch.edge_weight),
             edge_attr=first(batch.edge_attr),
-            degree={
-                t: Degrees(d.src[: index[t].num_src], d.dst[: index[t].num_dst], d.in_edges[: index[t].num_dst])
-                for t, d in degree.items()
-            }
+            degree={t: d.first(index[t].num_src, index[t].num_dst) for t, d in degree.items()}
             if self.needs_degree
             else {},
             edge_mask=first(edge_mask),
