@@ -50,7 +50,7 @@ def assert_near(mine, other, tolerance=1e-5, least=1e-6):
 @every
 def test_same_numbers_and_gradients_as_the_oracle(case):
     ours, theirs = made(case), case.theirs().eval()
-    pairs = tied(dataclasses.replace(case, names=case.tied_names(ours)), ours, theirs)
+    pairs = [(p, q) for p, (q,) in tied(dataclasses.replace(case, names=case.tied_names(ours)), ours, theirs)]
     ptr = ptr_of(case.sizes)
     x, index = rows(case, int(ptr[-1])), torch.repeat_interleave(torch.arange(len(case.sizes)), ptr.diff())
     mine = ours(x, ptr)
@@ -183,11 +183,11 @@ def test_autocast_computes_in_half_precision_or_better(case):
     assert float((out.float() - expected).norm()) <= 0.05 * float(expected.norm())
 
 
-def test_every_aggregation_has_a_case():
+def test_every_aggregation_has_a_case_that_is_compiled():
     kinds = [getattr(aggr, name) for name in aggr.__all__]
     classes = {k.__name__ for k in kinds if isinstance(k, type) and issubclass(k, Aggregation)} - {"Aggregation"}
-    tested = {type(case.ours()).__name__ for case in CASES}
-    assert classes == tested
+    assert classes == {type(case.ours()).__name__ for case in CASES}
+    assert classes == {type(case.ours()).__name__ for case in CASES if case.compiled}
 
 
 # -- buckets ----------------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_a_group_above_the_bound_is_refused(name):
     with pytest.raises(ValueError, match="max_group is 3, but there is a group of 4 rows"):
         module(x, ptr)
     torch._dynamo.reset()
-    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="aot_eager")
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="eager")
     with pytest.raises(RuntimeError, match="a group has more rows than max_group = 3"):
         compiled(x, ptr)
 
