@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gnnctl.native import _native
 from gnnctl.nn.ops import matmul_fallback as fallback
-from gnnctl.nn.ops.checks import array, array_or_none, as_float, compute_dtype, new_result
+from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_floats, compute_dtype, new_result
 
 
 def segment_matmul(x: Tensor, ptr: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -47,6 +47,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         TypeError: x is no float, or the dtypes differ.
         ValueError: the shapes do not fit.
     """
+    check_floats(x=x, weight=weight, bias=bias)
     if weight.dim() != 2 or x.dim() < 1 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"weight {tuple(weight.shape)} does not fit x {tuple(x.shape)}")
     if bias is not None and bias.shape != weight.shape[:1]:
@@ -81,6 +82,7 @@ def grouped_matmul(
         if len(values) != len(xs):
             raise ValueError(f"{name} has {len(values)} matrices for {len(xs)} xs")
     for i, (x, weight, bias) in enumerate(zip(xs, weights, added, strict=True)):
+        check_floats(**{f"xs[{i}]": x, f"weights[{i}]": weight, f"biases[{i}]": bias})
         if x.dim() != 2:
             raise ValueError(f"xs[{i}] must be (N, K), got {tuple(x.shape)}")
         if weight.dim() != 2 or weight.shape[0] != x.shape[1]:
@@ -97,7 +99,6 @@ def grouped_matmul(
 
 
 def _check_dtypes(x: Tensor, **others: Tensor | None) -> None:
-    compute_dtype(x)
     if torch.is_autocast_enabled(x.device.type):
         return
     for name, tensor in others.items():
@@ -106,6 +107,7 @@ def _check_dtypes(x: Tensor, **others: Tensor | None) -> None:
 
 
 def _check_segments(x: Tensor, ptr: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    check_floats(x=x, weight=weight, bias=bias)
     if x.dim() != 2:
         raise ValueError(f"x must be (N, K), got {tuple(x.shape)}")
     if weight.dim() != 3 or weight.shape[1] != x.shape[1]:
@@ -113,7 +115,7 @@ def _check_segments(x: Tensor, ptr: Tensor, weight: Tensor, bias: Tensor | None)
     if ptr.dtype != torch.int64:
         raise TypeError(f"ptr must be int64, got {ptr.dtype}")
     if ptr.dim() != 1 or ptr.shape[0] != weight.shape[0] + 1:
-        raise ValueError(f"ptr {tuple(ptr.shape)} is not (T + 1,) for {weight.shape[0]} types")
+        raise ValueError(f"ptr {tuple(ptr.shape)} is not (T + 1,) for weight {tuple(weight.shape)}")
     if bias is not None and bias.shape != (weight.shape[0], weight.shape[2]):
         raise ValueError(f"bias {tuple(bias.shape)} is not (T, M) for weight {tuple(weight.shape)}")
     _check_dtypes(x, weight=weight, bias=bias)
