@@ -95,14 +95,11 @@ class EdgeIndex:
             raise TypeError(f"edge_index must hold integers, got {edge_index.dtype}")
         if edge_index.dim() != 2 or edge_index.shape[0] != 2:
             raise ValueError(f"edge_index must be (2, E), got {tuple(edge_index.shape)}")
-        src, dst = edge_index.detach().to("cpu", torch.int64).contiguous().numpy()
         try:
-            sorted_ = csc_from_coo(src, dst, num_src, num_dst, False, torch.get_num_threads())
+            colptr, row, perm = _sorted_by_destination(edge_index, num_src, num_dst, num_src >= _INT32_LIMIT)
         except ValueError as problem:
             raise ValueError(f"edge_index: {problem}") from None
-        colptr, row, perm = map(torch.from_numpy, sorted_)
-        device = edge_index.device
-        return cls(colptr.to(device), row.to(device), num_src, num_dst, validate=False), perm.to(device)
+        return cls(colptr, row, num_src, num_dst, validate=False), perm
 
     def transposed(self) -> Transposed:
         """The view by source, computed at the first call."""
@@ -208,6 +205,23 @@ class EdgeIndex:
             edges, loops, others = self._looped
             moved._looped = edges._mapped(change), change(loops), change(others)
         return moved
+
+
+# An operator, so that a compiled step may bring edges that nobody has sorted.
+@torch.library.custom_op("gnnctl::sort_by_destination", mutates_args=())
+def _sorted_by_destination(coo: Tensor, num_src: int, num_dst: int, wide: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """colptr (D + 1,) int64, row (E,) int32 or int64 where ``wide``, perm (E,) int64."""
+    src, dst = coo.detach().to("cpu", torch.int64).contiguous().numpy()
+    arrays = csc_from_coo(src, dst, num_src, num_dst, False, torch.get_num_threads())
+    colptr, row, perm = (torch.from_numpy(a).to(coo.device) for a in arrays)
+    return colptr, row, perm
+
+
+@_sorted_by_destination.register_fake
+def _(coo: Tensor, num_src: int, num_dst: int, wide: bool) -> tuple[Tensor, Tensor, Tensor]:
+    colptr = coo.new_empty((num_dst + 1,), dtype=torch.int64)
+    row = coo.new_empty((coo.shape[1],), dtype=torch.int64 if wide else torch.int32)
+    return colptr, row, coo.new_empty((coo.shape[1],), dtype=torch.int64)
 
 
 def _check_counts(num_src: int, num_dst: int) -> None:
