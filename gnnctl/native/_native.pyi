@@ -168,6 +168,9 @@ def with_opposite(
     rows: tuple[np.ndarray, np.ndarray],
     end: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def count_visible(
+    colptr: np.ndarray, times: np.ndarray, nodes: np.ndarray, limits: np.ndarray, inclusive: bool
+) -> np.ndarray: ...
 def order_lists(
     colptr: np.ndarray,
     row: np.ndarray,

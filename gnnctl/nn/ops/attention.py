@@ -8,7 +8,16 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
 from gnnctl.nn.ops import fallback
-from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_edges, check_floats, compute_dtype, native_edges, new_result
+from gnnctl.nn.ops.checks import (
+    array,
+    array_or_none,
+    as_float,
+    check_edges,
+    check_floats,
+    compute_dtype,
+    native_edges,
+    new_result,
+)
 from gnnctl.nn.ops.gather import sum_by_source
 
 
