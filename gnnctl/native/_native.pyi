@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -155,6 +155,7 @@ def personalized_pagerank(
     with_source: bool = True,
     weighted: bool = False,
     num_threads: int = 1,
+    poll: Callable[[], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 def induced_edges(
     graph: TypedCsc, nodes: list[tuple[np.ndarray, np.ndarray | None]], ends: list[int], num_threads: int = 1

@@ -277,6 +277,7 @@ FUNCTIONS |= {
             "alpha": Real(0.2, 0, 1),
             "eps": Real(1e-3, 0, 1),
             "with_source": Flag(True),
+            "poll": Chosen(None, (Bad("text", "poll"), Bad("a number", 7))),
             **TOP,
         },
     ),
