@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gnnctl.graph.degrees import Degrees, NodesAtTimes, SeedTimes, degrees_at, graph_degrees
+from gnnctl.graph.degrees import Degrees, NodesAtTimes, SeedTimes, degrees_at, gathered_degrees, graph_degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
 from gnnctl.graph.types import EdgeType
 
-__all__ = ["Batch", "Degrees", "Sampled", "SampledEdges", "graph_degrees"]
+__all__ = ["Batch", "Degrees", "Sampled", "SampledEdges", "gathered_degrees", "graph_degrees"]
 
 
 class SampledEdges(Protocol):
@@ -105,7 +105,7 @@ class Batch:
             num_seeds=graph.num_nodes(node_type) if rows is None else len(rows),
             seed_rows=None if rows is None else torch.from_numpy(np.array(rows, dtype=np.int64)),
             y=_labels(labels),
-            degree={t: _gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
+            degree={t: gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
         )
 
     @classmethod
@@ -240,7 +240,7 @@ class Batch:
             edge_attr=_changed(self.edge_attr, change),
             seed_rows=None if self.seed_rows is None else change(self.seed_rows),
             y=None if self.y is None else change(self.y),
-            degree=None if degree is None else {t: Degrees(*(change(v) for v in d)) for t, d in degree.items()},
+            degree=None if degree is None else {t: d.mapped(change) for t, d in degree.items()},
         )
 
 
@@ -254,18 +254,9 @@ def _changed(parts: dict[_Key, Tensor | None], change: Callable[[Tensor], Tensor
 def _degrees_of(subgraph: Sampled, graph: Graph, edge_type: EdgeType) -> Degrees:
     nodes, seen, group = subgraph.nodes, subgraph.seed_times, subgraph.node_group
     if seen is None or group is None:
-        return _gathered_degrees(graph, edge_type, nodes[edge_type.src], nodes[edge_type.dst])
+        return gathered_degrees(graph, edge_type, nodes[edge_type.src], nodes[edge_type.dst])
     at = {t: NodesAtTimes(nodes[t], seen.times[group[t]]) for t in (edge_type.src, edge_type.dst)}
     return degrees_at(graph, edge_type, at[edge_type.src], at[edge_type.dst], seen.inclusive)
-
-
-def _gathered_degrees(graph: Graph, edge_type: EdgeType, src: np.ndarray | None, dst: np.ndarray | None) -> Degrees:
-    whole = graph_degrees(graph, edge_type)
-    return Degrees(
-        torch.from_numpy(whole.out if src is None else whole.out[src]),
-        torch.from_numpy(whole.into if dst is None else whole.into[dst]),
-        torch.from_numpy(whole.in_edges if dst is None else whole.in_edges[dst]),
-    )
 
 
 def _shared(array: np.ndarray) -> Tensor:

@@ -1,6 +1,7 @@
 """Degrees of nodes: in the whole graph, or as a seed sees them at its time."""
 
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -8,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gnnctl.graph.graph import Graph
+from gnnctl.graph.build import ALWAYS
+from gnnctl.graph.graph import EdgeStore, Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.native import count_visible, csc_from_coo, order_lists
+
+_LOOP_BLOCK = 2**16  # nodes that are searched for loops at a time
 
 
 class Degrees(NamedTuple):
@@ -19,11 +23,23 @@ class Degrees(NamedTuple):
     ``src`` (S,): of sources, their out-degree; in a homogeneous graph their in-degree, as GCN has it.
     ``dst`` (D,): in-degree of destinations. Both are sums of edge weights where there are any.
     ``in_edges`` (D,): number of in-edges of destinations.
+    ``src_loop`` (S,), ``dst_loop`` (D,): 1 where the node has an edge from itself, else 0; None where no node has.
     """
 
     src: Tensor
     dst: Tensor
     in_edges: Tensor
+    src_loop: Tensor | None = None
+    dst_loop: Tensor | None = None
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Degrees":
+        """All of them, changed."""
+        return Degrees(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
+
+    def first(self, num_src: int, num_dst: int) -> "Degrees":
+        """Those of the first sources and destinations."""
+        loops = (part if part is None else part[:n] for part, n in ((self.src_loop, num_src), (self.dst_loop, num_dst)))
+        return Degrees(self.src[:num_src], self.dst[:num_dst], self.in_edges[:num_dst], *loops)
 
 
 class SeedTimes(NamedTuple):
@@ -41,17 +57,34 @@ class NodesAtTimes(NamedTuple):
 
 
 class GraphDegrees(NamedTuple):
-    """Float32 arrays over all nodes: out-degree of sources, in-degree of destinations (both weighted), in-edges."""
+    """Float32 arrays over all nodes: out-degree of sources, in-degree of destinations (both weighted), in-edges.
+
+    ``loops``: of a homogeneous graph, 1 where a node has an edge from itself; None where no node has.
+    """
 
     out: np.ndarray
     into: np.ndarray
     in_edges: np.ndarray
+    loops: np.ndarray | None
 
 
 def graph_degrees(graph: Graph, edge_type: EdgeType) -> GraphDegrees:
     """Degrees of all nodes; counted at the first call and kept."""
     found: GraphDegrees = _kept(graph, ("whole", edge_type), lambda: _counted(graph, edge_type))
     return found
+
+
+def gathered_degrees(graph: Graph, edge_type: EdgeType, src: np.ndarray | None, dst: np.ndarray | None) -> Degrees:
+    """Degrees in the whole graph of the sources ``src`` and the destinations ``dst``; all nodes where None."""
+    whole = graph_degrees(graph, edge_type)
+
+    def rows(values: np.ndarray, nodes: np.ndarray | None) -> Tensor:
+        return torch.from_numpy(values if nodes is None else values[nodes])
+
+    degrees = rows(whole.out, src), rows(whole.into, dst), rows(whole.in_edges, dst)
+    if whole.loops is None:
+        return Degrees(*degrees)
+    return Degrees(*degrees, rows(whole.loops, src), rows(whole.loops, dst))
 
 
 def degrees_at(
@@ -64,7 +97,7 @@ def degrees_at(
     looked at, as sampling does not.
 
     Memory, kept with the graph: for in-degrees 8 bytes an edge where its source has a time, and 8 where it has a
-    weight; for out-degrees (graphs of several types) 8 to 16 bytes an edge.
+    weight; for out-degrees (graphs of several types) 8 to 16 bytes an edge; for loops 9 bytes a node.
 
     Args:
         inclusive: what becomes visible at the very time counts too.
@@ -72,7 +105,11 @@ def degrees_at(
     into = _by_destination(graph, edge_type)
     in_edges, in_degree = into.degrees(destinations, inclusive)
     lists = into if graph.schema.is_homogeneous else _by_source(graph, edge_type)
-    return Degrees(_tensor(lists.degrees(sources, inclusive)[1]), _tensor(in_degree), _tensor(in_edges))
+    degrees = _tensor(lists.degrees(sources, inclusive)[1]), _tensor(in_degree), _tensor(in_edges)
+    looped = _loops_in_time(graph, edge_type)
+    if looped is None:
+        return Degrees(*degrees)
+    return Degrees(*degrees, *(_tensor(looped.seen(nodes, inclusive)) for nodes in (sources, destinations)))
 
 
 class _TimedLists(NamedTuple):
@@ -135,6 +172,53 @@ def _visible(graph: Graph, edge_type: EdgeType) -> np.ndarray | None:
     return found
 
 
+class _Loops(NamedTuple):
+    """Which nodes have an edge from themselves, and when the first of a node's is visible; None: always."""
+
+    has: np.ndarray
+    first: np.ndarray | None
+
+    def seen(self, nodes: NodesAtTimes, inclusive: bool) -> np.ndarray:
+        has: np.ndarray = self.has[nodes.rows]
+        if self.first is None:
+            return has
+        first = self.first[nodes.rows]
+        seen: np.ndarray = has & (first <= nodes.times if inclusive else first < nodes.times)
+        return seen
+
+
+def _loops_in_time(graph: Graph, edge_type: EdgeType) -> _Loops | None:
+    """Of a homogeneous graph; None where no node has a loop."""
+
+    def make() -> _Loops | None:
+        positions, nodes = _loops(graph.edges[edge_type])
+        visible, count = _by_destination(graph, edge_type).times, graph.num_nodes(edge_type.dst)
+        has = np.zeros(count, bool)
+        has[nodes] = True
+        if not len(nodes) or visible is None:
+            return _Loops(has, None) if len(nodes) else None
+        first = np.full(count, ALWAYS)
+        first[nodes[::-1]] = visible[positions[::-1]]  # the first of several is written last
+        return _Loops(has, first)
+
+    if not graph.schema.is_homogeneous:
+        return None
+    found: _Loops | None = _kept(graph, ("loops", edge_type), make)
+    return found
+
+
+def _loops(store: EdgeStore) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the edges from a node to itself, and the nodes; ascending."""
+    positions, nodes = [], []
+    for first in range(0, len(store.colptr) - 1, _LOOP_BLOCK):
+        colptr = np.asarray(store.colptr[first : first + _LOOP_BLOCK + 1])
+        target = np.repeat(np.arange(first, first + len(colptr) - 1), np.diff(colptr))
+        found = np.flatnonzero(store.row[colptr[0] : colptr[-1]] == target)
+        positions.append(found + colptr[0])
+        nodes.append(target[found])
+    return (np.concatenate(positions), np.concatenate(nodes)) if nodes else (np.zeros(0, np.int64),) * 2
+
+
 def _summed(weight: np.ndarray | None) -> np.ndarray | None:
     if weight is None:
         return None
@@ -153,7 +237,11 @@ def _counted(graph: Graph, edge_type: EdgeType) -> GraphDegrees:
     out = into
     if not graph.schema.is_homogeneous:
         out = np.bincount(store.row, weights=store.weight, minlength=graph.num_nodes(edge_type.src))
-    return GraphDegrees(*(a.astype(np.float32) for a in (out, into, count)))
+    loops = None
+    if graph.schema.is_homogeneous and len(nodes := _loops(store)[1]):
+        loops = np.zeros(len(count), np.float32)
+        loops[nodes] = 1
+    return GraphDegrees(out.astype(np.float32), into.astype(np.float32), count.astype(np.float32), loops)
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -46,6 +46,9 @@ class EdgeIndex:
         self._transposed: Transposed | None = None
         self._col: Tensor | None = None
         self._looped: tuple[EdgeIndex, Tensor, Tensor] | None = None
+        self._loop_flags: Tensor | None = None
+        self._loops_known = False
+        self._reversed: tuple[EdgeIndex, Tensor] | None = None
         if validate:
             self._validate()
 
@@ -172,6 +175,38 @@ class EdgeIndex:
             self._looped = looped, loops, edges
         return looped, loops, edges
 
+    def loop_flags(self) -> Tensor | None:
+        """(D,) float32, 1 where a destination has an edge from itself, which must be the source of the same number.
+
+        None where no destination has one, except inside a compiled graph that nobody asked before.
+        """
+        if self._loops_known:
+            return self._loop_flags
+        col = self.col()
+        same = (self.row == col).to(torch.float32)
+        flags = torch.zeros(self.num_dst, device=self.device).index_add(0, col, same).clamp(max=1)
+        if torch.compiler.is_compiling():
+            return flags
+        self._loop_flags = flags if bool(same.any()) else None
+        self._loops_known = True
+        return self._loop_flags
+
+    def reversed(self) -> tuple["EdgeIndex", Tensor]:
+        """The edges turned round, and (E,) ``perm``: edge e of the result is edge ``perm[e]`` here."""
+        if self._reversed is not None:
+            return self._reversed
+        if torch.compiler.is_compiling() and self._transposed is None:
+            return EdgeIndex.from_coo(self.coo().flip(0), self.num_dst, self.num_src)
+        rowptr, col, perm = self.transposed()
+        turned = EdgeIndex(rowptr, col, self.num_dst, self.num_src, validate=False)
+        places = torch.arange(self.num_edges, dtype=perm.dtype, device=self.device)
+        turned._transposed = Transposed(
+            self.colptr, self.row, torch.empty_like(perm).index_copy(0, perm.long(), places)
+        )
+        if not torch.compiler.is_compiling():
+            self._reversed = turned, perm
+        return turned, perm
+
     def trim(self, num_dst: int, num_src: int, num_edges: int | None = None) -> "EdgeIndex":
         """The edges of the first ``num_dst`` destinations, which must come from the first ``num_src`` sources.
 
@@ -204,6 +239,9 @@ class EdgeIndex:
         if self._looped is not None:
             edges, loops, others = self._looped
             moved._looped = edges._mapped(change), change(loops), change(others)
+        if self._loops_known:
+            moved._loop_flags = None if self._loop_flags is None else change(self._loop_flags)
+            moved._loops_known = True
         return moved
 
 

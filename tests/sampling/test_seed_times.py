@@ -43,6 +43,12 @@ def test_degrees_are_those_of_the_graph_before_the_seeds_time(case):
             np.testing.assert_allclose(found.src[src], whole.out[subgraph.nodes[t.src][src]], rtol=1e-5, atol=1e-3)
             np.testing.assert_allclose(found.dst[dst], whole.into[subgraph.nodes[t.dst][dst]], rtol=1e-5, atol=1e-3)
             assert np.array_equal(found.in_edges[dst], whole.in_edges[subgraph.nodes[t.dst][dst]])
+            if found.dst_loop is not None:
+                loops = np.zeros(graph.num_nodes(t.dst)) if whole.loops is None else whole.loops
+                assert np.array_equal(found.dst_loop[dst], loops[subgraph.nodes[t.dst][dst]])
+                assert torch.equal(found.src_loop, found.dst_loop)
+            else:
+                assert whole.loops is None
 
 
 def test_degrees_of_a_graph_of_one_type_are_in_degrees():

@@ -1,8 +1,64 @@
 """Layers; all take destination-sorted edges, bipartite or not, an edge mask, and run compiled without breaks."""
 
+from gnnctl.nn.conv.antisymmetric import AntiSymmetricConv
+from gnnctl.nn.conv.appnp import APPNP, PropagateConv
+from gnnctl.nn.conv.arma import ARMAConv
+from gnnctl.nn.conv.cheb import ChebConv
+from gnnctl.nn.conv.cluster_gcn import ClusterGCNConv
+from gnnctl.nn.conv.dir_gnn import DirGNNConv
+from gnnctl.nn.conv.eg import EGConv
+from gnnctl.nn.conv.fa import FAConv
 from gnnctl.nn.conv.gat import GATConv
+from gnnctl.nn.conv.gated_graph import GatedGraphConv
 from gnnctl.nn.conv.gcn import GCNConv
+from gnnctl.nn.conv.gcn2 import GCN2Conv
 from gnnctl.nn.conv.gin import GINConv
+from gnnctl.nn.conv.graph_conv import GraphConv
+from gnnctl.nn.conv.hypergraph import HypergraphConv
+from gnnctl.nn.conv.le import LEConv
+from gnnctl.nn.conv.lg import LGConv
+from gnnctl.nn.conv.mf import MFConv
+from gnnctl.nn.conv.mixhop import MixHopConv
+from gnnctl.nn.conv.pan import PANConv
+from gnnctl.nn.conv.pdn import PDNConv
 from gnnctl.nn.conv.sage import SAGEConv
+from gnnctl.nn.conv.sg import SGConv
+from gnnctl.nn.conv.signed import SignedConv
+from gnnctl.nn.conv.simple import SimpleConv
+from gnnctl.nn.conv.ssg import SSGConv
+from gnnctl.nn.conv.tag import TAGConv
+from gnnctl.nn.conv.wl import WLConv
+from gnnctl.nn.conv.wl_continuous import WLConvContinuous
 
-__all__ = ["GATConv", "GCNConv", "GINConv", "SAGEConv"]
+__all__ = [
+    "APPNP",
+    "ARMAConv",
+    "AntiSymmetricConv",
+    "ChebConv",
+    "ClusterGCNConv",
+    "DirGNNConv",
+    "EGConv",
+    "FAConv",
+    "GATConv",
+    "GCN2Conv",
+    "GCNConv",
+    "GINConv",
+    "GatedGraphConv",
+    "GraphConv",
+    "HypergraphConv",
+    "LEConv",
+    "LGConv",
+    "MFConv",
+    "MixHopConv",
+    "PANConv",
+    "PDNConv",
+    "PropagateConv",
+    "SAGEConv",
+    "SGConv",
+    "SSGConv",
+    "SignedConv",
+    "SimpleConv",
+    "TAGConv",
+    "WLConv",
+    "WLConvContinuous",
+]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import attention, segment_reduce, spmm
 
@@ -48,12 +49,12 @@ class GATConv(MessagePassing):
         pair = isinstance(in_channels, tuple)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         self.heads, self.out_channels, self.concat = heads, out_channels, concat
-        self.negative_slope, self.dropout, self.self_loops = negative_slope, dropout, self_loops
-        self.lin = nn.Linear(source, heads * out_channels, bias=False)
-        self.lin_dst = nn.Linear(target, heads * out_channels, bias=False) if pair else None
+        self.negative_slope, self.dropout, self.adds_loops = negative_slope, dropout, self_loops
+        self.lin = Linear(source, heads * out_channels, bias=False)
+        self.lin_dst = Linear(target, heads * out_channels, bias=False) if pair else None
         self.att_src = nn.Parameter(torch.empty(heads, out_channels))
         self.att_dst = nn.Parameter(torch.empty(heads, out_channels))
-        self.edge_lin = nn.Linear(edge_channels, heads * out_channels, bias=False) if edge_channels else None
+        self.edge_lin = Linear(edge_channels, heads * out_channels, bias=False) if edge_channels else None
         self.att_edge = nn.Parameter(torch.empty(heads, out_channels)) if edge_channels else None
         self.bias = nn.Parameter(torch.zeros(heads * out_channels if concat else out_channels)) if bias else None
         self.reset_parameters()
@@ -86,7 +87,7 @@ class GATConv(MessagePassing):
         score_edge = None
         if self.edge_lin is not None and self.att_edge is not None and edge_attr is not None:
             score_edge = _scores(self.edge_lin, edge_attr, self.att_edge)
-        if self.self_loops:
+        if self.adds_loops:
             looped, loops, edges = edge_index.with_self_loops()
             edge_weight = _with_loops(edge_weight, loops, edges)
             edge_mask = _with_loops(edge_mask, loops, edges)

@@ -170,6 +170,21 @@ def _(x: Tensor, ptr: Tensor | None, grad: Tensor, num_types: int) -> Tensor:
     return x.new_empty((num_types, x.shape[1], grad.shape[1]))
 
 
+def _setup_outer(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, ptr, grad, _ = inputs
+    ctx.save_for_backward(x, ptr, grad)
+
+
+def _backward_outer(ctx: Any, of_out: Tensor) -> tuple[Tensor | None, ...]:
+    x, ptr, grad = ctx.saved_tensors
+    of_x = _segment_matmul(grad, ptr, of_out, None, True) if ctx.needs_input_grad[0] else None
+    of_grad = _segment_matmul(x, ptr, of_out, None, False) if ctx.needs_input_grad[2] else None
+    return of_x, None, of_grad, None
+
+
+_segment_outer.register_autograd(_backward_outer, setup_context=_setup_outer)
+
+
 def _setup_segments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     x, ptr, weight, bias, ctx.transposed = inputs
     ctx.save_for_backward(x, ptr, weight)

@@ -44,7 +44,6 @@ CASES = [
         lambda: GCNConv(WIDTH, 5),
         lambda: peer.GCNConv(WIDTH, 5),
         takes=("edge_weight",),
-        loops=False,
     ),
     ConvCase(
         "gin",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+# A parameter of ours and its partners among the peer's.
+Partners = tuple[Tensor, Tensor | tuple[Tensor, ...]]
 WIDTH, EDGE_WIDTH, RELATIONS = 6, 3, 4
 
 
@@ -19,7 +21,8 @@ class ConvCase:
         theirs: makes the peer's of the same shape; None where it has none, and ``formula`` stands for it.
         takes: what is given beside x and the edges, by our names; see :func:`given`.
         renames: our name of such a value -> the peer's, where they differ.
-        names: our parameter (or buffer) -> the peer's; those not named here are called the same.
+        names: our parameter (or buffer) -> the peer's, or several of the peer's that ours holds one after the other;
+            those not named here are called the same.
         tie: copies our weights into the peer's where names are not enough; answers the pairs of parameters.
         formula: (our layer, x, coo, values) -> result, written out densely, where there is no peer.
         pair: (ours, theirs) for sources of WIDTH and destinations of WIDTH - 2 features; None where the layer needs
@@ -29,6 +32,7 @@ class ConvCase:
         x_width: features of x.
         equivariant: renumbering nodes renumbers the rows.
         their_x: makes of our x what the peer takes in its place.
+        differentiable: results are floats, with gradients.
         tolerance: largest difference, relative to the largest number.
     """
 
@@ -37,8 +41,8 @@ class ConvCase:
     theirs: Callable[[], nn.Module] | None = None
     takes: tuple[str, ...] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    tie: Callable[[nn.Module, nn.Module], list[tuple[Tensor, Tensor]]] | None = None
+    names: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    tie: Callable[[nn.Module, nn.Module], list[Partners]] | None = None
     formula: Callable[..., Tensor] | None = None
     pair: tuple[Callable[[], nn.Module], Callable[[], nn.Module]] | None = None
     pair_names: Mapping[str, str] | None = None
@@ -46,17 +50,18 @@ class ConvCase:
     x_width: int = WIDTH
     equivariant: bool = True
     their_x: Callable[[Tensor], object] | None = None
+    differentiable: bool = True
     tolerance: float = 1e-5
 
     def __str__(self) -> str:
         return self.name
 
 
-NODE_VALUES = ("x_0", "pos", "normal", "batch", "node_type")
+NODE_VALUES = ("x_0", "pos", "normal", "batch", "node_type", "hyperedge_attr", "hyperedge_weight")
 
 
 def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.dtype, seed: int) -> dict[str, Tensor]:
-    """Random values by name: of edges ``edge_weight``, ``edge_attr``, ``edge_type``; of nodes NODE_VALUES."""
+    """Random values by name: of edges ``edge_weight``, ``_attr``, ``_type`` and ``_sign``; of nodes NODE_VALUES."""
     draw = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -66,6 +71,9 @@ def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.d
         "edge_weight": lambda: torch.rand(num_edges, generator=draw, dtype=torch.float64).to(dtype) + 0.1,
         "edge_attr": lambda: torch.rand(num_edges, EDGE_WIDTH, generator=draw, dtype=torch.float64).to(dtype),
         "edge_type": lambda: torch.randint(0, RELATIONS, (num_edges,), generator=draw),
+        "edge_sign": lambda: torch.randint(0, 2, (num_edges,), generator=draw) * 2 - 1,
+        "hyperedge_attr": lambda: normal(num_nodes, WIDTH),
+        "hyperedge_weight": lambda: torch.rand(num_nodes, generator=draw, dtype=torch.float64).to(dtype) + 0.1,
         "x_0": lambda: normal(num_nodes, WIDTH),
         "pos": lambda: normal(num_nodes, 3),
         "normal": lambda: torch.nn.functional.normalize(normal(num_nodes, 3)),
@@ -75,7 +83,7 @@ def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.d
     return {name: makers[name]() for name in names}
 
 
-def tied(case: ConvCase, ours: nn.Module, theirs: nn.Module, *, pair: bool = False) -> list[tuple[Tensor, Tensor]]:
+def tied(case: ConvCase, ours: nn.Module, theirs: nn.Module, *, pair: bool = False) -> list[Partners]:
     """Give the peer our parameters and buffers; pairs of parameters whose gradients must agree.
 
     Every parameter of both sides must find its partner, so that none is forgotten.
@@ -86,13 +94,17 @@ def tied(case: ConvCase, ours: nn.Module, theirs: nn.Module, *, pair: bool = Fal
     state = dict(theirs.named_parameters()) | dict(theirs.named_buffers())
     pairs, used = [], set()
     for name, value in (dict(ours.named_parameters()) | dict(ours.named_buffers())).items():
-        other = names.get(name, name)
-        assert other in state, f"{name}: the peer has {', '.join(state)}"
-        used.add(other)
+        others = names.get(name, name)
+        others = (others,) if isinstance(others, str) else others
+        missing = set(others) - set(state)
+        assert not missing, f"{name}: the peer has {', '.join(state)}"
+        used.update(others)
+        parts = value.flatten().split([state[other].numel() for other in others])
         with torch.no_grad():
-            state[other].copy_(value.view_as(state[other]))
+            for other, part in zip(others, parts, strict=True):
+                state[other].copy_(part.view_as(state[other]))
         if isinstance(value, nn.Parameter):
-            pairs.append((value, state[other]))
+            pairs.append((value, tuple(state[other] for other in others)))
     forgotten = {n for n, _ in theirs.named_parameters()} - used
     assert not forgotten, f"the peer's {forgotten} have no partner"
     return pairs
