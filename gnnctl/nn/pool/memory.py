@@ -42,7 +42,7 @@ class MemPooling(nn.Module):
         """
         heads, clusters, _ = self.keys.shape
         apart = torch.cdist(x, self.keys.flatten(0, 1)).square()  # (B, N, H * K)
-        apart = apart.unflatten(-1, (heads, clusters)).transpose(1, 2)
+        apart = apart.view(*x.shape[:2], heads, clusters).transpose(1, 2)
         near = (1.0 + apart / self.tau) ** (-(self.tau + 1.0) / 2.0)
         near = near / near.sum(-1, keepdim=True)
         assignment = torch.einsum("bhnk,h->bnk", near, self.mix).softmax(-1)
