@@ -32,8 +32,11 @@ class MessagePassing(nn.Module):
         aggr: how the messages of a destination become one; see :func:`gnnctl.nn.aggr.aggregation`.
 
     Attributes:
-        inputs: names of what ``forward`` takes beside the nodes and ``edge_index``.
+        inputs: names of what ``forward`` takes beside its first argument and ``edge_index``.
+        adds_loops: whether it runs over ``edge_index.with_self_loops()``, which a loader may then prepare.
     """
+
+    adds_loops: bool = False
 
     def __init__(self, aggr: AggregationLike = "sum") -> None:
         super().__init__()
@@ -45,7 +48,7 @@ class MessagePassing(nn.Module):
         parameters = list(inspect.signature(self.forward).parameters)
         self._place = parameters.index("edge_index") if "edge_index" in parameters else -1
         self._parameters_in_order = parameters
-        self.inputs = frozenset(parameters[self._place + 1 :])
+        self.inputs = frozenset(parameters[1:]) - {"edge_index"}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``forward``, after sorting the edges where they come as a plain tensor."""

@@ -11,9 +11,11 @@ from gnnctl.errors import UsageError
 from gnnctl.graph import EdgeType, Graph
 from gnnctl.graph.batch import Batch
 from gnnctl.nn import ModelOptions, build_model
+from gnnctl.nn.models.jump import Jump
 from gnnctl.nn.models.layer import LayerEdges
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
+from gnnctl.training.layerwise import Layerwise
 
 AB, BA, AA, CA = (EdgeType(*t.split()) for t in ("a to b", "b back a", "a to a", "c to a"))
 NAMES = ("sage", "gcn", "gat", "gin")
@@ -191,8 +193,8 @@ def test_a_model_by_import_path(typed, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "gnn"}, "there is no model 'gnn'"),
-        ({"name": "nowhere:Net"}, "cannot load the model"),
+        ({"name": "gnn"}, "there is no 'gnn'.*--list-models"),
+        ({"name": "nowhere:Net"}, "cannot import nowhere:Net"),
         ({"name": "gat", "hidden": 10}, "cannot be shared by 8 heads"),
         ({"layers": 0}, "layers must be at least 1"),
         ({"dropout": 1.0}, "dropout must be"),
@@ -225,3 +227,44 @@ def test_names_of_the_first_parameters(plain, name):
     first = set(model.first_parameters())
     assert first
     assert first < {n for n, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    "options", [{"jump": "cat"}, {"jump": "max"}, {"jump": "lstm"}, {"order": "pre"}, {"order": "pre", "jump": "cat"}]
+)
+@pytest.mark.parametrize("which", ["typed", "plain"])
+def test_what_layers_remember_survives_trimming_and_layer_by_layer(request, which, options):
+    graph = request.getfixturevalue(which)
+    node_type = graph.node_types[0]
+    model = model_of(graph, "sage", node_type, layers=3, residual=True, **options)
+    batch = sampled(graph, (3, 2, 2), range(10, 20), node_type)
+    whole = replace(batch, node_counts=None, edge_counts=None, seed_rows=torch.arange(10))
+    torch.testing.assert_close(model(batch), model(whole))
+    full = Batch.full(graph, node_type, np.arange(20))
+    logits, _ = Layerwise(model, graph, torch.device("cpu"), edge_budget=50).run(node_type, np.arange(20))
+    torch.testing.assert_close(torch.from_numpy(logits), model(full))
+
+
+@pytest.mark.parametrize("kind", ["cat", "max", "lstm"])
+def test_jumping_knowledge_is_the_oracle_s(kind):
+    ours, theirs = Jump(kind, 4, 3), peer.JumpingKnowledge(kind, channels=4, num_layers=3)
+    if kind == "lstm":
+        theirs.load_state_dict({f"{name}": value for name, value in ours.state_dict().items()})
+    layers = [torch.randn(7, 4) for _ in range(3)]
+    torch.testing.assert_close(ours(layers), theirs(layers))
+
+
+def test_pre_activation_blocks_are_the_oracle_s(plain):
+    """DeepGCNs' res+: norm, activation and dropout, then the convolution, then the input on top."""
+    model = model_of(plain, "sage", "node", layers=2, residual=True, order="pre")
+    batch = Batch.full(plain, "node")
+    t = plain.edge_types[0]
+    batch.edge_weight = {t: None}
+    h = model.encode(batch.x, batch.node_id)["node"]
+    for layer in model.layers:
+        conv = lambda x, layer=layer: layer.convs[t.key](x, batch.edge_index[t])  # noqa: E731
+        block = peer.DeepGCNLayer(None, layer.norms["node"].layer, torch.nn.ReLU(), block="res+", dropout=0.0)
+        block.conv = conv
+        h = block.eval()(h)
+    expected = model.output(model.last_norm(h).relu())
+    torch.testing.assert_close(model(batch), expected)

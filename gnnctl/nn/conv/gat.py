@@ -48,7 +48,7 @@ class GATConv(MessagePassing):
         pair = isinstance(in_channels, tuple)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         self.heads, self.out_channels, self.concat = heads, out_channels, concat
-        self.negative_slope, self.dropout, self.self_loops = negative_slope, dropout, self_loops
+        self.negative_slope, self.dropout, self.adds_loops = negative_slope, dropout, self_loops
         self.lin = nn.Linear(source, heads * out_channels, bias=False)
         self.lin_dst = nn.Linear(target, heads * out_channels, bias=False) if pair else None
         self.att_src = nn.Parameter(torch.empty(heads, out_channels))
@@ -86,7 +86,7 @@ class GATConv(MessagePassing):
         score_edge = None
         if self.edge_lin is not None and self.att_edge is not None and edge_attr is not None:
             score_edge = _scores(self.edge_lin, edge_attr, self.att_edge)
-        if self.self_loops:
+        if self.adds_loops:
             looped, loops, edges = edge_index.with_self_loops()
             edge_weight = _with_loops(edge_weight, loops, edges)
             edge_mask = _with_loops(edge_mask, loops, edges)
