@@ -72,13 +72,17 @@ class Deployed(nn.Module):
             node_type=self.node_type,
             num_seeds=inputs["seeds"].shape[0],
             seed_rows=inputs["seeds"],
-            degree={t: Degrees(*(inputs[f"{name}/{t.key}"] for name in _DEGREES)) for t in edges}
-            if self.degrees
-            else None,
+            degree={t: self._degrees(inputs, t, e) for t, e in edges.items()} if self.degrees else None,
         )
         logits = self.model(batch)
         out: Tensor = logits if self.finish is None else self.finish(logits)
         return out
+
+    def _degrees(self, inputs: dict[str, Tensor], t: EdgeType, edges: EdgeIndex) -> Degrees:
+        # Loops are seen in the edges, which are all there.
+        loops = edges.loop_flags() if self.schema.is_homogeneous else None
+        source, target, in_edges = (inputs[f"{name}/{t.key}"] for name in _DEGREES)
+        return Degrees(source, target, in_edges, loops, loops)
 
     def inputs_of(self, batch: Batch) -> dict[str, Tensor]:
         """A batch as the forward takes it."""
@@ -92,7 +96,7 @@ class Deployed(nn.Module):
             found |= {f"colptr/{t.key}": edges.colptr, f"row/{t.key}": edges.row.to(torch.int32)}
             found |= _named("edge_weight", t, batch.edge_weight) | _named("edge_attr", t, batch.edge_attr)
             if self.degrees and batch.degree is not None:
-                found |= {f"{name}/{t.key}": d for name, d in zip(_DEGREES, batch.degree[t], strict=True)}
+                found |= {f"{name}/{t.key}": d for name, d in zip(_DEGREES, batch.degree[t][:3], strict=True)}
         return found
 
     def example(self) -> dict[str, Tensor]:
