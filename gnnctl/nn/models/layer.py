@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -57,6 +58,7 @@ class TypedLayer(nn.Module):
         out_channels: width of the output.
         homogeneous: one node type and one edge type.
         hidden: whether norm, activation and dropout belong to it (else this layer gives the outputs).
+        number: of the layer, from 1.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class TypedLayer(nn.Module):
         *,
         homogeneous: bool,
         hidden: bool,
+        number: int,
     ) -> None:
         super().__init__()
         self.options = options
@@ -76,11 +79,11 @@ class TypedLayer(nn.Module):
         self.targets = targets
         self.homogeneous = homogeneous
         kind = conv_of(options)
+        site = partial(
+            Site, options, in_channels=in_channels, out_channels=out_channels, homogeneous=homogeneous, hidden=hidden
+        )
         self.convs = nn.ModuleDict(
-            {
-                module_name(t.key): _conv(kind, Site(options, schema, in_channels, out_channels, homogeneous, hidden))
-                for t, schema in edge_types.items()
-            }
+            {module_name(t.key): _conv(kind, site(schema=schema, layer=number)) for t, schema in edge_types.items()}
         )
         self.roots = nn.ModuleDict(
             {} if homogeneous else {module_name(t): nn.Linear(in_channels, out_channels) for t in targets}
