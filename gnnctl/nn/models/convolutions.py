@@ -157,8 +157,11 @@ def conv_of(options: ModelOptions) -> ConvKind:
     """The convolution of a model.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or it leaves no choice of aggregations where one was made.
     """
     if options.name not in CONVS:
         raise UsageError(f"there is no convolution '{options.name}'", fix=f"choose among {', '.join(CONVS)}")
-    return CONVS[options.name]
+    kind = CONVS[options.name]
+    if options.aggr is not None and "aggr" not in kind.accepts:
+        raise UsageError(f"--aggr: '{options.name}' aggregates in its own way", fix="leave it away, or take sage")
+    return kind
