@@ -160,6 +160,17 @@ def test_chebyshev_on_an_undirected_graph_is_the_peer_s():
         torch.testing.assert_close(ours(x, coo, lambda_max=largest[0]), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_leaves_a_node_is_its_column_of_the_transition_matrix(weighted):
+    edges, _ = EdgeIndex.from_coo(graph(), NODES)
+    weight = torch.rand(edges.num_edges) if weighted else None
+    layer = PANConv(NODES, NODES, hops=3)
+    torch.nn.init.eye_(layer.lin.weight)
+    torch.nn.init.zeros_(layer.lin.bias)
+    matrix = layer(torch.eye(NODES), edges, weight)
+    torch.testing.assert_close(layer.leaving(edges, weight), matrix.sum(0))
+
+
 def test_a_dropout_of_everything_leaves_what_is_not_dropped():
     x, coo = torch.randn(NODES, WIDTH), graph()
     torch.testing.assert_close(APPNP(hops=2, alpha=0.25, dropout=1.0)(x, coo), x * 0.25)
