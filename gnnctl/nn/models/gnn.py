@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import conv_of
 from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
@@ -80,7 +81,7 @@ class GNN(nn.Module):
             for name in self.needed[0]:
                 node = schema.nodes[name]
                 self.encoders[module_name(name)] = (
-                    nn.Linear(node.features, options.hidden)
+                    Linear(node.features, options.hidden)
                     if node.features
                     else NodeEmbedding(node.num_nodes, options.embedding, options.hidden)
                 )
@@ -109,7 +110,7 @@ class GNN(nn.Module):
         self.jump = Jump(options.jump, options.hidden, options.layers) if jumps else None
         ends = options.hidden if self.jump is None else self.jump.out_channels
         self.last_norm = RowNorm(options.norm, ends) if options.order == "pre" else None
-        self.output = nn.Linear(ends, out_channels) if self.encoded or jumps else None
+        self.output = Linear(ends, out_channels) if self.encoded or jumps else None
 
     def first_parameters(self) -> list[str]:
         """Names of the parameters of the encoders and of the first layer."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeSchema, EdgeType
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import ConvKind, Site, conv_of, make_conv
 from gnnctl.nn.models.encoder import RowNorm, activation_of
@@ -86,13 +87,13 @@ class TypedLayer(nn.Module):
             {module_name(t.key): _conv(kind, site(schema=schema, layer=number)) for t, schema in edge_types.items()}
         )
         self.roots = nn.ModuleDict(
-            {} if homogeneous else {module_name(t): nn.Linear(in_channels, out_channels) for t in targets}
+            {} if homogeneous else {module_name(t): Linear(in_channels, out_channels) for t in targets}
         )
         activation = options.activation or kind.activation
         self.mixers = nn.ModuleDict()
         if options.feed_forward or kind.mixed:
             for t in targets:
-                mixer = nn.Sequential(activation_of(activation), nn.Linear(out_channels, out_channels))
+                mixer = nn.Sequential(activation_of(activation), Linear(out_channels, out_channels))
                 self.mixers[module_name(t)] = mixer
         self.pre = hidden and options.order == "pre"
         sources = [t.src for t in edge_types] if self.pre else []
