@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.options import Activation, Norm
 from gnnctl.nn.norm import BatchNorm, DiffGroupNorm, LayerNorm
 
@@ -37,7 +38,7 @@ class NodeEmbedding(nn.Module):
         self.num_nodes = num_nodes
         self.shared = nn.Parameter(torch.empty(out_channels))
         self.own = nn.Embedding(num_nodes, channels) if channels and num_nodes else None
-        self.lin = nn.Linear(channels, out_channels, bias=False) if self.own is not None else None
+        self.lin = Linear(channels, out_channels, bias=False) if self.own is not None else None
         nn.init.normal_(self.shared, std=out_channels**-0.5)
         if self.own is not None:
             nn.init.zeros_(self.own.weight)
