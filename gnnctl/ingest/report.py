@@ -15,6 +15,10 @@ from gnnctl.ingest.storage import DTYPES
 def rows_of_graph(graph: Graph) -> list[list[Any]]:
     """One line per type: kind, name, count, features, label or extras."""
     rows: list[list[Any]] = []
+    if graph.graphs is not None:
+        table = graph.graphs.table
+        extras = [f"label {table.label}"] if table.label else []
+        rows.append(["graphs", "", table.num_nodes, len(table.feature_names), ", ".join(extras)])
     for name, node in graph.nodes.items():
         extras = [f"label {node.label}"] if node.label else []
         extras += ["time"] if node.time is not None else []
