@@ -63,14 +63,14 @@ class CGConv(MessagePassing):
         # Gate and value are one product at each end, before the edges.
         weight = torch.cat([self.lin_gate.weight, self.lin.weight])
         bias = None if self.lin.bias is None else torch.cat([self.lin_gate.bias, self.lin.bias])
-        of_dst, of_src, of_edge = weight.split([self.target, self.source, self.edge_channels], dim=1)
+        of_dst, of_src, of_edge = torch.split(weight, [self.target, self.source, self.edge_channels], dim=1)
         both = gather_dst(edge_index, nn.functional.linear(target, of_dst, bias))
         both = both + gather_src(edge_index, nn.functional.linear(source, of_src))
         if self.edge_channels:
             if edge_attr is None:
                 raise ValueError(f"edge_attr is missing: the layer was made for {self.edge_channels} edge features")
             both = both + nn.functional.linear(edge_attr, of_edge)
-        gate, value = both.split(self.target, dim=-1)
+        gate, value = torch.split(both, self.target, dim=-1)
         messages = gate.sigmoid() * nn.functional.softplus(value)
         messages = messages if edge_mask is None else messages * edge_mask[:, None]
         out = self.aggregate(messages, edge_index)

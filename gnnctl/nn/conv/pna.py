@@ -94,7 +94,7 @@ class PNAConv(MessagePassing):
             if edge_attr is None:
                 raise ValueError(f"edge_attr is missing: the layer was made for {self.edge_channels} edge features")
             messages = messages + torch.einsum("ef,tof->eto", self.edge_lin(edge_attr), weight[..., 2 * self.width :])
-        rest = [cast(nn.Sequential, tower)[1:] for tower in self.pre]
+        rest = [cast(nn.Sequential, cast(nn.Sequential, tower)[1:]) for tower in self.pre]
         if len(rest[0]):
             messages = torch.stack([tower(messages[:, t]) for t, tower in enumerate(rest)], dim=1)
         messages = messages if edge_mask is None else messages * edge_mask[:, None, None]

@@ -73,7 +73,7 @@ class ResGatedGraphConv(MessagePassing):
             gate_edge = self.lin_src.weight[:, self.source :] + self.lin_dst.weight[:, self.target :]
             edge = torch.cat([gate_edge, self.lin.weight[:, self.source :]])
             both = both + nn.functional.linear(edge_attr, edge)
-        gate, value = both.split(width, dim=-1)
+        gate, value = torch.split(both, width, dim=-1)
         own = nn.functional.linear(target, self.lin_dst.weight[:, : self.target])
         messages = (gate + gather_dst(edge_index, own)).sigmoid() * value
         messages = messages if edge_mask is None else messages * edge_mask[:, None]

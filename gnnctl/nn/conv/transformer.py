@@ -95,8 +95,8 @@ class TransformerConv(MessagePassing):
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.root is None:
             return out
-        own = self.root(target)
+        own: Tensor = self.root(target)
         if self.lin_beta is None:
             return out + own
-        beta = self.lin_beta(torch.cat([out, own, out - own], dim=-1)).sigmoid()
+        beta: Tensor = self.lin_beta(torch.cat([out, own, out - own], dim=-1)).sigmoid()
         return beta * own + (1 - beta) * out
