@@ -15,6 +15,8 @@ _INT32_LIMIT = 2**31
 class Transposed(NamedTuple):
     """Edges by source: those of source s stand at ``rowptr[s]:rowptr[s + 1]``, in edge order.
 
+    Of edges that were turned round (:meth:`EdgeIndex.reversed`) those of a source are in the order from before.
+
     ``rowptr`` (S + 1,) int64; ``col`` (E,) destinations; ``perm`` (E,) positions in the destination-sorted order.
     """
 
