@@ -57,14 +57,13 @@ class DegreeScalerAggregation(Aggregation):
 
     def forward(self, values: Tensor, ptr: Tensor) -> Tensor:
         """(D, ..., channels(F)) of (E, ..., F) rows."""
-        return self.scaled(self.aggr(values, ptr), ptr)
+        return self._scaled(self.aggr(values, ptr), ptr)
 
     def along(self, edge_index: EdgeIndex, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """As :meth:`Aggregation.along`, in the way of the aggregation that is scaled."""
-        return self.scaled(self.aggr.along(edge_index, x, weight), edge_index.colptr)
+        return self._scaled(self.aggr.along(edge_index, x, weight), edge_index.colptr)
 
-    def scaled(self, out: Tensor, ptr: Tensor) -> Tensor:
-        """(D, ..., scalers * F): aggregated (D, ..., F) rows in each way, side by side."""
+    def _scaled(self, out: Tensor, ptr: Tensor) -> Tensor:
         count = torch.diff(ptr).to(out.dtype).view(-1, *[1] * (out.dim() - 1))
         average, average_log = self.average.to(out.dtype), self.average_log.to(out.dtype)
         return torch.cat([_SCALES[name](out, count, average, average_log) for name in self.scalers], dim=-1)

@@ -1,5 +1,6 @@
 """Edge convolution."""
 
+import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
@@ -31,13 +32,15 @@ class EdgeConv(MessagePassing):
         source, target = ends(x, edge_index.num_dst)
         modules = list(self.network) if type(self.network) is nn.Sequential else [self.network]
         first = modules[0]
-        if not isinstance(first, nn.Linear) or first.in_features != 2 * source.shape[1]:
-            raise ValueError(f"network must begin with Linear({2 * source.shape[1]}, ...), got {first}")
-        of_own, of_difference = first.weight.chunk(2, dim=1)
-        own = nn.functional.linear(target, of_own - of_difference, first.bias)
-        messages = gather_dst(edge_index, own)
-        messages = messages + gather_src(edge_index, nn.functional.linear(source, of_difference))
-        for module in modules[1:]:
-            messages = module(messages)
+        if isinstance(first, nn.Linear):
+            of_own, of_difference = first.weight.chunk(2, dim=1)
+            own = nn.functional.linear(target, of_own - of_difference, first.bias)
+            messages = gather_dst(edge_index, own)
+            messages = messages + gather_src(edge_index, nn.functional.linear(source, of_difference))
+            for module in modules[1:]:
+                messages = module(messages)
+        else:
+            own = gather_dst(edge_index, target)
+            messages = self.network(torch.cat([own, gather_src(edge_index, source) - own], dim=-1))
         messages = messages if edge_mask is None else messages * edge_mask[:, None]
         return self.aggregate(messages, edge_index)

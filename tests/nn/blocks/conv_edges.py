@@ -82,6 +82,12 @@ CASES = [
         lambda: peer.EdgeConv(_network(2 * WIDTH, 4, 5)),
         names=_parts("network", "nn"),
     ),
+    ConvCase(
+        "edge-activation-first",
+        lambda: EdgeConv(nn.Sequential(nn.Tanh(), nn.Linear(2 * WIDTH, 5)), aggr="mean"),
+        lambda: peer.EdgeConv(nn.Sequential(nn.Tanh(), nn.Linear(2 * WIDTH, 5)), aggr="mean"),
+        names={"network.1.weight": "nn.1.weight", "network.1.bias": "nn.1.bias"},
+    ),
     *(
         ConvCase(
             f"nn-{aggr}-{out}",
