@@ -22,6 +22,7 @@ from gnnctl.nn.conv.gcn import GCNConv
 from gnnctl.nn.conv.gcn2 import GCN2Conv
 from gnnctl.nn.conv.gen import GENConv
 from gnnctl.nn.conv.gin import GINConv
+from gnnctl.nn.conv.gmm import GMMConv
 from gnnctl.nn.conv.graph_conv import GraphConv
 from gnnctl.nn.conv.grav_net import GravNetConv
 from gnnctl.nn.conv.hypergraph import HypergraphConv
@@ -71,6 +72,7 @@ __all__ = [
     "GCNConv",
     "GENConv",
     "GINConv",
+    "GMMConv",
     "GatedGraphConv",
     "GraphConv",
     "GravNetConv",

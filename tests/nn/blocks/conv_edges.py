@@ -6,7 +6,7 @@ from conv_case import EDGE_WIDTH, WIDTH, ConvCase
 from torch import nn
 
 from gnnctl.nn.aggr import PowerMeanAggregation, SoftmaxAggregation
-from gnnctl.nn.conv import CGConv, EdgeConv, GENConv, NNConv, PNAConv, ResGatedGraphConv
+from gnnctl.nn.conv import CGConv, EdgeConv, GENConv, GMMConv, NNConv, PNAConv, ResGatedGraphConv
 
 PAIR = WIDTH, WIDTH - 2
 GATED_NAMES = {
@@ -22,6 +22,18 @@ GEN_NAMES = {"edge_lin.weight": "lin_edge.weight", "network.0.weight": "mlp.0.we
 GEN_NAMES |= {"network.3.weight": "mlp.4.weight", "network.2.weight": "mlp.3.weight"}
 GEN_NAMES |= {f"network.1.{p}": f"mlp.1.{p}" for p in BATCH_NORM}
 GEN_NAMES |= {"aggr.t": "aggr_module.t", "aggr.p": "aggr_module.p", "message_norm.scale": "msg_norm.scale"}
+
+
+def _tie_gmm(ours, theirs):
+    pairs = [(ours.mean, theirs.mu), (ours.deviation, theirs.sigma), (ours.bias, theirs.bias)]
+    pairs.append((ours.root.weight, theirs.root.weight))
+    with torch.no_grad():
+        theirs.g.copy_(ours.lin.weight.t())
+        for mine, other in pairs:
+            other.copy_(mine)
+    return pairs
+
+
 DEGREES = torch.tensor([1, 4, 6, 3, 2, 1])
 
 
@@ -134,6 +146,17 @@ CASES = [
         ),
         takes=("edge_attr",),
         names=_pna_names(2),
+    ),
+    ConvCase(
+        "gmm",
+        lambda: GMMConv(WIDTH, 5, edge_channels=EDGE_WIDTH, num_kernels=4),
+        lambda: peer.GMMConv(WIDTH, 5, EDGE_WIDTH, 4),
+        takes=("edge_attr",),
+        tie=_tie_gmm,
+        pair=(
+            lambda: GMMConv(PAIR, 5, edge_channels=EDGE_WIDTH, num_kernels=4),
+            lambda: peer.GMMConv(PAIR, 5, EDGE_WIDTH, 4),
+        ),
     ),
     ConvCase(
         "gen-softmax",
