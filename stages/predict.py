@@ -110,7 +110,9 @@ def predict(
         console.result({"output": str(output), "done": False, **summary}, _text(summary))
         return
     if dry_run:
-        console.log(f"{output} would hold {len(job.rows):,} {job.trained.target.node_type} nodes")
+        node_type = job.trained.target.node_type
+        what = "graphs" if job.trained.target.task == "graph" else f"{node_type} nodes"
+        console.log(f"{output} would hold {len(job.rows):,} {what}")
         console.result({"output": str(output), "done": False, "nodes": len(job.rows)}, "")
         return
     with ArtifactWriter(output, recipe, force=force) as writer:
@@ -127,7 +129,8 @@ def predict(
 
 def _text(summary: dict[str, Any]) -> str:
     """How many nodes were scored, and the metrics of those with a known label."""
-    text = f"{summary['nodes']:,} {summary['node_type']} nodes in {summary['file']}"
+    what = "graphs" if summary["node_type"] == "graph" else f"{summary['node_type']} nodes"
+    text = f"{summary['nodes']:,} {what} in {summary['file']}"
     metrics = summary["metrics"]
     if not metrics:
         return text

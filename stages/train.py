@@ -85,6 +85,13 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            help="How the nodes of a graph are aggregated, as --aggr. Default: sum for gin, else mean.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     encode: Annotated[
         bool | None,
         typer.Option(
@@ -174,6 +181,13 @@ def train(
         str | None,
         typer.Option(
             help="Validation metric that picks the best epoch. Default: accuracy, auroc, micro_f1 or rmse.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="First test a model on each of so many folds of the train part, the epoch chosen on another.",
             rich_help_panel=LEARNING,
         ),
     ] = None,
@@ -274,7 +288,14 @@ def train(
         encode=encode,
         embedding=embedding,
         feed_forward=feed_forward,
+        readout=readout,
     )
+    if found.split.target.task != "graph" and readout is not None:
+        raise UsageError(f"--readout: {source} is of nodes, which are not read out", fix="leave it out")
+    if found.split.target.task == "graph" and export:
+        raise UsageError("--export: models of whole graphs cannot be exported yet", fix="leave it out")
+    if folds is not None and found.records is not None:
+        raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
         epochs=found.epochs(epochs),
         batch_size=found.batch_size,
@@ -304,6 +325,7 @@ def train(
             "training": training.to_json(),
             "sampling": found.spec.to_json() if found.spec else None,
             **({"export": True} if export else {}),
+            **({} if folds is None else {"folds": folds}),
         },
         parents=found.parents,
         inputs={**code_inputs(name), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
@@ -320,7 +342,22 @@ def train(
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
         for name in (STATE, HISTORY):
             writer.file(name, content=False)
+        crossed: dict[str, Any] = {}
         try:
+            if folds is not None:
+                from gnnctl.training.folds import FOLDS, cross_validate
+
+                crossed["folds"] = cross_validate(
+                    found,
+                    folds,
+                    architecture,
+                    training,
+                    writer.file(FOLDS, content=False),
+                    device=where,
+                    threads=loader_threads,
+                    progress=console.progress,
+                    log=console.log,
+                )
             run = train_model(
                 found.split,
                 lambda model: found.batches(model, where, loader_threads),
@@ -341,8 +378,8 @@ def train(
             path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler
             run.document["package"] = package_model(run.model, found.split.graph.schema, found.split.target, path)
         writer.json("model", run.document)
-        writer.json("metrics", run.metrics)
-        writer.summary.update(run.summary())
+        writer.json("metrics", {**run.metrics, **crossed})
+        writer.summary.update({**run.summary(), **crossed})
         summary = writer.summary
     console.log(f"wrote {output}")
     console.result({"output": str(output), "done": True, **summary}, _text(summary))
@@ -358,4 +395,16 @@ def _text(summary: dict[str, Any]) -> str:
     head = f"best epoch {summary['best_epoch']} of {summary['epochs']}" + (
         f" by validation {summary['monitor']} {summary['best_value']:.4f}" if summary["best_value"] is not None else ""
     )
-    return f"{head}\n\n{table(['part', 'seeds', *names], rows)}"
+    text = f"{head}\n\n{table(['part', 'seeds', *names], rows)}"
+    return text + (f"\n\n{_folds_text(summary['folds'], names)}" if "folds" in summary else "")
+
+
+def _folds_text(folds: dict[str, Any], names: list[str]) -> str:
+    """Mean and deviation of the folds' test metrics, by both protocols."""
+    titles = {"a validation fold": "epoch_chosen_on_validation", "the test curves": "epoch_chosen_on_test_curves"}
+    rows = []
+    for title, protocol in titles.items():
+        spread = [folds[protocol][name] for name in names]
+        rows.append([title, *("-" if s["mean"] is None else f"{s['mean']:.4f} ± {s['std']:.4f}" for s in spread)])
+    head = f"{folds['count']} folds, {folds['seeds']:,} seeds, each tested once: mean and deviation over the folds"
+    return f"{head}\n\n{table(['epoch chosen on', *names], rows)}"
