@@ -16,7 +16,7 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Model artifact.")],
     output: options.Output,
     node: Annotated[
-        list[str] | None, typer.Option(help="Original id of a node to score; repeatable.", rich_help_panel=WHICH)
+        list[str] | None, typer.Option(help="Original id of a node (or graph) to score; repeatable.", rich_help_panel=WHICH)
     ] = None,
     nodes: Annotated[
         Path | None,
@@ -62,7 +62,7 @@ def predict(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Score nodes: original ids, parts, targets, predictions and probabilities, as Parquet."""
+    """Score nodes or graphs: original ids, parts, targets, predictions and probabilities, as Parquet."""
     chosen = [name for name, value in (("--node", node), ("--nodes", nodes), ("--part", part)) if value]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} both choose nodes", fix="pass one of them")
