@@ -13,7 +13,7 @@ from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.aggr import Aggregation, aggregation
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.build import build_model
-from gnnctl.nn.models.encoder import activation_of
+from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.gnn import GNN
 from gnnctl.nn.models.layer import module_name
 from gnnctl.nn.models.options import ModelOptions
@@ -53,6 +53,7 @@ class GraphModel(nn.Module):
         width = sum(self._readout(t).channels(options.hidden) for t in self.node_types)
         self.hidden = nn.Sequential(
             Linear(width + schema.graph_features, options.hidden),
+            RowNorm(options.norm, options.hidden),
             activation_of(options.activation or "relu"),
             nn.Dropout(options.dropout),
         )
