@@ -16,7 +16,8 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Model artifact.")],
     output: options.Output,
     node: Annotated[
-        list[str] | None, typer.Option(help="Original id of a node (or graph) to score; repeatable.", rich_help_panel=WHICH)
+        list[str] | None,
+        typer.Option(help="Original id of a node (or graph) to score; repeatable.", rich_help_panel=WHICH),
     ] = None,
     nodes: Annotated[
         Path | None,

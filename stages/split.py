@@ -20,7 +20,10 @@ def split(
     output: options.Output,
     target: Annotated[
         str | None,
-        typer.Option(help="What to predict, TYPE.COLUMN (of graphs COLUMN).  [default: the label of the spec]", show_default=False),
+        typer.Option(
+            help="What to predict, TYPE.COLUMN (of graphs COLUMN).  [default: the label of the spec]",
+            show_default=False,
+        ),
     ] = None,
     task: Annotated[
         Literal["node", "graph"], typer.Option(help="What is predicted of: nodes, or whole graphs.")

@@ -33,6 +33,14 @@ class GraphSet:
         """G."""
         return self.table.num_nodes
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """(G,) int64: nodes of each graph, of all types."""
+        found = np.zeros(self.num_graphs, np.int64)
+        for ptr in self.ptr.values():
+            found += np.diff(ptr)
+        return found
+
     def check(self, num_nodes: dict[str, int]) -> None:
         """Check that every node of every type is in one graph.
 
@@ -72,7 +80,10 @@ class GraphSet:
     def fingerprint_parts(self) -> dict[str, Any]:
         """What distinguishes the graphs of one in memory."""
         x = self.table.x
-        return {"x": None if x is None else array_checksum(x), "ptr": {t: array_checksum(p) for t, p in self.ptr.items()}}
+        return {
+            "x": None if x is None else array_checksum(x),
+            "ptr": {t: array_checksum(p) for t, p in self.ptr.items()},
+        }
 
     # -- on disk -----------------------------------------------------------------------------------------------------
 

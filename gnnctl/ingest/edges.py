@@ -269,7 +269,7 @@ class Edges:
 
             def name_rows(condition: str, positions: list[int]) -> list[str]:
                 return [
-                    self._name(
+                    self.name(
                         engine, *engine.rows(f"SELECT s, d FROM {kept}{condition} LIMIT 1 OFFSET {p}", self.what)[0]
                     )
                     for p in positions

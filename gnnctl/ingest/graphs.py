@@ -20,7 +20,8 @@ _SHOWN = 3
 
 def graph_key(nodes: "Nodes", graphs: "Nodes") -> str:
     """SQL of the column that says in which graph a row of the nodes' table is, as ``graph_id``."""
-    assert nodes.table is not None and nodes.spec.graph is not None
+    assert nodes.table is not None
+    assert nodes.spec.graph is not None
     field = nodes.table.id_field(nodes.spec.graph, "graph")
     kind = id_type(field, nodes.table, "graph")
     return f"CAST({field.sql} AS {kind if kind == graphs.id_type else 'VARCHAR'}) AS graph_id"
@@ -29,7 +30,7 @@ def graph_key(nodes: "Nodes", graphs: "Nodes") -> str:
 def with_graphs(select: str, graphs: "Nodes") -> str:
     """The rows of a query that has ``graph_id``, with the row of that graph as ``graph_row``, null where unknown."""
     # A comparison casts a side of another type to text, as with ids of edges.
-    key = f"CAST(n.graph_id AS VARCHAR) = CAST(g.id AS VARCHAR)"
+    key = "CAST(n.graph_id AS VARCHAR) = CAST(g.id AS VARCHAR)"
     return f"SELECT n.*, g.row AS graph_row FROM ({select}) AS n LEFT JOIN {graphs.relation} AS g ON {key}"
 
 
@@ -46,7 +47,9 @@ def check_graphs(engine: Engine, nodes: "Nodes", graphs: "Nodes") -> None:
     if found:
         count = engine.value(f"SELECT count(*) FROM {nodes.relation} WHERE graph_id IS NULL", nodes.what)
         first = ", ".join(repr(value) for (value,) in found)
-        raise DataError(f"{nodes.what}: {column} is null in {count} rows: id {first}", fix="say in which graph they are")
+        raise DataError(
+            f"{nodes.what}: {column} is null in {count} rows: id {first}", fix="say in which graph they are"
+        )
     unknown = engine.rows(
         f"SELECT graph_id, min(id) FROM {nodes.relation} WHERE graph_row IS NULL GROUP BY graph_id "
         f"ORDER BY graph_id LIMIT {_SHOWN}",
@@ -55,7 +58,9 @@ def check_graphs(engine: Engine, nodes: "Nodes", graphs: "Nodes") -> None:
     if unknown:
         first = ", ".join(f"{graph!r} (of id {node!r})" for graph, node in unknown)
         known = graphs.table.label if graphs.table else "the graphs"
-        raise DataError(f"{nodes.what}: {column} has graphs that are not in [graphs]: {first}", fix=f"add them to {known}")
+        raise DataError(
+            f"{nodes.what}: {column} has graphs that are not in [graphs]: {first}", fix=f"add them to {known}"
+        )
 
 
 def graph_ptr(engine: Engine, nodes: "Nodes", num_graphs: int) -> np.ndarray:
@@ -70,7 +75,7 @@ def graph_ptr(engine: Engine, nodes: "Nodes", num_graphs: int) -> np.ndarray:
 def graph_set(table: NodeStore, ptr: dict[str, np.ndarray], notes: list[str]) -> GraphSet:
     """The graphs, with a note where some have no node."""
     found = GraphSet(table, ptr)
-    empty = np.flatnonzero(sum(np.diff(p) for p in ptr.values()) == 0)
+    empty = np.flatnonzero(found.sizes == 0)
     if len(empty) and table.ids is not None:
         first = ", ".join(str(table.ids[int(row)]) for row in empty[:_SHOWN])
         notes.append(f"graphs: {len(empty):,} of {found.num_graphs:,} have no node: {first}")

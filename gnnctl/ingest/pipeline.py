@@ -198,7 +198,9 @@ def _check_saved(plan: Plan, saved: dict[str, Any] | None) -> None:
     if not saved:
         raise DataError("--encoders-from has no encoders", fix="name a graph that ingest made")
     if saved.get("graphs") and plan.graphs is None:
-        raise DataError("--encoders-from has features for graphs, the spec has no [graphs]", fix="add [graphs] as there")
+        raise DataError(
+            "--encoders-from has features for graphs, the spec has no [graphs]", fix="add [graphs] as there"
+        )
     here = {"nodes": list(plan.nodes), "edges": [str(e.spec.type) for e in plan.edges]}
     for kind in ("nodes", "edges"):
         for name in saved[kind]:

@@ -69,7 +69,10 @@ def cross_validate(
     with path.open("a") as stream:
         for fold in range(len(each), count):
             split = fold_split(found.split, folds, fold)
-            record = {"fold": fold, **_run(replace(found, split=split), model_options, options, device, threads, progress)}
+            record = {
+                "fold": fold,
+                **_run(replace(found, split=split), model_options, options, device, threads, progress),
+            }
             stream.write(json.dumps(record, allow_nan=False) + "\n")
             stream.flush()
             each.append(record)

@@ -105,10 +105,10 @@ def graph_outputs(
         node_budget: nodes of the graphs that are scored together; no result depends on it beyond the rounding of
             float32 sums.
     """
-    assert isinstance(model, GraphModel) and graph.graphs is not None
+    assert isinstance(model, GraphModel)
+    assert graph.graphs is not None
     model.eval()
-    sizes = sum(np.diff(ptr) for ptr in graph.graphs.ptr.values())
-    which = np.cumsum(sizes[rows]) // node_budget
+    which = np.cumsum(graph.graphs.sizes[rows]) // node_budget
     parts = np.split(rows, np.flatnonzero(np.diff(which)) + 1)
     logits, hidden = [], []
     with progress(total=len(rows), desc="predict", unit="graph") as bar:

@@ -18,7 +18,9 @@ def many(sizes: list[tuple[int, int]], seed: int = 0) -> Graph:
     """Graphs of (atoms, rings) with random edges, weights, features and features of their own."""
     rng = np.random.default_rng(seed)
     counts = np.array(sizes).reshape(-1, 2)
-    ptr = {name: np.concatenate([[0], np.cumsum(counts[:, i])]).astype(np.int64) for i, name in enumerate(("atom", "ring"))}
+    ptr = {
+        name: np.concatenate([[0], np.cumsum(counts[:, i])]).astype(np.int64) for i, name in enumerate(("atom", "ring"))
+    }
     edges: dict[EdgeType, np.ndarray] = {}
     for t in (BONDS, IN):
         parts = [np.zeros((2, 0), np.int64)]
@@ -36,7 +38,8 @@ def many(sizes: list[tuple[int, int]], seed: int = 0) -> Graph:
         edge_weight={BONDS: rng.random(edges[BONDS].shape[1]).astype(np.float32)},
         edge_attr={IN: rng.random((edges[IN].shape[1], 2)).astype(np.float32)},
         graphs=GraphSet(
-            NodeStore(len(counts), x=rng.normal(size=(len(counts), 2)).astype(np.float32), feature_names=["a", "b"]), ptr
+            NodeStore(len(counts), x=rng.normal(size=(len(counts), 2)).astype(np.float32), feature_names=["a", "b"]),
+            ptr,
         ),
     )
 
@@ -50,12 +53,15 @@ def test_a_batch_is_its_graphs_one_after_the_other(sizes, data):
     graph = many(sizes)
     rows = np.array(data.draw(st.lists(st.integers(0, len(sizes) - 1), min_size=1, max_size=6)))
     batch = graphs_batch(graph, rows, rows.astype(np.int64), degrees=True)
-    assert batch.num_seeds == len(rows) and batch.y.tolist() == rows.tolist()
+    assert batch.num_seeds == len(rows)
+    assert batch.y.tolist() == rows.tolist()
     np.testing.assert_array_equal(batch.graph_x.numpy(), graph.graphs.table.x[rows])
     for name, ptr in graph.graphs.ptr.items():
         nodes = [n for g in rows for n in range(ptr[g], ptr[g + 1])]
         assert batch.node_id[name].tolist() == nodes
-        assert batch.ptr[name].tolist() == np.concatenate([[0], np.cumsum([ptr[g + 1] - ptr[g] for g in rows])]).tolist()
+        assert (
+            batch.ptr[name].tolist() == np.concatenate([[0], np.cumsum([ptr[g + 1] - ptr[g] for g in rows])]).tolist()
+        )
     np.testing.assert_array_equal(batch.x["atom"].numpy(), graph.nodes["atom"].x[batch.node_id["atom"].numpy()])
     assert batch.x["ring"] is None
     for t, store in graph.edges.items():
@@ -81,7 +87,8 @@ def test_a_batch_is_its_graphs_one_after_the_other(sizes, data):
 
 def test_a_batch_moves_whole():
     batch = graphs_batch(many([(2, 1), (3, 1)]), np.array([1, 0])).to("meta")
-    assert batch.ptr["atom"].is_meta and batch.graph_x.is_meta
+    assert batch.ptr["atom"].is_meta
+    assert batch.graph_x.is_meta
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 4)), max_size=6))

@@ -95,9 +95,18 @@ def test_a_reverse_type_stays_within_its_graphs(build, tmp_path):
     ("changes", "message"),
     [
         ({"atoms": {**ATOMS, "of": ["a", "b", None, "b", "c", None]}}, r"graph column 'of' is null in 2 rows: id 1, 6"),
-        ({"atoms": {**ATOMS, "of": ["a", "b", "x", "b", "c", "y"]}}, r"not in \[graphs\]: 'x' \(of id 1\), 'y' \(of id 6\)"),
-        ({"bonds": {"source": [5, 3, 4], "target": [1, 1, 5]}}, r"2 edges lead from one graph to another: 3 -> 1, 4 -> 5"),
-        ({"graphs": {**GRAPHS, "name": ["a", "b", "a"]}}, r"graphs \(graphs.parquet\): id column 'name' has 1 duplicate"),
+        (
+            {"atoms": {**ATOMS, "of": ["a", "b", "x", "b", "c", "y"]}},
+            r"not in \[graphs\]: 'x' \(of id 1\), 'y' \(of id 6\)",
+        ),
+        (
+            {"bonds": {"source": [5, 3, 4], "target": [1, 1, 5]}},
+            r"2 edges lead from one graph to another: 3 -> 1, 4 -> 5",
+        ),
+        (
+            {"graphs": {**GRAPHS, "name": ["a", "b", "a"]}},
+            r"graphs \(graphs.parquet\): id column 'name' has 1 duplicate",
+        ),
     ],
 )
 def test_tables_that_do_not_fit_name_their_rows(build, tmp_path, changes, message):

@@ -62,7 +62,8 @@ def test_numbers_are_standardised_by_what_a_fold_trains_on():
     made = split(40, "value")
     first = fold_split(made, fold_numbers(made, 4), 0)
     labels = first.part("train")[1]
-    assert first.target.mean == pytest.approx(labels.mean()) and first.target.std == pytest.approx(labels.std())
+    assert first.target.mean == pytest.approx(labels.mean())
+    assert first.target.std == pytest.approx(labels.std())
     assert made.target.mean != first.target.mean
 
 

@@ -82,7 +82,12 @@ class GraphModel(nn.Module):
         return batch if prepare is None else cast(Batch, prepare(batch))
 
     def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
-        """(B, out_channels) logits of the batch's B graphs; ``edge_mask`` by edge type (E,) multiplies every message."""
+        """(B, out_channels) logits of the batch's B graphs.
+
+        Args:
+            batch: of whole graphs.
+            edge_mask: by edge type (E,), multiplies every message on the edge in all layers.
+        """
         return cast(Tensor, self.output(self.represent(batch, edge_mask)))
 
     def represent(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
