@@ -14,6 +14,10 @@ from gnnctl.nn.conv.gcn import GCNConv
 from gnnctl.nn.conv.gcn2 import GCN2Conv
 from gnnctl.nn.conv.gin import GINConv
 from gnnctl.nn.conv.graph_conv import GraphConv
+from gnnctl.nn.conv.han import HANConv
+from gnnctl.nn.conv.heat import HEATConv
+from gnnctl.nn.conv.hetero import HeteroConv
+from gnnctl.nn.conv.hgt import HGTConv
 from gnnctl.nn.conv.hypergraph import HypergraphConv
 from gnnctl.nn.conv.le import LEConv
 from gnnctl.nn.conv.lg import LGConv
@@ -21,6 +25,8 @@ from gnnctl.nn.conv.mf import MFConv
 from gnnctl.nn.conv.mixhop import MixHopConv
 from gnnctl.nn.conv.pan import PANConv
 from gnnctl.nn.conv.pdn import PDNConv
+from gnnctl.nn.conv.rgat import RGATConv
+from gnnctl.nn.conv.rgcn import RGCNConv
 from gnnctl.nn.conv.sage import SAGEConv
 from gnnctl.nn.conv.sg import SGConv
 from gnnctl.nn.conv.signed import SignedConv
@@ -45,6 +51,10 @@ __all__ = [
     "GINConv",
     "GatedGraphConv",
     "GraphConv",
+    "HANConv",
+    "HEATConv",
+    "HGTConv",
+    "HeteroConv",
     "HypergraphConv",
     "LEConv",
     "LGConv",
@@ -53,6 +63,8 @@ __all__ = [
     "PANConv",
     "PDNConv",
     "PropagateConv",
+    "RGATConv",
+    "RGCNConv",
     "SAGEConv",
     "SGConv",
     "SSGConv",

@@ -13,6 +13,7 @@ from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import ConvKind, Site, conv_of, make_conv
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.typed import module_name
 
 
 @dataclass
@@ -33,11 +34,6 @@ class LayerEdges:
             "edge_mask": self.edge_mask.get(edge_type),
             "degree": self.degree.get(edge_type),
         }
-
-
-def module_name(name: str) -> str:
-    """A type's name as a module's, which may hold no dot."""
-    return name.replace(".", "%2E")
 
 
 class TypedLayer(nn.Module):
