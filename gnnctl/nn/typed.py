@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gnnctl.errors import DataError
 from gnnctl.graph.edge_index import EdgeIndex
@@ -53,8 +53,9 @@ def metadata_of(given: MetadataLike) -> Metadata:
 
 
 def module_name(name: str) -> str:
-    """A type's name as a module's, which may hold no dot."""
-    return name.replace(".", "%2E")
+    """A type's name as a module's, which may hold no dot, nor be what modules have already (``type``, ``keys``)."""
+    escaped = name.replace(".", "%2E")
+    return f"{escaped}%" if hasattr(nn.ModuleDict, escaped) else escaped
 
 
 def source_of(x: Mapping[str, Pair], node_type: str) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeType
 from gnnctl.nn.conv.initial import glorot_
+from gnnctl.nn.lazy import linear
 from gnnctl.nn.message_passing import Pair
 from gnnctl.nn.ops import attention, spmm
 from gnnctl.nn.typed import EdgeTypeLike, MetadataLike, metadata_of, module_name, typed_edges
@@ -33,7 +34,7 @@ class HANConv(nn.Module):
     Shapes: x by node type (n, in) or ((S, in), (D, in)); result by node type (D, out), of those that edges lead to.
 
     Args:
-        in_channels: width of x, or by node type.
+        in_channels: width of x, or by node type; -1 is taken from the first call.
         out_channels: width of the result.
         metadata: node types and edge types, or a :class:`~gnnctl.graph.types.GraphSchema`.
         heads: H, a divisor of out_channels.
@@ -60,7 +61,7 @@ class HANConv(nn.Module):
             raise ValueError(f"heads {heads} does not divide out_channels {out_channels}")
         widths = dict.fromkeys(node_types, in_channels) if isinstance(in_channels, int) else in_channels
         self.heads, self.negative_slope, self.dropout = heads, negative_slope, dropout
-        self.lins = nn.ModuleDict({module_name(t): nn.Linear(widths[t], out_channels) for t in node_types})
+        self.lins = nn.ModuleDict({module_name(t): linear(widths[t], out_channels) for t in node_types})
         shape = (len(self.edge_types), heads, out_channels // heads)
         self.att_src = nn.Parameter(torch.empty(shape))
         self.att_dst = nn.Parameter(torch.empty(shape))
@@ -70,9 +71,9 @@ class HANConv(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew (Glorot for the attention)."""
-        for linear in (*self.lins.values(), self.semantic):
-            assert isinstance(linear, nn.Linear)
-            linear.reset_parameters()
+        for part in (*self.lins.values(), self.semantic):
+            assert isinstance(part, nn.Linear)
+            part.reset_parameters()
         for weight in (self.att_src, self.att_dst, self.query):
             glorot_(weight)
 
@@ -102,11 +103,11 @@ class HANConv(nn.Module):
 
     def _projected(self, name: str, rows: Pair) -> tuple[Tensor, Tensor]:
         """(n, heads, width) of sources and of destinations, computed once where they are the same."""
-        linear = self.lins[module_name(name)]
+        project = self.lins[module_name(name)]
         if isinstance(rows, tuple):
-            source, target = (linear(part).unflatten(1, (self.heads, self.att_src.shape[2])) for part in rows)
+            source, target = (project(part).unflatten(1, (self.heads, self.att_src.shape[2])) for part in rows)
             return source, target
-        hidden = linear(rows).unflatten(1, (self.heads, self.att_src.shape[2]))
+        hidden = project(rows).unflatten(1, (self.heads, self.att_src.shape[2]))
         return hidden, hidden
 
     def _grouped(self, outs: list[Tensor]) -> Tensor:

@@ -100,7 +100,7 @@ class HEATConv(MessagePassing):
         attr = nn.functional.leaky_relu(self.edge_lin(edge_attr), slope)
         kinds = nn.functional.leaky_relu(self.type_embedding.weight, slope)
         widths = [self.out_channels, self.out_channels, kinds.shape[1], attr.shape[1]]
-        at_dst, at_src, at_type, at_edge = self.att.weight.split(widths, dim=1)
+        at_dst, at_src, at_type, at_edge = torch.split(self.att.weight, widths, dim=1)
         score = nn.functional.linear(attr, at_edge) + nn.functional.linear(kinds, at_type)[edge_type]
         linear = nn.functional.linear
         alpha = attention(edge_index, linear(source, at_src), linear(target, at_dst), score, slope)
@@ -108,7 +108,7 @@ class HEATConv(MessagePassing):
         for factor in (edge_weight, edge_mask):
             alpha = alpha if factor is None else alpha * factor[:, None]
         # The coefficients are summed with either part of the message before their product with V.
-        of_src, of_edge = self.lin.weight.split(widths[::3], dim=1)
+        of_src, of_edge = torch.split(self.lin.weight, widths[::3], dim=1)
         rows = linear(source, of_src, self.lin.bias)
         alpha = alpha.to(rows.dtype)
         out = spmm(edge_index, rows[:, None].expand(-1, self.heads, -1).contiguous(), alpha)

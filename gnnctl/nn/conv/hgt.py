@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeType
 from gnnctl.nn.conv.initial import glorot_
+from gnnctl.nn.lazy import linear
 from gnnctl.nn.message_passing import Pair
 from gnnctl.nn.ops import gather_dst, sddmm, segment_logsumexp, spmm
 from gnnctl.nn.typed import EdgeTypeLike, MetadataLike, metadata_of, module_name, target_of, typed_edges
@@ -28,10 +29,11 @@ class HGTConv(nn.Module):
     The relations' matrices are applied at the destinations, before and after the neighbours: for each node type one
     product for all relations, and keys and values exist once, not once for each relation.
 
-    Shapes: x by node type (n, in) or ((S, in), (D, in)); result by node type (D, out), of those that edge types lead to.
+    Shapes: x by node type (n, in) or ((S, in), (D, in)); result by node type (D, out), of those
+    that edge types lead to.
 
     Args:
-        in_channels: width of x, or by node type.
+        in_channels: width of x, or by node type; -1 is taken from the first call.
         out_channels: width of the result.
         metadata: node types and edge types, or a :class:`~gnnctl.graph.types.GraphSchema`.
         heads: H, a divisor of out_channels.
@@ -57,9 +59,9 @@ class HGTConv(nn.Module):
         self.numbers = {t: number for number, t in enumerate(self.edge_types)}
         targets = {t.dst for t in self.edge_types}
         names = [(name, module_name(name)) for name in self.node_types]
-        self.keys = nn.ModuleDict({key: nn.Linear(widths[name], 2 * out_channels) for name, key in names})
+        self.keys = nn.ModuleDict({key: linear(widths[name], 2 * out_channels) for name, key in names})
         self.queries = nn.ModuleDict(
-            {key: nn.Linear(widths[name], out_channels) for name, key in names if name in targets}
+            {key: linear(widths[name], out_channels) for name, key in names if name in targets}
         )
         self.outputs = nn.ModuleDict(
             {key: nn.Linear(out_channels, out_channels) for name, key in names if name in targets}
@@ -73,9 +75,9 @@ class HGTConv(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew; gates and priors start at one."""
-        for linear in (*self.keys.values(), *self.queries.values(), *self.outputs.values()):
-            assert isinstance(linear, nn.Linear)
-            linear.reset_parameters()
+        for part in (*self.keys.values(), *self.queries.values(), *self.outputs.values()):
+            assert isinstance(part, nn.Linear)
+            part.reset_parameters()
         glorot_(self.key_relation)
         glorot_(self.value_relation)
         for ones in (self.prior, *self.gates.values()):
@@ -138,4 +140,5 @@ class HGTConv(nn.Module):
         if result.shape[-1] != target.shape[-1]:
             return result
         gate = self.gates[module_name(name)].sigmoid()
-        return gate * result + (1 - gate) * target
+        gated: Tensor = gate * result + (1 - gate) * target
+        return gated

@@ -96,7 +96,7 @@ class RGATConv(MessagePassing):
         self.heads, self.dim, self.out_channels, self.concat = heads, dim, out_channels, concat
         self.within, self.additive = mechanism == "within-relation", mode == "additive-self-attention"
         self.modifier, self.negative_slope, self.dropout = modifier, negative_slope, dropout
-        shape = (num_bases or num_relations, in_channels, width)
+        shape: tuple[int, ...] = (num_bases or num_relations, in_channels, width)
         if num_blocks is not None:
             shape = (num_relations, num_blocks, in_channels // num_blocks, width // num_blocks)
         self.weight = nn.Parameter(torch.empty(shape))
@@ -166,7 +166,11 @@ class RGATConv(MessagePassing):
         if self.degree_in is not None and self.degree_out is not None:
             factor = self.degree_out(torch.relu(self.degree_in(degree[:, None])))
             out = out * factor[:, None]
-        out = out.flatten(1) if self.concat else out.unflatten(1, (self.heads, self.dim)).mean(1).flatten(1)
+        out = (
+            out.flatten(1)
+            if self.concat
+            else out.view(out.shape[0], self.heads, self.dim, self.out_channels).mean(1).flatten(1)
+        )
         return out if self.bias is None else out + self.bias
 
     def _matrices(self) -> Tensor:

@@ -72,7 +72,7 @@ class RGCNConv(MessagePassing):
             raise ValueError(f"form must be one of {', '.join(get_args(Form))}, got {form!r}")
         self.in_channels, self.out_channels, self.num_relations = source, out_channels, num_relations
         self.num_blocks, self.reduce, self.form = num_blocks, aggr, form
-        shape = (num_bases or num_relations, source, out_channels)
+        shape: tuple[int, ...] = (num_bases or num_relations, source, out_channels)
         if num_blocks is not None:
             shape = (num_relations, num_blocks, source // num_blocks, out_channels // num_blocks)
         self.weight = nn.Parameter(torch.empty(shape))
@@ -147,7 +147,7 @@ class RGCNConv(MessagePassing):
         """(D, out): of (R, D, in) rows, the sum of their products with the relations' matrices."""
         if self.num_blocks is None:
             return torch.einsum("rdi,rio->do", h, matrices.to(h.dtype))
-        parts = h.unflatten(2, (self.num_blocks, matrices.shape[2]))
+        parts = h.view(*h.shape[:2], self.num_blocks, matrices.shape[2])
         return torch.einsum("rdbi,rbio->dbo", parts, matrices.to(h.dtype)).flatten(1)
 
     def _loop(self, x: Tensor, edge_index: EdgeIndex, edge_type: Tensor, weight: Tensor | None) -> Tensor:

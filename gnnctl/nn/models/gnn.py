@@ -13,8 +13,9 @@ from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import conv_of
 from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
 from gnnctl.nn.models.jump import Jump
-from gnnctl.nn.models.layer import LayerEdges, TypedLayer, module_name
+from gnnctl.nn.models.layer import LayerEdges, TypedLayer
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.typed import module_name
 
 
 class GNN(nn.Module):
