@@ -1,6 +1,7 @@
 """Edges of many relations in one pass: grouped by destination and relation."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -27,8 +28,23 @@ class RelationPairs(NamedTuple):
     out: EdgeIndex
 
 
-# The pairs of edges that stay; the types are kept beside them, to see whether they are the same.
-_known: "WeakKeyDictionary[EdgeIndex, tuple[Tensor, int, int, RelationPairs]]" = WeakKeyDictionary()
+Arranged = TypeVar("Arranged", RelationPairs, "StackedEdges")
+
+
+class StackedEdges(NamedTuple):
+    """Edges of R relations, each destination standing R times.
+
+    Attributes:
+        edges: from S sources to D * R destinations, those of one destination side by side.
+        order: (E,) int64; edge e of ``edges`` is edge ``order[e]`` of those that were given.
+    """
+
+    edges: EdgeIndex
+    order: Tensor
+
+
+# Arrangements of edges that stay; the types are kept beside them, to see whether they are the same.
+_known: "WeakKeyDictionary[EdgeIndex, dict[object, tuple[Tensor, int, Any]]]" = WeakKeyDictionary()
 
 
 def relation_pairs(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int) -> RelationPairs:
@@ -45,18 +61,35 @@ def relation_pairs(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int)
     Raises:
         ValueError: not one relation for each edge, or one out of range.
     """
+    return _remembered(_pairs, edge_index, edge_type, num_relations)
+
+
+def stacked_edges(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int) -> StackedEdges:
+    """Give every destination a place for each relation; as :func:`relation_pairs`, remembered."""
+    return _remembered(_stacked, edge_index, edge_type, num_relations)
+
+
+def _remembered(
+    arrange: Callable[[EdgeIndex, Tensor, int], Arranged], edge_index: EdgeIndex, edge_type: Tensor, num_relations: int
+) -> Arranged:
     if edge_type.shape != (edge_index.num_edges,):
         raise ValueError(
             f"edge_type {tuple(edge_type.shape)} has not one entry for each of {edge_index.num_edges} edges"
         )
     if torch.compiler.is_compiling():
-        return _pairs(edge_index, edge_type, num_relations)
-    known = _known.get(edge_index)
-    if known is None or known[0] is not edge_type or known[1] != edge_type._version or known[2] != num_relations:
-        pairs = _pairs(edge_index, edge_type, num_relations)
-        known = edge_type, edge_type._version, num_relations, pairs
-        _known[edge_index] = known
-    return known[3]
+        return arrange(edge_index, edge_type, num_relations)
+    known = _known.setdefault(edge_index, {})
+    key = arrange, num_relations
+    if key not in known or known[key][0] is not edge_type or known[key][1] != edge_type._version:
+        known[key] = edge_type, edge_type._version, arrange(edge_index, edge_type, num_relations)
+    found: Arranged = known[key][2]
+    return found
+
+
+def _stacked(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int) -> StackedEdges:
+    place = edge_index.col().long() * num_relations + edge_type.long()
+    coo = torch.stack([edge_index.row.long(), place])
+    return StackedEdges(*EdgeIndex.from_coo(coo, edge_index.num_src, edge_index.num_dst * num_relations))
 
 
 def _pairs(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int) -> RelationPairs:
@@ -85,17 +118,6 @@ def _pairs(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int) -> Rela
     lined = torch.stack([torch.arange(num_pairs, device=owner.device), owner])
     out, _ = EdgeIndex.from_coo(lined, num_pairs, edge_index.num_dst)
     return RelationPairs(into, order, ptr, out)
-
-
-def by_relation(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int) -> tuple[EdgeIndex, Tensor]:
-    """The edges of every relation on destinations of their own, D for the first relation, then D for the second...
-
-    Returns:
-        E edges from S sources to R * D destinations; (E,) int64: edge e of the result is edge ``order[e]`` here.
-    """
-    place = edge_index.col().long() + edge_type.long() * edge_index.num_dst
-    coo = torch.stack([edge_index.row.long(), place])
-    return EdgeIndex.from_coo(coo, edge_index.num_src, edge_index.num_dst * num_relations)
 
 
 class RelationRows(NamedTuple):

@@ -9,7 +9,7 @@ from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.initial import glorot_
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, masked
 from gnnctl.nn.ops import Reduce, segment_matmul, spmm
-from gnnctl.nn.relational import by_relation, relation_pairs
+from gnnctl.nn.relational import relation_pairs, stacked_edges
 
 Form = Literal["auto", "loop", "stacked", "grouped"]
 
@@ -138,29 +138,28 @@ class RGCNConv(MessagePassing):
         return spmm(out, parts.view(blocks, rows, matrices.shape[-1]).transpose(0, 1).flatten(1))
 
     def _stacked(self, x: Tensor, edge_index: EdgeIndex, edge_type: Tensor, weight: Tensor | None) -> Tensor:
-        apart, order = by_relation(edge_index, edge_type, self.num_relations)
+        apart, order = stacked_edges(edge_index, edge_type, self.num_relations)
         h = spmm(apart, x, None if weight is None else weight[order], self.reduce)
-        h = h.view(self.num_relations, edge_index.num_dst, self.in_channels)
-        return self._products(h, self._matrices())
-
-    def _products(self, h: Tensor, matrices: Tensor) -> Tensor:
-        """(D, out): of (R, D, in) rows, the sum of their products with the relations' matrices."""
+        num_dst, matrices = edge_index.num_dst, self._matrices().to(h.dtype)
         if self.num_blocks is None:
-            return torch.einsum("rdi,rio->do", h, matrices.to(h.dtype))
-        parts = h.view(*h.shape[:2], self.num_blocks, matrices.shape[2])
-        return torch.einsum("rdbi,rbio->dbo", parts, matrices.to(h.dtype)).flatten(1)
+            return h.view(num_dst, self.num_relations * self.in_channels) @ matrices.flatten(0, 1)
+        parts = h.view(num_dst, self.num_relations, self.num_blocks, matrices.shape[2])
+        return torch.einsum("drbi,rbio->dbo", parts, matrices).flatten(1)
 
     def _loop(self, x: Tensor, edge_index: EdgeIndex, edge_type: Tensor, weight: Tensor | None) -> Tensor:
         out = x.new_zeros(edge_index.num_dst, self.out_channels)
-        matrices, num_dst = self._matrices(), edge_index.num_dst
-        apart, order = by_relation(edge_index, edge_type, self.num_relations)
-        ends_at = apart.colptr[::num_dst][: self.num_relations + 1].tolist() if num_dst else []
-        for r in range(len(ends_at) - 1):
-            start, end = ends_at[r], ends_at[r + 1]
-            if start == end:
+        matrices = self._matrices()
+        for r in range(self.num_relations):
+            chosen = (edge_type == r).nonzero().squeeze(1)
+            if not chosen.shape[0]:
                 continue
-            colptr = apart.colptr[r * num_dst : (r + 1) * num_dst + 1] - start
-            edges = EdgeIndex(colptr, apart.row[start:end], edge_index.num_src, num_dst, validate=False)
-            h = spmm(edges, x, None if weight is None else weight[order[start:end]], self.reduce)
-            out = out + self._products(h[None], matrices[r : r + 1])
+            before = torch.searchsorted(chosen, edge_index.colptr)
+            edges = EdgeIndex(before, edge_index.row[chosen], edge_index.num_src, edge_index.num_dst, validate=False)
+            h = spmm(edges, x, None if weight is None else weight[chosen], self.reduce)
+            matrix = matrices[r].to(h.dtype)
+            if self.num_blocks is None:
+                out = torch.addmm(out, h, matrix)
+            else:
+                parts = h.view(edge_index.num_dst, self.num_blocks, matrix.shape[1])
+                out = out + torch.einsum("dbi,bio->dbo", parts, matrix).flatten(1)
         return out
