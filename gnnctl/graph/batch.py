@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gnnctl.graph.degrees import Degrees, NodesAtTimes, SeedTimes, degrees_at, gathered_degrees, graph_degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
 from gnnctl.graph.types import EdgeType
+
+__all__ = ["Batch", "Degrees", "Sampled", "SampledEdges", "gathered_degrees", "graph_degrees"]
 
 
 class SampledEdges(Protocol):
@@ -34,34 +36,11 @@ class Sampled(Protocol):
     edge_counts: dict[EdgeType, list[int]]
     seeds: np.ndarray
     node_type: str
+    node_group: dict[str, np.ndarray] | None
+    seed_times: SeedTimes | None
 
     @property
     def edges(self) -> Mapping[EdgeType, SampledEdges]: ...
-
-
-class Degrees(NamedTuple):
-    """Degrees in the whole graph, float32, of a batch's local nodes, for one edge type.
-
-    ``src`` (S,): of sources, their out-degree; in a homogeneous graph their in-degree, as GCN has it.
-    ``dst`` (D,): in-degree of destinations. Both are sums of edge weights where there are any.
-    ``in_edges`` (D,): number of in-edges of destinations.
-    ``src_loop`` (S,), ``dst_loop`` (D,): 1 where the node has an edge from itself, else 0; None where no node has.
-    """
-
-    src: Tensor
-    dst: Tensor
-    in_edges: Tensor
-    src_loop: Tensor | None = None
-    dst_loop: Tensor | None = None
-
-    def mapped(self, change: Callable[[Tensor], Tensor]) -> "Degrees":
-        """All of them, changed."""
-        return Degrees(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
-
-    def first(self, num_src: int, num_dst: int) -> "Degrees":
-        """Those of the first sources and destinations."""
-        loops = (part if part is None else part[:n] for part, n in ((self.src_loop, num_src), (self.dst_loop, num_dst)))
-        return Degrees(self.src[:num_src], self.dst[:num_dst], self.in_edges[:num_dst], *loops)
 
 
 @dataclass
@@ -78,7 +57,7 @@ class Batch:
         num_seeds: how many; they are local rows 0.. of their type unless ``seed_rows`` names them.
         seed_rows: (num_seeds,) int64 local rows, or None.
         y: labels of the seeds, or None.
-        degree: by edge type degrees in the whole graph, or None where no layer asked for them.
+        degree: by edge type degrees in the whole graph, or as seeds see them at their times; None where no layer asked.
         node_counts: by node type nodes per hop, 0..H; None: a whole graph, which cannot be trimmed.
         edge_counts: by edge type edges per hop, 1..H, or None.
         layers: by layer its edges, where :meth:`prepare` has been called.
@@ -149,7 +128,8 @@ class Batch:
             subgraph: local structure, checked by whoever made it.
             graph: where its features are.
             labels: of the seeds, in their order; integers become int64, floats float32.
-            degrees: also gather degrees in the whole graph (models with ``needs_degree``).
+            degrees: also gather degrees (models with ``needs_degree``): in the whole graph, or, where seeds see no
+                later than their times, as the seed of each node's tree sees them.
             num_threads: for the gathering.
             pin: into page-locked memory, for asynchronous copies to a GPU.
         """
@@ -173,9 +153,7 @@ class Batch:
             node_type=subgraph.node_type,
             num_seeds=len(subgraph.seeds),
             y=_labels(labels),
-            degree={t: gathered_degrees(graph, t, nodes[t.src], nodes[t.dst]) for t in graph.edges}
-            if degrees
-            else None,
+            degree={t: _degrees_of(subgraph, graph, t) for t in graph.edges} if degrees else None,
             node_counts={t: [int(c) for c in counts] for t, counts in subgraph.node_counts.items()},
             edge_counts={t: [int(c) for c in counts] for t, counts in subgraph.edge_counts.items()},
         )
@@ -273,62 +251,12 @@ def _changed(parts: dict[_Key, Tensor | None], change: Callable[[Tensor], Tensor
     return {t: None if v is None else change(v) for t, v in parts.items()}
 
 
-class _GraphDegrees(NamedTuple):
-    out: np.ndarray
-    into: np.ndarray
-    in_edges: np.ndarray
-    loops: np.ndarray | None
-
-
-_LOOP_BLOCK = 2**16  # nodes that are searched for loops at a time
-
-# Degrees of a graph never change; they live as long as the graph does.
-_degrees: "WeakKeyDictionary[Graph, dict[EdgeType, _GraphDegrees]]" = WeakKeyDictionary()
-
-
-def graph_degrees(graph: Graph, edge_type: EdgeType) -> _GraphDegrees:
-    """Float32 arrays over all nodes: out-degree of sources, in-degree of destinations (both weighted), in-edges.
-
-    ``loops``: of a homogeneous graph, 1 where a node has an edge from itself; None where no node has.
-    """
-    known = _degrees.setdefault(graph, {})
-    if edge_type not in known:
-        store = graph.edges[edge_type]
-        count = np.diff(store.colptr)
-        into = count
-        if store.weight is not None:
-            target = np.repeat(np.arange(len(count)), count)
-            into = np.bincount(target, weights=store.weight, minlength=len(count))
-        out = into
-        if not graph.schema.is_homogeneous:
-            out = np.bincount(store.row, weights=store.weight, minlength=graph.num_nodes(edge_type.src))
-        loops = _loops(store) if graph.schema.is_homogeneous else None
-        known[edge_type] = _GraphDegrees(
-            out.astype(np.float32), into.astype(np.float32), count.astype(np.float32), loops
-        )
-    return known[edge_type]
-
-
-def _loops(store: EdgeStore) -> np.ndarray | None:
-    found = np.zeros(len(store.colptr) - 1, np.float32)
-    for first in range(0, len(found), _LOOP_BLOCK):
-        colptr = np.asarray(store.colptr[first : first + _LOOP_BLOCK + 1])
-        target = np.repeat(np.arange(first, first + len(colptr) - 1), np.diff(colptr))
-        found[target[store.row[colptr[0] : colptr[-1]] == target]] = 1
-    return found if found.any() else None
-
-
-def gathered_degrees(graph: Graph, edge_type: EdgeType, src: np.ndarray | None, dst: np.ndarray | None) -> Degrees:
-    """Degrees in the whole graph of the sources ``src`` and the destinations ``dst``; all nodes where None."""
-    whole = graph_degrees(graph, edge_type)
-
-    def rows(values: np.ndarray, nodes: np.ndarray | None) -> Tensor:
-        return torch.from_numpy(values if nodes is None else values[nodes])
-
-    degrees = rows(whole.out, src), rows(whole.into, dst), rows(whole.in_edges, dst)
-    if whole.loops is None:
-        return Degrees(*degrees)
-    return Degrees(*degrees, rows(whole.loops, src), rows(whole.loops, dst))
+def _degrees_of(subgraph: Sampled, graph: Graph, edge_type: EdgeType) -> Degrees:
+    nodes, seen, group = subgraph.nodes, subgraph.seed_times, subgraph.node_group
+    if seen is None or group is None:
+        return gathered_degrees(graph, edge_type, nodes[edge_type.src], nodes[edge_type.dst])
+    at = {t: NodesAtTimes(nodes[t], seen.times[group[t]]) for t in (edge_type.src, edge_type.dst)}
+    return degrees_at(graph, edge_type, at[edge_type.src], at[edge_type.dst], seen.inclusive)
 
 
 def _shared(array: np.ndarray) -> Tensor:

@@ -3,21 +3,28 @@
 from gnnctl.nn.conv.antisymmetric import AntiSymmetricConv
 from gnnctl.nn.conv.appnp import APPNP, PropagateConv
 from gnnctl.nn.conv.arma import ARMAConv
+from gnnctl.nn.conv.cf import CFConv
 from gnnctl.nn.conv.cheb import ChebConv
 from gnnctl.nn.conv.cluster_gcn import ClusterGCNConv
 from gnnctl.nn.conv.dir_gnn import DirGNNConv
+from gnnctl.nn.conv.dynamic_edge import DynamicEdgeConv
 from gnnctl.nn.conv.eg import EGConv
 from gnnctl.nn.conv.fa import FAConv
 from gnnctl.nn.conv.gat import GATConv
+from gnnctl.nn.conv.gate import GATEConv
 from gnnctl.nn.conv.gated_graph import GatedGraphConv
 from gnnctl.nn.conv.gcn import GCNConv
 from gnnctl.nn.conv.gcn2 import GCN2Conv
 from gnnctl.nn.conv.gin import GINConv
 from gnnctl.nn.conv.graph_conv import GraphConv
+<<<<<<< HEAD
 from gnnctl.nn.conv.han import HANConv
 from gnnctl.nn.conv.heat import HEATConv
 from gnnctl.nn.conv.hetero import HeteroConv
 from gnnctl.nn.conv.hgt import HGTConv
+=======
+from gnnctl.nn.conv.grav_net import GravNetConv
+>>>>>>> main
 from gnnctl.nn.conv.hypergraph import HypergraphConv
 from gnnctl.nn.conv.le import LEConv
 from gnnctl.nn.conv.lg import LGConv
@@ -25,8 +32,15 @@ from gnnctl.nn.conv.mf import MFConv
 from gnnctl.nn.conv.mixhop import MixHopConv
 from gnnctl.nn.conv.pan import PANConv
 from gnnctl.nn.conv.pdn import PDNConv
+<<<<<<< HEAD
 from gnnctl.nn.conv.rgat import RGATConv
 from gnnctl.nn.conv.rgcn import RGCNConv
+=======
+from gnnctl.nn.conv.point_gnn import PointGNNConv
+from gnnctl.nn.conv.point_net import PointNetConv
+from gnnctl.nn.conv.point_transformer import PointTransformerConv
+from gnnctl.nn.conv.ppf import PPFConv
+>>>>>>> main
 from gnnctl.nn.conv.sage import SAGEConv
 from gnnctl.nn.conv.sg import SGConv
 from gnnctl.nn.conv.signed import SignedConv
@@ -35,26 +49,34 @@ from gnnctl.nn.conv.ssg import SSGConv
 from gnnctl.nn.conv.tag import TAGConv
 from gnnctl.nn.conv.wl import WLConv
 from gnnctl.nn.conv.wl_continuous import WLConvContinuous
+from gnnctl.nn.conv.x_conv import XConv
 
 __all__ = [
     "APPNP",
     "ARMAConv",
     "AntiSymmetricConv",
+    "CFConv",
     "ChebConv",
     "ClusterGCNConv",
     "DirGNNConv",
+    "DynamicEdgeConv",
     "EGConv",
     "FAConv",
     "GATConv",
+    "GATEConv",
     "GCN2Conv",
     "GCNConv",
     "GINConv",
     "GatedGraphConv",
     "GraphConv",
+<<<<<<< HEAD
     "HANConv",
     "HEATConv",
     "HGTConv",
     "HeteroConv",
+=======
+    "GravNetConv",
+>>>>>>> main
     "HypergraphConv",
     "LEConv",
     "LGConv",
@@ -62,6 +84,10 @@ __all__ = [
     "MixHopConv",
     "PANConv",
     "PDNConv",
+    "PPFConv",
+    "PointGNNConv",
+    "PointNetConv",
+    "PointTransformerConv",
     "PropagateConv",
     "RGATConv",
     "RGCNConv",
@@ -73,4 +99,5 @@ __all__ = [
     "TAGConv",
     "WLConv",
     "WLConvContinuous",
+    "XConv",
 ]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import attention, segment_reduce, spmm
 
@@ -49,11 +50,11 @@ class GATConv(MessagePassing):
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         self.heads, self.out_channels, self.concat = heads, out_channels, concat
         self.negative_slope, self.dropout, self.adds_loops = negative_slope, dropout, self_loops
-        self.lin = nn.Linear(source, heads * out_channels, bias=False)
-        self.lin_dst = nn.Linear(target, heads * out_channels, bias=False) if pair else None
+        self.lin = Linear(source, heads * out_channels, bias=False)
+        self.lin_dst = Linear(target, heads * out_channels, bias=False) if pair else None
         self.att_src = nn.Parameter(torch.empty(heads, out_channels))
         self.att_dst = nn.Parameter(torch.empty(heads, out_channels))
-        self.edge_lin = nn.Linear(edge_channels, heads * out_channels, bias=False) if edge_channels else None
+        self.edge_lin = Linear(edge_channels, heads * out_channels, bias=False) if edge_channels else None
         self.att_edge = nn.Parameter(torch.empty(heads, out_channels)) if edge_channels else None
         self.bias = nn.Parameter(torch.zeros(heads * out_channels if concat else out_channels)) if bias else None
         self.reset_parameters()

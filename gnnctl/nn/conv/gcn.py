@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.normalization import adjacency, times
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, project_first
 
 
@@ -31,7 +32,7 @@ class GCNConv(MessagePassing):
     def __init__(self, in_channels: int, out_channels: int, *, self_loops: bool = True, bias: bool = True) -> None:
         super().__init__("sum")
         self.self_loops = self_loops
-        self.lin = nn.Linear(in_channels, out_channels, bias=False)
+        self.lin = Linear(in_channels, out_channels, bias=False)
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         nn.init.xavier_uniform_(self.lin.weight)
 

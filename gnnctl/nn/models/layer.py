@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeSchema, EdgeType
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import ConvKind, Site, conv_of, make_conv
 from gnnctl.nn.models.encoder import RowNorm, activation_of
@@ -53,6 +55,7 @@ class TypedLayer(nn.Module):
         out_channels: width of the output.
         homogeneous: one node type and one edge type.
         hidden: whether norm, activation and dropout belong to it (else this layer gives the outputs).
+        number: of the layer, from 1.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class TypedLayer(nn.Module):
         *,
         homogeneous: bool,
         hidden: bool,
+        number: int,
     ) -> None:
         super().__init__()
         self.options = options
@@ -72,20 +76,20 @@ class TypedLayer(nn.Module):
         self.targets = targets
         self.homogeneous = homogeneous
         kind = conv_of(options)
+        site = partial(
+            Site, options, in_channels=in_channels, out_channels=out_channels, homogeneous=homogeneous, hidden=hidden
+        )
         self.convs = nn.ModuleDict(
-            {
-                module_name(t.key): _conv(kind, Site(options, schema, in_channels, out_channels, homogeneous, hidden))
-                for t, schema in edge_types.items()
-            }
+            {module_name(t.key): _conv(kind, site(schema=schema, layer=number)) for t, schema in edge_types.items()}
         )
         self.roots = nn.ModuleDict(
-            {} if homogeneous else {module_name(t): nn.Linear(in_channels, out_channels) for t in targets}
+            {} if homogeneous else {module_name(t): Linear(in_channels, out_channels) for t in targets}
         )
         activation = options.activation or kind.activation
         self.mixers = nn.ModuleDict()
         if options.feed_forward or kind.mixed:
             for t in targets:
-                mixer = nn.Sequential(activation_of(activation), nn.Linear(out_channels, out_channels))
+                mixer = nn.Sequential(activation_of(activation), Linear(out_channels, out_channels))
                 self.mixers[module_name(t)] = mixer
         self.pre = hidden and options.order == "pre"
         sources = [t.src for t in edge_types] if self.pre else []

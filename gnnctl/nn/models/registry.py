@@ -11,6 +11,7 @@ from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models.convolutions import CONVS
 from gnnctl.nn.models.gnn import GNN
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.models.rounds import KINDS, RoundsModel
 from gnnctl.parameters import Value, defaults_of, read_parameters, split_name
 
 Build = Callable[[ModelOptions, GraphSchema, str, int], nn.Module]
@@ -46,6 +47,13 @@ class Model:
 
 # Those that are something else than layers of one convolution.
 _SPECIAL = {
+    "linkx": Model(
+        "an MLP of features and of who the neighbours are; where neighbours are unlike (heterophily)",
+        "gnnctl.nn.models.linkx:LINKX",
+        layers=1,
+        graphs="one type",
+        edge_weight=True,
+    ),
     "mlp": Model("the baseline: a node's own features, no edges", "gnnctl.nn.models.mlp:MLP"),
 }
 
@@ -57,12 +65,24 @@ def models() -> dict[str, Model]:
             kind.summary,
             f"{GNN.__module__}:{GNN.__qualname__}",
             kind.parameters(),
+            graphs="any" if kind.typed else "one type",
             edge_weight="edge_weight" in kind.takes,
             edge_attr="edge_attr" in kind.takes,
         )
         for name, kind in CONVS.items()
     }
-    return {**layered, **_SPECIAL}
+    several = {
+        name: Model(
+            kind.summary,
+            f"{RoundsModel.__module__}:{RoundsModel.__qualname__}",
+            dict(kind.parameters),
+            layers=kind.layers,
+            graphs="one type",
+            edge_weight=True,
+        )
+        for name, kind in KINDS.items()
+    }
+    return {**layered, **several, **_SPECIAL}
 
 
 def parse_model(text: str) -> tuple[str, dict[str, Value]]:
