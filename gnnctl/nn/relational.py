@@ -8,27 +8,8 @@ import torch
 from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
-
-
-class RelationPairs(NamedTuple):
-    """Edges of R relations, brought together for each of P pairs of a relation and a destination that has it.
-
-    Pairs are sorted by relation, so that one grouped product multiplies each by its relation's matrix.
-
-    Attributes:
-        into: E edges from sources to pairs.
-        order: (E,) int64; edge e of ``into`` is edge ``order[e]`` of those that were given.
-        ptr: (R + 1,) int64; relation r has the pairs ``ptr[r]:ptr[r + 1]``.
-        out: P edges from pairs to destinations.
-    """
-
-    into: EdgeIndex
-    order: Tensor
-    ptr: Tensor
-    out: EdgeIndex
-
-
-Arranged = TypeVar("Arranged", RelationPairs, "StackedEdges")
+from gnnctl.graph.relations import RelationPairs
+from gnnctl.nn.ops import Reduce, segment_matmul, spmm
 
 
 class StackedEdges(NamedTuple):
@@ -42,6 +23,8 @@ class StackedEdges(NamedTuple):
     edges: EdgeIndex
     order: Tensor
 
+
+Arranged = TypeVar("Arranged", RelationPairs, StackedEdges)
 
 # Arrangements of edges that stay; the types are kept beside them, to see whether they are the same.
 _known: "WeakKeyDictionary[EdgeIndex, dict[object, tuple[Tensor, int, Any]]]" = WeakKeyDictionary()
@@ -117,7 +100,7 @@ def _pairs(edge_index: EdgeIndex, edge_type: Tensor, num_relations: int) -> Rela
     into = EdgeIndex(colptr, edge_index.row[order], edge_index.num_src, num_pairs, validate=False)
     lined = torch.stack([torch.arange(num_pairs, device=owner.device), owner])
     out, _ = EdgeIndex.from_coo(lined, num_pairs, edge_index.num_dst)
-    return RelationPairs(into, order, ptr, out)
+    return RelationPairs(into, ptr, out, order)
 
 
 class RelationRows(NamedTuple):
@@ -160,3 +143,33 @@ def relation_rows(index: Tensor, edge_type: Tensor, num_relations: int, num_rows
         found = keys[first]
         ptr = torch.searchsorted(found, torch.arange(num_relations + 1, device=keys.device) * num_rows)
     return RelationRows(found % max(num_rows, 1), ptr, place)
+
+
+def by_pairs(
+    pairs: RelationPairs, x: Tensor, matrices: Tensor, weight: Tensor | None = None, reduce: Reduce = "sum"
+) -> Tensor:
+    """Aggregate within relations, multiply each result by its relation's matrix, and sum over relations.
+
+    Args:
+        pairs: of E edges of R relations.
+        x: (S, K) rows of all sources.
+        matrices: (R, K, M), or of B blocks (R, B, K / B, M / B).
+        weight: (E,) of the edges, as they were given.
+        reduce: within a relation.
+
+    Returns:
+        (D, M) over all destinations.
+    """
+    if weight is not None and pairs.order is not None:
+        weight = weight[pairs.order]
+    h = spmm(pairs.into, x, weight, reduce)
+    matrices, ptr = matrices.to(h.dtype), pairs.ptr
+    if matrices.dim() == 3:
+        return spmm(pairs.out, segment_matmul(h, ptr, matrices))
+    # Each block of each relation is a group of its own: rows by block, then by relation.
+    rows, (blocks, before, after) = h.shape[0], matrices.shape[1:]
+    parts = h.view(rows, blocks, before).transpose(0, 1).flatten(0, 1)
+    starts = torch.arange(blocks, device=ptr.device)[:, None] * rows + ptr[:-1]
+    ptr = torch.cat([starts.flatten(), starts.new_full((1,), rows * blocks)])
+    parts = segment_matmul(parts, ptr, matrices.transpose(0, 1).flatten(0, 1))
+    return spmm(pairs.out, parts.view(blocks, rows, after).transpose(0, 1).flatten(1))

@@ -17,14 +17,11 @@ from gnnctl.nn.conv.gcn import GCNConv
 from gnnctl.nn.conv.gcn2 import GCN2Conv
 from gnnctl.nn.conv.gin import GINConv
 from gnnctl.nn.conv.graph_conv import GraphConv
-<<<<<<< HEAD
+from gnnctl.nn.conv.grav_net import GravNetConv
 from gnnctl.nn.conv.han import HANConv
 from gnnctl.nn.conv.heat import HEATConv
 from gnnctl.nn.conv.hetero import HeteroConv
 from gnnctl.nn.conv.hgt import HGTConv
-=======
-from gnnctl.nn.conv.grav_net import GravNetConv
->>>>>>> main
 from gnnctl.nn.conv.hypergraph import HypergraphConv
 from gnnctl.nn.conv.le import LEConv
 from gnnctl.nn.conv.lg import LGConv
@@ -32,15 +29,12 @@ from gnnctl.nn.conv.mf import MFConv
 from gnnctl.nn.conv.mixhop import MixHopConv
 from gnnctl.nn.conv.pan import PANConv
 from gnnctl.nn.conv.pdn import PDNConv
-<<<<<<< HEAD
-from gnnctl.nn.conv.rgat import RGATConv
-from gnnctl.nn.conv.rgcn import RGCNConv
-=======
 from gnnctl.nn.conv.point_gnn import PointGNNConv
 from gnnctl.nn.conv.point_net import PointNetConv
 from gnnctl.nn.conv.point_transformer import PointTransformerConv
 from gnnctl.nn.conv.ppf import PPFConv
->>>>>>> main
+from gnnctl.nn.conv.rgat import RGATConv
+from gnnctl.nn.conv.rgcn import RGCNConv
 from gnnctl.nn.conv.sage import SAGEConv
 from gnnctl.nn.conv.sg import SGConv
 from gnnctl.nn.conv.signed import SignedConv
@@ -69,14 +63,11 @@ __all__ = [
     "GINConv",
     "GatedGraphConv",
     "GraphConv",
-<<<<<<< HEAD
+    "GravNetConv",
     "HANConv",
     "HEATConv",
     "HGTConv",
     "HeteroConv",
-=======
-    "GravNetConv",
->>>>>>> main
     "HypergraphConv",
     "LEConv",
     "LGConv",

@@ -188,6 +188,7 @@ class RGATConv(MessagePassing):
         if not self.within:
             return edge_softmax(edge_index, scores)
         pairs = relation_pairs(edge_index, edge_type, self.num_relations)
+        assert pairs.order is not None
         alpha = edge_softmax(pairs.into, scores[pairs.order])
         return torch.empty_like(alpha).index_copy(0, pairs.order, alpha)
 

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.initial import glorot_
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, masked
-from gnnctl.nn.ops import Reduce, segment_matmul, spmm
-from gnnctl.nn.relational import relation_pairs, stacked_edges
+from gnnctl.nn.ops import Reduce, spmm
+from gnnctl.nn.relational import by_pairs, relation_pairs, stacked_edges
 
 Form = Literal["auto", "loop", "stacked", "grouped"]
 
-# Elements of the stacked form's matrix from which on relations are taken one after the other.
-_STACKED_LIMIT = 1 << 27
-# Empty rows that the stacked form may multiply for each row that is not, before the grouped one is faster.
-_STACKED_WASTE = 1.5
+# Rows that the stacked form may multiply for each row that has edges; beyond, the grouped one is faster.
+_STACKED_WASTE = 1.05
+# Elements that the grouped form may hold at a time; with more, relations are taken one after the other.
+_LIMIT = 1 << 29
 
 
 class RGCNConv(MessagePassing):
@@ -29,8 +29,8 @@ class RGCNConv(MessagePassing):
     One layer in three forms with the same numbers. *Grouped* aggregates into the pairs of a relation and a destination
     that has it, multiplies all of them in one product with a matrix for each relation, and adds up each destination's;
     it costs what the edges cost, whatever the number of relations. *Stacked* aggregates into one row of R parts for
-    each destination, for one plain product: faster where most destinations have most relations. *Loop* takes the
-    relations one by one, for when the stacked row fits into no memory (it is stacked in a compiled graph).
+    each destination, for one plain product: as fast where all destinations have all relations, in one pass less.
+    *Loop* takes the relations one by one, for when the pairs fit into no memory (it is stacked in a compiled graph).
 
     Shapes: x (S, in) or ((S, in_src), (D, in_dst)); edge_type (E,) integers; edge_weight (E,); result (D, out).
 
@@ -113,29 +113,18 @@ class RGCNConv(MessagePassing):
     def _chosen(self, edge_index: EdgeIndex, edge_type: Tensor) -> Form:
         if torch.compiler.is_compiling():  # sizes must not decide: every change of mind would compile anew
             return "stacked" if self.num_relations == 1 else "grouped"
-        rows = edge_index.num_dst * self.num_relations
         full = relation_pairs(edge_index, edge_type, self.num_relations).into.num_dst
-        if rows > _STACKED_WASTE * full:
-            return "grouped"
-        return "stacked" if rows * self.in_channels <= _STACKED_LIMIT else "loop"
+        if full * (self.in_channels + self.out_channels) > _LIMIT:
+            return "loop"
+        return "stacked" if edge_index.num_dst * self.num_relations <= _STACKED_WASTE * full else "grouped"
 
     def _matrices(self) -> Tensor:
         """(R, in, out), or (R, blocks, in / blocks, out / blocks)."""
         return self.weight if self.comp is None else torch.einsum("rb,bio->rio", self.comp, self.weight)
 
     def _grouped(self, x: Tensor, edge_index: EdgeIndex, edge_type: Tensor, weight: Tensor | None) -> Tensor:
-        into, order, ptr, out = relation_pairs(edge_index, edge_type, self.num_relations)
-        h = spmm(into, x, None if weight is None else weight[order], self.reduce)
-        matrices = self._matrices().to(h.dtype)
-        if self.num_blocks is None:
-            return spmm(out, segment_matmul(h, ptr, matrices))
-        # Each block of each relation is a group of its own: rows by block, then by relation.
-        blocks, rows = self.num_blocks, h.shape[0]
-        parts = h.view(rows, blocks, self.in_channels // blocks).transpose(0, 1).flatten(0, 1)
-        starts = torch.arange(blocks, device=ptr.device)[:, None] * rows + ptr[:-1]
-        ptr = torch.cat([starts.flatten(), starts.new_full((1,), rows * blocks)])
-        parts = segment_matmul(parts, ptr, matrices.transpose(0, 1).flatten(0, 1))
-        return spmm(out, parts.view(blocks, rows, matrices.shape[-1]).transpose(0, 1).flatten(1))
+        pairs = relation_pairs(edge_index, edge_type, self.num_relations)
+        return by_pairs(pairs, x, self._matrices(), weight, self.reduce)
 
     def _stacked(self, x: Tensor, edge_index: EdgeIndex, edge_type: Tensor, weight: Tensor | None) -> Tensor:
         apart, order = stacked_edges(edge_index, edge_type, self.num_relations)

@@ -16,11 +16,8 @@ from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
 from gnnctl.nn.models.jump import Jump
 from gnnctl.nn.models.layer import LayerEdges, TypedLayer
 from gnnctl.nn.models.options import ModelOptions
-<<<<<<< HEAD
-from gnnctl.nn.typed import module_name
-=======
 from gnnctl.nn.models.steps import run_layers
->>>>>>> main
+from gnnctl.nn.typed import module_name
 
 
 class GNN(nn.Module):
