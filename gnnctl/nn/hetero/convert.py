@@ -148,7 +148,10 @@ class _Conversion:
             return self._argument(value, key)
 
         args, kwargs = mapped(node.args, change), mapped(node.kwargs, change)
-        return self.made.create_node(node.op, target, args, kwargs, name=node.name)
+        made = self.made.create_node(node.op, target, args, kwargs, name=node.name)
+        if node.op == "call_module" and key is not None:  # for those who look for what copies have in common
+            made.meta.update(origin=node.name, type=key)
+        return made
 
     def _argument(self, value: fx.Node, key: Any) -> Any:
         found = self.values[value]
