@@ -40,6 +40,8 @@ class HANConv(nn.Module):
         heads: H, a divisor of out_channels.
         negative_slope: of the leaky ReLU.
         dropout: of the coefficients over neighbours, in training.
+        momentum: of a running average of the edge types' scores, which is used when not in training; None: scores are
+            always those of the destinations that are given.
 
     Raises:
         ValueError: heads do not divide the width, or metadata is wrong.
@@ -54,6 +56,7 @@ class HANConv(nn.Module):
         heads: int = 1,
         negative_slope: float = 0.2,
         dropout: float = 0.0,
+        momentum: float | None = None,
     ) -> None:
         super().__init__()
         node_types, self.edge_types = metadata_of(metadata)
@@ -62,6 +65,9 @@ class HANConv(nn.Module):
         widths = dict.fromkeys(node_types, in_channels) if isinstance(in_channels, int) else in_channels
         self.heads, self.negative_slope, self.dropout = heads, negative_slope, dropout
         self.lins = nn.ModuleDict({module_name(t): linear(widths[t], out_channels) for t in node_types})
+        self.momentum = momentum
+        self.average: Tensor | None
+        self.register_buffer("average", None if momentum is None else torch.zeros(len(self.edge_types)))
         shape = (len(self.edge_types), heads, out_channels // heads)
         self.att_src = nn.Parameter(torch.empty(shape))
         self.att_dst = nn.Parameter(torch.empty(shape))
@@ -87,6 +93,7 @@ class HANConv(nn.Module):
         hidden = {name: self._projected(name, rows) for name, rows in x.items() if module_name(name) in self.lins}
         edges = typed_edges(x, edge_index)
         found: dict[str, list[Tensor]] = {}
+        numbers: dict[str, list[int]] = {}
         for number, t in enumerate(self.edge_types):
             if t not in edges:
                 continue
@@ -99,7 +106,8 @@ class HANConv(nn.Module):
                 alpha = alpha * edge_mask[t][:, None]
             out = spmm(edges[t], source, alpha.to(source.dtype))
             found.setdefault(t.dst, []).append(out.flatten(1).relu())
-        return {name: self._grouped(outs) for name, outs in found.items()}
+            numbers.setdefault(t.dst, []).append(number)
+        return {name: self._grouped(outs, numbers[name]) for name, outs in found.items()}
 
     def _projected(self, name: str, rows: Pair) -> tuple[Tensor, Tensor]:
         """(n, heads, width) of sources and of destinations, computed once where they are the same."""
@@ -110,12 +118,19 @@ class HANConv(nn.Module):
         hidden = project(rows).unflatten(1, (self.heads, self.att_src.shape[2]))
         return hidden, hidden
 
-    def _grouped(self, outs: list[Tensor]) -> Tensor:
+    def _grouped(self, outs: list[Tensor], numbers: list[int]) -> Tensor:
         """(D, out): the edge types' results, weighted by how much they say on average."""
         if len(outs) == 1:
             return outs[0]
         stacked = torch.stack(outs)
         # Without destinations the mean of nothing would be no number.
         mean = torch.tanh(self.semantic(stacked)).sum(1) / max(stacked.shape[1], 1)
-        beta = (self.query * mean).sum(-1).softmax(0)
+        scores = (self.query * mean).sum(-1)
+        if self.average is not None and self.momentum is not None:
+            if self.training:
+                moved = torch.lerp(self.average[numbers], scores.detach().to(self.average.dtype), self.momentum)
+                self.average[numbers] = moved
+            else:
+                scores = self.average[numbers]
+        beta = scores.softmax(0)
         return torch.einsum("r,rnf->nf", beta.to(stacked.dtype), stacked)

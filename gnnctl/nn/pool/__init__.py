@@ -3,7 +3,8 @@
 Graphs of a batch are contiguous ranges of nodes, given by ``ptr`` (B + 1,); None stands for a single graph. Poolings
 that assign nodes to a fixed number of clusters (``diff_pool``, ``mincut_pool``, ``DMoNPooling``, ``MemPooling``) take
 dense batches and are compiled without a break. Those that keep or merge nodes give results whose size depends on the
-data: a compiled model breaks there, and goes on after.
+data: a compiled model breaks there and goes on after, or is one graph too where
+``torch._dynamo.config.capture_dynamic_output_shape_ops`` is set.
 """
 
 from gnnctl.nn.pool.adjacency import to_dense_adj

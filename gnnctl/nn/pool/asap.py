@@ -31,7 +31,7 @@ class ASAPooling(nn.Module):
     Each node and its sources are a cluster, :math:`c_i = \sum_j \alpha_{ji} x_j` with attention of the maximum of the
     (convolved) members to each of them. A local extremum convolution gives fitness, by which clusters are kept and
     multiplied. Kept clusters p and q have an edge of weight :math:`\sum_{u \to v} \alpha_{up} w_{uv} \alpha_{vq}`.
-    How many edges there are depends on the data, at which a compiled graph breaks.
+    How many edges there are depends on the data; see :mod:`gnnctl.nn.pool` on compiling.
 
     Args:
         in_channels: width of x.
@@ -101,11 +101,11 @@ def _coarse(edges: EdgeIndex, weight: Tensor, alpha: Tensor, kept: Kept, self_lo
     membership, count = alpha.index_select(0, taken), into.num_dst
     step = two_step_paths(edges, into)  # u -> v, and v in cluster q
     reach = weight.index_select(0, step.first) * membership.index_select(0, step.second)
-    ends = torch.stack([into.col()[step.second], edges.row[step.first]]).long()
+    ends = torch.stack([into.col()[step.second], edges.row[step.first]])
     reached, reach = _values(coalesce(ends, count, edges.num_src, reach))
     step = two_step_paths(reached, into)  # q reached from u, and u in cluster p
     value = reach.index_select(0, step.first) * membership.index_select(0, step.second)
-    src, dst = into.col()[step.second].long(), reached.row[step.first].long()
+    src, dst = into.col()[step.second], reached.row[step.first]
     if not self_loops:
         between = (src != dst).nonzero()[:, 0]
         src, dst, value = src[between], dst[between], value[between]

@@ -29,7 +29,8 @@ class ClusterPooling(nn.Module):
 
     Nodes connected by edges whose score is above the threshold are merged; a merged node is
     :math:`\sum_i \sum_{j \to i} s_{ji} x_j` over its members i. A node that is merged with no other adds its own
-    features. Loops take no part. How many nodes remain depends on the data, at which a compiled graph breaks.
+    features. Loops take no part. How many nodes remain depends on the data; see
+    :mod:`gnnctl.nn.pool` on compiling.
 
     Args:
         in_channels: width of x.

@@ -41,12 +41,13 @@ def clusters_of(label: Tensor, ptr: Tensor | None = None) -> Clusters:
     ptr = one_graph(label, ptr)
     graph = graph_of(ptr, label.shape[0])
     labels, label = torch.unique(label, return_inverse=True)
-    keys, cluster = torch.unique(graph * max(len(labels), 1) + label, return_inverse=True)
-    graphs = torch.arange(ptr.shape[0], device=ptr.device) * max(len(labels), 1)
+    span = labels.shape[0] + 1
+    keys, cluster = torch.unique(graph * span + label, return_inverse=True)
+    graphs = torch.arange(ptr.shape[0], device=ptr.device) * span
     order = cluster.argsort(stable=True)
-    first = torch.searchsorted(cluster[order], torch.arange(len(keys) + 1, device=ptr.device))
-    row = order.to(torch.int64 if len(order) >= 2**31 else torch.int32)
-    members = EdgeIndex(first, row, len(order), len(keys), validate=False)
+    first = torch.searchsorted(cluster[order], torch.arange(keys.shape[0] + 1, device=ptr.device))
+    row = order.to(torch.int64 if order.shape[0] >= 2**31 else torch.int32)
+    members = EdgeIndex(first, row, order.shape[0], keys.shape[0], validate=False)
     return Clusters(cluster, torch.searchsorted(keys, graphs), members)
 
 
@@ -76,20 +77,25 @@ def merge_edges(
     if not self_loops:
         between = (src != dst).nonzero()[:, 0]
         src, dst, edge_attr = src[between], dst[between], None if edge_attr is None else edge_attr[between]
-    return coalesce(torch.stack([src, dst]), num_clusters, num_clusters, edge_attr, reduce)
+    coo = torch.stack([src, dst]).to(edge_index.row.dtype)
+    return coalesce(coo, num_clusters, num_clusters, edge_attr, reduce)
 
 
 def coalesce(
     coo: Tensor, num_src: int, num_dst: int, edge_attr: Tensor | None = None, reduce: Reduce = "sum"
 ) -> tuple[EdgeIndex, Tensor | None]:
-    """Sort edges (2, E) by destination and then by source, and merge equal ones; (E, ...) features are reduced."""
-    key, order = (coo[1] * num_src + coo[0]).sort(stable=True)
+    """Sort edges (2, E) by destination and then by source, and merge equal ones; (E, ...) features are reduced.
+
+    The result's ``row`` has the dtype of ``coo``.
+    """
+    src, dst = coo.long()
+    key, order = (dst * num_src + src).sort(stable=True)
     keys, counts = torch.unique_consecutive(key, return_counts=True)
+    first = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     if edge_attr is not None:
-        first = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         edge_attr = segment_reduce(first, edge_attr.index_select(0, order), reduce)
     ends = torch.arange(num_dst + 1, device=key.device) * num_src
-    row = (keys % max(num_src, 1)).to(torch.int64 if num_src >= 2**31 else torch.int32)
+    row = coo[0].index_select(0, order.index_select(0, first[:-1]))
     return EdgeIndex(torch.searchsorted(keys, ends), row, num_src, num_dst, validate=False), edge_attr
 
 

@@ -28,8 +28,8 @@ class EdgePooling(nn.Module):
     .. math:: s_{ji} = f(w^\top [x_j, x_i] + b) + \tfrac{1}{2}
 
     Edges are contracted from the highest score downwards, each if neither end was contracted before; the features of
-    the two nodes are summed and multiplied by the score. How many nodes remain depends on the data, at which a compiled
-    graph breaks.
+    the two nodes are summed and multiplied by the score. How many nodes remain depends on the data; see
+    :mod:`gnnctl.nn.pool` on compiling.
 
     Args:
         in_channels: width of x.

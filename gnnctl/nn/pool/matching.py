@@ -19,22 +19,33 @@ def greedy_matching(edge_index: EdgeIndex, score: Tensor) -> Tensor:
     Returns:
         (P,) int64 positions of the taken edges, rising; a loop takes its node alone.
     """
-    src, dst = edge_index.row.long(), edge_index.col().long()
-    count = len(src)
+    taken: Tensor = _matched(edge_index.row, edge_index.col(), score.detach(), edge_index.num_src)
+    return taken.nonzero()[:, 0]
+
+
+@torch.library.custom_op("gnnctl::greedy_matching", mutates_args=())
+def _matched(row: Tensor, col: Tensor, score: Tensor, num_nodes: int) -> Tensor:
+    """(E,) bool."""
+    src, dst, count = row.long(), col.long(), row.shape[0]
     rank = torch.empty_like(src)
-    rank[score.detach().argsort(descending=True, stable=True)] = torch.arange(count, device=src.device)
-    left, taken = torch.arange(count, device=src.device), [src[:0]]
+    rank[score.argsort(descending=True, stable=True)] = torch.arange(count, device=src.device)
+    left, taken = torch.arange(count, device=src.device), torch.zeros(count, dtype=torch.bool, device=src.device)
     while len(left):
         a, b, order = src[left], dst[left], rank[left]
-        best = torch.full((edge_index.num_src,), count, device=src.device)
+        best = torch.full((num_nodes,), count, device=src.device)
         best.scatter_reduce_(0, a, order, "amin").scatter_reduce_(0, b, order, "amin")
         chosen = (best[a] == order) & (best[b] == order)
-        taken.append(left[chosen])
-        used = torch.zeros(edge_index.num_src, dtype=torch.bool, device=src.device)
+        taken[left[chosen]] = True
+        used = torch.zeros(num_nodes, dtype=torch.bool, device=src.device)
         used[a[chosen]] = True
         used[b[chosen]] = True
         left = left[~(used[a] | used[b])]
-    return torch.cat(taken).sort().values
+    return taken
+
+
+@_matched.register_fake
+def _(row: Tensor, col: Tensor, score: Tensor, num_nodes: int) -> Tensor:
+    return row.new_empty(row.shape, dtype=torch.bool)
 
 
 def pairs_as_labels(edge_index: EdgeIndex, taken: Tensor) -> Tensor:
@@ -79,11 +90,21 @@ def graclus(edge_index: EdgeIndex, weight: Tensor | None = None, *, generator: t
 
 def components(edge_index: EdgeIndex) -> Tensor:
     """(N,) int64: the least node that is connected to each, whatever the directions of the edges."""
-    src, dst = edge_index.row.long(), edge_index.col().long()
-    label = torch.arange(edge_index.num_src, device=edge_index.device)
+    label: Tensor = _components(edge_index.row, edge_index.col(), edge_index.num_src)
+    return label
+
+
+@torch.library.custom_op("gnnctl::components", mutates_args=())
+def _components(row: Tensor, col: Tensor, num_nodes: int) -> Tensor:
+    src, dst, label = row.long(), col.long(), torch.arange(num_nodes, device=row.device)
     while True:
         least = label.scatter_reduce(0, src, label[dst], "amin").scatter_reduce(0, dst, label[src], "amin")
         least = least[least]
         if torch.equal(least, label):
             return label
         label = least
+
+
+@_components.register_fake
+def _(row: Tensor, col: Tensor, num_nodes: int) -> Tensor:
+    return row.new_empty((num_nodes,), dtype=torch.int64)

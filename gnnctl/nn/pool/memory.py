@@ -40,9 +40,9 @@ class MemPooling(nn.Module):
         Returns:
             (B, K, out_channels), and the assignment (B, N, K).
         """
-        # Squared distances (B, H, N, K) by a product: what cancels is small beside the one that is added.
-        lengths = x.square().sum(-1)[:, None, :, None] + self.keys.square().sum(-1)[None, :, None]
-        apart = (lengths - 2.0 * torch.einsum("bnf,hkf->bhnk", x, self.keys)).clamp(min=0.0)
+        heads, clusters, _ = self.keys.shape
+        apart = torch.cdist(x, self.keys.flatten(0, 1)).square()  # (B, N, H * K)
+        apart = apart.view(*x.shape[:2], heads, clusters).transpose(1, 2)
         near = (1.0 + apart / self.tau) ** (-(self.tau + 1.0) / 2.0)
         near = near / near.sum(-1, keepdim=True)
         assignment = torch.einsum("bhnk,h->bnk", near, self.mix).softmax(-1)

@@ -16,7 +16,8 @@ class PANPooling(nn.Module):
     .. math:: s_i = \sigma \left( \beta_1 \, x_i \cdot p + \beta_2 \sum_{i \to j} M_{ij} \right)
 
     The nodes of highest score are kept, as :math:`s_i x_i`; M are the weights of the maximal entropy transition matrix
-    of PANConv's edges. How many nodes there are depends on the data, at which a compiled graph breaks.
+    of PANConv's edges. How many nodes there are depends on the data; see
+    :mod:`gnnctl.nn.pool` on compiling.
 
     Args:
         in_channels: width of x.

@@ -15,7 +15,7 @@ class SAGPooling(nn.Module):
     :math:`s = \sigma(\mathrm{conv}(x))` are kept, as :math:`s_i x_i`.
 
     With ``min_score`` the scores are a softmax over a graph, and those above it are kept. How many nodes there are
-    depends on the data, at which a compiled graph breaks.
+    depends on the data; see :mod:`gnnctl.nn.pool` on compiling.
 
     Args:
         conv: a convolution to (N, 1), e.g. ``GCNConv(in_channels, 1)``.

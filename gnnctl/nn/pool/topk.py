@@ -15,7 +15,7 @@ class TopKPooling(nn.Module):
     al., 2018): the nodes of highest score :math:`s_i = \sigma(x_i \cdot p / \|p\|)` are kept, as :math:`s_i x_i`.
 
     With ``min_score`` the scores are the softmax of :math:`x_i \cdot p` over a graph, and those above it are kept.
-    Kept nodes stay in their order. How many there are depends on the data, at which a compiled graph breaks.
+    Kept nodes stay in their order. How many there are depends on the data; see :mod:`gnnctl.nn.pool` on compiling.
 
     Args:
         in_channels: width of x, or of what the scores are made from.
