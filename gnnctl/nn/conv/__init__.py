@@ -42,9 +42,9 @@ from gnnctl.nn.conv.point_gnn import PointGNNConv
 from gnnctl.nn.conv.point_net import PointNetConv
 from gnnctl.nn.conv.point_transformer import PointTransformerConv
 from gnnctl.nn.conv.ppf import PPFConv
+from gnnctl.nn.conv.res_gated import ResGatedGraphConv
 from gnnctl.nn.conv.rgat import RGATConv
 from gnnctl.nn.conv.rgcn import RGCNConv
-from gnnctl.nn.conv.res_gated import ResGatedGraphConv
 from gnnctl.nn.conv.sage import SAGEConv
 from gnnctl.nn.conv.sg import SGConv
 from gnnctl.nn.conv.signed import SignedConv

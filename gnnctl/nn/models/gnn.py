@@ -132,7 +132,15 @@ class GNN(nn.Module):
 
     def prepare(self, batch: Batch) -> Batch:
         """Compute ahead what this model's forward and backward need of the batch's structure."""
-        return batch.prepare(self.num_layers, first=self.encoded, self_loops=self.adds_self_loops)
+        if batch.layers:
+            return batch
+        found = {
+            i: cast(TypedLayer, layer).pairs(batch.trimmed(i, self.num_layers)) for i, layer in enumerate(self.layers)
+        }
+        batch.pairs = {i: pairs.transposed() for i, pairs in found.items() if pairs is not None}
+        return batch.prepare(
+            self.num_layers, first=self.encoded, self_loops=self.adds_self_loops, grouped=batch.pairs.keys()
+        )
 
     def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
         """(num_seeds, out_channels) logits.

@@ -11,10 +11,7 @@ from gnnctl.nn.models.whole import types_of, with_all_relations
 
 
 class HGTRound(nn.Module):
-    """:class:`~gnnctl.nn.conv.HGTConv` in a model: every destination has its output, whatever a batch happens to hold.
-
-    Node types that no edge type leads to keep their representation.
-    """
+    """:class:`~gnnctl.nn.conv.HGTConv` in a model: destinations have their outputs, whatever a batch happens to hold."""
 
     def __init__(self, in_channels: int, out_channels: int, edge_types: Sequence[EdgeType], *, heads: int = 8) -> None:
         super().__init__()
@@ -28,7 +25,7 @@ class HGTRound(nn.Module):
         edge_index: Mapping[EdgeType, EdgeIndex],
         edge_mask: Mapping[EdgeType, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """By node type (D, out_channels)."""
+        """By node type (D, out_channels), of those that edge types lead to."""
         x, edges = with_all_relations(sources, targets, edge_index, self.edge_types)
         found: dict[str, Tensor] = self.conv(x, edges, edge_mask)
-        return {**{name: h for name, h in targets.items() if name not in found}, **found}
+        return found

@@ -8,7 +8,8 @@ from gnnctl.nn.ops import Reduce
 
 
 class RGCNRound(GroupedRelations):
-    r"""The neighbours' part of "Modeling Relational Data with Graph Convolutional Networks" (Schlichtkrull et al., 2018).
+    r"""The neighbours' part of "Modeling Relational Data with Graph Convolutional Networks"
+    (Schlichtkrull et al., 2018).
 
     .. math:: h_i = \sum_r W_r \, \mathrm{mean}_{j \in N_r(i)} \, w_{ji} x_j
 
