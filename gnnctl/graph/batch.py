@@ -1,6 +1,6 @@
 """What a model's forward sees: features and edges of a whole graph, or of a sampled part of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from gnnctl.graph.degrees import Degrees, NodesAtTimes, SeedTimes, degrees_at, gathered_degrees, graph_degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
+from gnnctl.graph.relations import RelationPairs
 from gnnctl.graph.types import EdgeType
 
 __all__ = ["Batch", "Degrees", "Sampled", "SampledEdges", "gathered_degrees", "graph_degrees"]
@@ -63,6 +64,7 @@ class Batch:
         layers: by layer its edges, where :meth:`prepare` has been called.
         ptr: of a batch of whole graphs, which are its seeds, by node type (num_seeds + 1,) int64: whose each node is.
         graph_x: (num_seeds, F) float32 features of those graphs, or None.
+        pairs: by layer its edges of all types together, where a model arranged them ahead.
     """
 
     x: dict[str, Tensor | None]
@@ -80,6 +82,7 @@ class Batch:
     layers: dict[int, dict[EdgeType, EdgeIndex]] = field(default_factory=dict)
     ptr: dict[str, Tensor] | None = None
     graph_x: Tensor | None = None
+    pairs: dict[int, RelationPairs] = field(default_factory=dict)
 
     @classmethod
     def full(
@@ -191,18 +194,23 @@ class Batch:
             for t, edges in self.edge_index.items()
         }
 
-    def prepare(self, num_layers: int, *, first: bool = True, self_loops: bool = False) -> "Batch":
+    def prepare(
+        self, num_layers: int, *, first: bool = True, self_loops: bool = False, grouped: Container[int] = ()
+    ) -> "Batch":
         """Compute ahead (in a loading thread) each layer's edges and their views by source; returns this batch.
 
         Args:
             num_layers: of the model.
             first: whether the first layer's inputs need a gradient (an encoder or embeddings come before it).
             self_loops: whether the layers add loops (attention over one type of nodes).
+            grouped: layers that use ``pairs`` in place of the edges of each type.
         """
         if self.layers:
             return self
         layers = {layer: self.trimmed(layer, num_layers) for layer in range(num_layers)}
         for layer, by_type in layers.items():
+            if layer in grouped:
+                continue
             for edges in by_type.values():
                 used = edges.with_self_loops()[0] if self_loops else edges
                 if used.num_edges and (layer or first or self_loops):
@@ -240,6 +248,7 @@ class Batch:
             node_id={t: change(v) for t, v in self.node_id.items()},
             edge_index={t: change_edges(e) for t, e in self.edge_index.items()},
             layers={i: {t: change_edges(e) for t, e in edges.items()} for i, edges in self.layers.items()},
+            pairs={i: pairs.mapped(change, change_edges) for i, pairs in self.pairs.items()},
             edge_weight=_changed(self.edge_weight, change),
             edge_attr=_changed(self.edge_attr, change),
             seed_rows=None if self.seed_rows is None else change(self.seed_rows),
