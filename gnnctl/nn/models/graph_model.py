@@ -15,10 +15,10 @@ from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.build import build_model
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.gnn import GNN
-from gnnctl.nn.models.layer import module_name
 from gnnctl.nn.models.options import ModelOptions
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.steps import run_layers
+from gnnctl.nn.typed import module_name
 
 
 class GraphModel(nn.Module):
