@@ -5,9 +5,9 @@ template <int Bytes>
 static inline Vec<float, Bytes> exponential(Vec<float, Bytes> x) {
     using Value = Vec<float, Bytes>;
     using Bits = Vec<std::int32_t, Bytes>;
-    const Value lowest = x * 0.0f - 87.0f;  // keeps a NaN
-    x = x < lowest ? lowest : x;
-    const Value shift = x * 0.0f + 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
+    const Value lowest = Value{} - 87.0f;
+    x = lowest > x ? lowest : x;  // keeps a NaN
+    const Value shift = Value{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
     const Value shifted = x * 1.44269504f + shift;
     const Value n = shifted - shift;
     const Value r = x - n * 0.693359375f + n * 2.12194440e-4f;
@@ -109,9 +109,11 @@ struct Backward {
 
 template <typename Op, typename T>
 static void over_heads(const AttentionArgs& a, std::int64_t first, std::int64_t last) {
-    constexpr int eight = 8 * sizeof(T), four = 4 * sizeof(T);
+    constexpr int sixteen = 16 * sizeof(T), eight = 8 * sizeof(T), four = 4 * sizeof(T);
     for (std::int64_t d = first; d < last; ++d) {
         std::int64_t h = 0;
+        if constexpr (sixteen <= GNNCTL_VECTOR_BYTES)
+            for (; h + 16 <= a.heads; h += 16) Op::template segment<T, sixteen>(a, d, h);
         if constexpr (eight <= GNNCTL_VECTOR_BYTES)
             for (; h + 8 <= a.heads; h += 8) Op::template segment<T, eight>(a, d, h);
         if constexpr (four <= GNNCTL_VECTOR_BYTES)

@@ -300,7 +300,17 @@ ELSEWHERE = {
     **dict.fromkeys(
         (
             *("Array", "Edges", "Aggregates", "Scores", "Quantiles", "huge_pages"),
-            *("aggregate", "spread", "fold", "select", "select_weights", "sddmm", "attention", "attention_backward"),
+            *(
+                "aggregate",
+                "spread",
+                "fold",
+                "select",
+                "select_weights",
+                "sddmm",
+                "weighted_gradient",
+                "attention",
+                "attention_backward",
+            ),
             *("logsumexp", "logsumexp_backward", "product_backward", "quantile", "quantile_backward"),
             *("transpose", "check_csc"),
         ),
