@@ -299,7 +299,7 @@ ELSEWHERE = {
     "Mapping": "below: its arguments are files",
     **dict.fromkeys(
         (
-            *("Array", "Edges", "Aggregates", "Scores", "Quantiles", "huge_pages"),
+            *("Array", "Edges", "Aggregates", "Scores", "Quantiles", "result_memory"),
             *(
                 "aggregate",
                 "spread",
