@@ -73,7 +73,16 @@ def bench(
         str | None,
         typer.Option(help="Threads: for compile one number, else a list.  [default: all; 1 and all]"),
     ] = None,
-    models: Annotated[str, typer.Option(help="Models.", rich_help_panel=COMPILE)] = "gcn,sage,gin",
+    models: Annotated[
+        str, typer.Option(help="Models of train --list-models, or all.", rich_help_panel=COMPILE)
+    ] = "gcn,sage,gin",
+    work: Annotated[
+        str,
+        typer.Option(
+            help="full: training steps over the graph; sampled: over batches; inference; or a list of them.",
+            rich_help_panel=COMPILE,
+        ),
+    ] = "full",
     hidden: Annotated[int, typer.Option(help="Width of the layers.", min=1, rich_help_panel=COMPILE)] = 64,
     layers: Annotated[int, typer.Option(help="Layers.", min=1, rich_help_panel=COMPILE)] = 3,
     nodes: Annotated[int, typer.Option(help="Nodes of the random graph.", min=2, rich_help_panel=COMPILE)] = 10_000,
@@ -132,6 +141,7 @@ def bench(
     from gnnctl.bench.plan import Benchmark as Name
     from gnnctl.bench.plan import Plan, resolve_device, thread_counts
     from gnnctl.bench.suites import feature_formats as formats
+    from gnnctl.bench.suites import works
 
     console = Console("bench", json=json, quiet=quiet)
     compiling = benchmark == Benchmark.compile
@@ -148,7 +158,8 @@ def bench(
     settings: dict[str, Any]
     generated: dict[str, Any]
     if compiling:
-        settings = {"models": models.split(","), "hidden": hidden, "layers": layers, "device": resolve_device(device)}
+        settings = {"models": models.split(","), "works": works(work), "hidden": hidden, "layers": layers}
+        settings |= {"device": resolve_device(device), "fan_out": 10, "batch_size": batch_size}
         generated = {"nodes": nodes, "edges": edges, "features": features or 64}
     elif benchmark == Benchmark.kernels:
         settings, generated = {"kernels": kernels or [], "width": width, "heads": heads}, rmat | {"typed": False}

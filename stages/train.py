@@ -60,7 +60,8 @@ def train(
         int, typer.Option(help="Heads of a last layer that attends.", min=1, rich_help_panel=MODEL)
     ] = 1,
     norm: Annotated[
-        Literal["none", "batch", "layer"], typer.Option(help="After each hidden layer.", rich_help_panel=MODEL)
+        Literal["none", "batch", "layer", "diff-group"],
+        typer.Option(help="After each hidden layer.", rich_help_panel=MODEL),
     ] = "none",
     activation: Annotated[
         Literal["relu", "elu", "gelu", "leaky_relu", "tanh"] | None,
@@ -79,7 +80,10 @@ def train(
     ] = "none",
     aggr: Annotated[
         str | None,
-        typer.Option(help='How messages are aggregated, e.g. "max" or "mean,max,std".', rich_help_panel=MODEL),
+        typer.Option(
+            help='How messages are aggregated: "max", "mean,max,std", or with parameters "mean,softmax:t=0.5,std".',
+            rich_help_panel=MODEL,
+        ),
     ] = None,
     encode: Annotated[
         bool | None,

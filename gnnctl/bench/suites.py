@@ -20,7 +20,7 @@ def _compile(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Pr
     from gnnctl.bench.compile_report import compile_report
 
     options = CompileOptions(
-        **plan.settings | {"models": tuple(plan.settings["models"])},
+        **plan.settings | {key: tuple(plan.settings[key]) for key in ("models", "works")},
         threads=plan.threads[0],
         repeats=plan.repeats,
         against_peer=plan.against_peer,
@@ -87,6 +87,21 @@ def feature_formats(text: str) -> list[str]:
     for name in found:
         if name not in FORMATS:
             raise UsageError(f"--feature-formats: there is no '{name}'", fix=f"there are {', '.join(FORMATS)}")
+    return list(dict.fromkeys(found))
+
+
+def works(text: str) -> list[str]:
+    """Read ``"full,inference"``.
+
+    Raises:
+        UsageError: a kind of work that there is not.
+    """
+    from gnnctl.bench.compile import WORKS
+
+    found = [part.strip() for part in text.split(",")]
+    for name in found:
+        if name not in WORKS:
+            raise UsageError(f"--work: there is no '{name}'", fix=f"there are {', '.join(WORKS)}")
     return list(dict.fromkeys(found))
 
 

@@ -15,6 +15,8 @@ _INT32_LIMIT = 2**31
 class Transposed(NamedTuple):
     """Edges by source: those of source s stand at ``rowptr[s]:rowptr[s + 1]``, in edge order.
 
+    Of edges that were turned round (:meth:`EdgeIndex.reversed`) those of a source are in the order from before.
+
     ``rowptr`` (S + 1,) int64; ``col`` (E,) destinations; ``perm`` (E,) positions in the destination-sorted order.
     """
 
@@ -221,6 +223,51 @@ class EdgeIndex:
         if num_edges is None:
             num_edges = int(self.colptr[num_dst])
         return EdgeIndex(self.colptr[: num_dst + 1], self.row[:num_edges], num_src, num_dst, validate=False)
+
+    def select(self, mask: Tensor) -> tuple["EdgeIndex", Tensor]:
+        """Some of the edges, in their order, between all nodes.
+
+        Args:
+            mask: (E,) bool, true for those to keep.
+
+        Returns:
+            The edges, and (E',) int64 their positions.
+        """
+        positions = mask.nonzero()[:, 0]
+        before = torch.cat([positions.new_zeros(1), mask.cumsum(0)])
+        edges = EdgeIndex(before[self.colptr], self.row[positions], self.num_src, self.num_dst, validate=False)
+        return edges, positions
+
+    def destinations(self, nodes: Tensor) -> tuple["EdgeIndex", Tensor]:
+        """The edges into some of the destinations, which are numbered anew in the order given.
+
+        Args:
+            nodes: (D',) int64 destinations.
+
+        Returns:
+            Edges from S to D' nodes, and (E',) int64 their positions here.
+        """
+        counts = self.in_degree()[nodes]
+        colptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        shift = torch.repeat_interleave(self.colptr[nodes] - colptr[:-1], counts)
+        positions = torch.arange(shift.shape[0], device=self.device) + shift
+        return EdgeIndex(colptr, self.row[positions], self.num_src, nodes.shape[0], validate=False), positions
+
+    def subgraph(self, nodes: Tensor) -> tuple["EdgeIndex", Tensor]:
+        """The edges among some nodes of one kind, which are numbered anew in the order given.
+
+        Args:
+            nodes: (M,) int64, each once.
+
+        Returns:
+            Edges among M nodes, those of a destination in their order, and (E',) int64 their positions here.
+        """
+        into, positions = self.destinations(nodes)
+        number = self.row.new_full((self.num_src,), -1)
+        number[nodes] = torch.arange(nodes.shape[0], dtype=number.dtype, device=self.device)
+        row = number[into.row.long()]
+        kept, among = EdgeIndex(into.colptr, row, nodes.shape[0], nodes.shape[0], validate=False).select(row >= 0)
+        return kept, positions[among]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "EdgeIndex":
         """The edges on another device, prepared views included."""

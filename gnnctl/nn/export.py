@@ -24,8 +24,8 @@ class Deployed(nn.Module):
     - ``x/T`` (n, F) float32 features, or for a type without ``node_id/T`` (n,) int64 rows in the training graph;
     - ``colptr/S__R__T`` (n of T + 1,) int64 and ``row/S__R__T`` (E,) int32: edges sorted by destination;
     - ``edge_weight/S__R__T`` (E,) float32 and ``edge_attr/S__R__T`` (E, F) float32, where the graph has them;
-    - for models that count edges ``degree_src/``, ``degree_dst/`` and ``in_edges/`` + ``S__R__T``, as
-      :class:`~gnnctl.graph.batch.Degrees` has them;
+    - for models that count edges ``degree_src/``, ``degree_dst/``, ``in_edges/``, ``loop_src/`` and ``loop_dst/`` +
+      ``S__R__T``, as :class:`~gnnctl.graph.batch.Degrees` has them;
     - ``seeds`` (k,) int64: the nodes to score.
 
     The output is (k, outputs) float32. Exact for nodes whose whole neighbourhood, as deep as the model, is given.
@@ -92,7 +92,11 @@ class Deployed(nn.Module):
             found |= {f"colptr/{t.key}": edges.colptr, f"row/{t.key}": edges.row.to(torch.int32)}
             found |= _named("edge_weight", t, batch.edge_weight) | _named("edge_attr", t, batch.edge_attr)
             if self.degrees and batch.degree is not None:
-                found |= {f"{name}/{t.key}": d for name, d in zip(_DEGREES, batch.degree[t], strict=True)}
+                d = batch.degree[t]
+                none = (torch.zeros_like(d.src), torch.zeros_like(d.dst))
+                d = d._replace(src_loop=d.src_loop if d.src_loop is not None else none[0])
+                d = d._replace(dst_loop=d.dst_loop if d.dst_loop is not None else none[1])
+                found |= {f"{name}/{t.key}": part for name, part in zip(_DEGREES, d, strict=True) if part is not None}
         return found
 
     def example(self) -> dict[str, Tensor]:
@@ -113,11 +117,11 @@ class Deployed(nn.Module):
             if kind.features:
                 found[f"edge_attr/{t.key}"] = torch.zeros(edges, kind.features)
             if self.degrees:
-                found |= {f"{n}/{t.key}": torch.ones(count[t.src if n == "degree_src" else t.dst]) for n in _DEGREES}
+                found |= {f"{n}/{t.key}": torch.ones(count[t.src if n.endswith("_src") else t.dst]) for n in _DEGREES}
         return found
 
 
-_DEGREES = ("degree_src", "degree_dst", "in_edges")
+_DEGREES = ("degree_src", "degree_dst", "in_edges", "loop_src", "loop_dst")
 
 
 def _named(name: str, edge_type: EdgeType, values: Mapping[EdgeType, Tensor | None]) -> dict[str, Tensor]:
@@ -154,7 +158,7 @@ def _sizes(schema: GraphSchema, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
         elif kind in ("x", "node_id"):
             found[name] = nodes[of]
         elif kind in _DEGREES:
-            found[name] = nodes[ends[of].src if kind == "degree_src" else ends[of].dst]
+            found[name] = nodes[ends[of].src if kind.endswith("_src") else ends[of].dst]
         else:
             found[name] = nodes[ends[of].dst] + 1 if kind == "colptr" else edges[of]
     return found

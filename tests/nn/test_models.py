@@ -12,13 +12,16 @@ from gnnctl.graph import EdgeType, Graph
 from gnnctl.graph.batch import Batch
 from gnnctl.nn import ModelOptions, build_model
 from gnnctl.nn.models.jump import Jump
-from gnnctl.nn.models.layer import LayerEdges
+from gnnctl.nn.models.registry import models
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.training.layerwise import Layerwise
 
 AB, BA, AA, CA = (EdgeType(*t.split()) for t in ("a to b", "b back a", "a to a", "c to a"))
-NAMES = ("sage", "gcn", "gat", "gin")
+ALL = models()
+TYPED = [name for name, model in ALL.items() if model.graphs != "one type" and not model.needs_edge_attr]
+ONE_TYPE = [name for name, model in ALL.items() if model.graphs != "typed"]
+ANY = [*(("typed", name) for name in TYPED), *(("plain", name) for name in ONE_TYPE)]
 
 
 def random_edges(rng, num_src, num_dst, count):
@@ -45,12 +48,14 @@ def typed():
 @pytest.fixture(scope="module")
 def plain():
     rng = np.random.default_rng(1)
-    return Graph.from_coo(200, random_edges(rng, 200, 200, 1200), x=rng.normal(size=(200, 5)))
+    edges, x = random_edges(rng, 200, 200, 1200), rng.normal(size=(200, 5))
+    return Graph.from_coo(200, edges, x=x, edge_attr=rng.random((1200, 3)))
 
 
 def model_of(graph, name, node_type, **options):
     torch.manual_seed(0)
-    given = {"name": name, "hidden": 16, "heads": 4, "norm": "layer", "residual": True, **options}
+    layers = 1 if name == "linkx" else 2
+    given = {"name": name, "hidden": 16, "heads": 4, "layers": layers, "norm": "layer", "residual": True, **options}
     return build_model(given, graph.schema, node_type, 7).eval()
 
 
@@ -60,8 +65,7 @@ def sampled(graph, fan_out, rows, node_type):
     return Batch.from_subgraph(subgraph, graph, degrees=True)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("which", ["typed", "plain"])
+@pytest.mark.parametrize(("which", "name"), [pair for pair in ANY if pair[1] != "mlp"])
 @pytest.mark.parametrize("fan_out", [(3, 2), (3, 2, 2), (4,)])
 def test_trimming_changes_no_number(request, name, which, fan_out):
     graph = request.getfixturevalue(which)
@@ -82,8 +86,7 @@ def test_trimming_changes_no_number(request, name, which, fan_out):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "mlp"])
-@pytest.mark.parametrize("which", ["typed", "plain"])
+@pytest.mark.parametrize(("which", "name"), ANY)
 def test_a_full_fan_out_gives_the_whole_graph_s_output(request, name, which):
     graph = request.getfixturevalue(which)
     node_type = graph.node_types[0]
@@ -93,15 +96,13 @@ def test_a_full_fan_out_gives_the_whole_graph_s_output(request, name, which):
     torch.testing.assert_close(model(sampled(graph, (-1, -1), rows, node_type)), whole)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_layer_by_layer_equals_forward(typed, name):
-    model = model_of(typed, name, "a", layers=3)
-    batch = Batch.full(typed, "a", np.arange(20))
-    h = model.encode(batch.x, batch.node_id)
-    edges = LayerEdges(batch.edge_index, batch.edge_weight, batch.edge_attr, batch.degree)
-    for i in range(model.num_layers):
-        h = model.layer(i, h, h, edges)
-    torch.testing.assert_close(model.head(h["a"][:20]), model(batch))
+@pytest.mark.parametrize(("which", "name"), ANY)
+def test_layer_by_layer_equals_forward(request, which, name):
+    graph = request.getfixturevalue(which)
+    node_type = graph.node_types[0]
+    model = model_of(graph, name, node_type)
+    logits, _ = Layerwise(model, graph, torch.device("cpu"), edge_budget=50).run(node_type, np.arange(20))
+    torch.testing.assert_close(torch.from_numpy(logits), model(Batch.full(graph, node_type, np.arange(20))))
 
 
 def test_only_types_that_reach_the_target_are_computed(typed):
@@ -166,7 +167,7 @@ def test_masks_reach_every_layer(typed):
 
 
 def test_types_without_nodes_or_edges_in_a_batch(typed):
-    for name in NAMES:
+    for name in TYPED:
         model = model_of(typed, name, "c", norm="batch").train()
         out = model(sampled(typed, (2, 2), [4], "c"))
         out.sum().backward()
@@ -201,6 +202,9 @@ def test_a_model_by_import_path(typed, tmp_path, monkeypatch):
         ({"norm": "group"}, "norm cannot be 'group'"),
         ({"wide": 1}, "no such model option: wide"),
         ({"encode": False}, "encode false"),
+        ({"name": "nn"}, "nn needs edge features"),
+        ({"name": "sgc"}, "one node type and one edge type"),
+        ({"name": "linkx"}, "one node type with features"),
     ],
 )
 def test_options_that_do_not_fit_are_named(typed, options, message):
@@ -221,12 +225,12 @@ def test_options_survive_json():
     assert ModelOptions.from_json(options.to_json()) == options
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_TYPE)
 def test_names_of_the_first_parameters(plain, name):
     model = model_of(plain, name, "node")
     first = set(model.first_parameters())
     assert first
-    assert first < {n for n, _ in model.named_parameters()}
+    assert first <= {n for n, _ in model.named_parameters()}
 
 
 @pytest.mark.parametrize(

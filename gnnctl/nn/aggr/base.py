@@ -21,6 +21,9 @@ class Aggregation(nn.Module):
     linear: bool = False
     reduce: str | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(self, values: Tensor, ptr: Tensor) -> Tensor:
         """Aggregate rows.
 
@@ -56,3 +59,12 @@ class Aggregation(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew; there may be none."""
+
+
+def reset(*networks: nn.Module | None) -> None:
+    """Draw anew the weights of all parts that know how to."""
+    for network in networks:
+        for module in () if network is None else network.modules():
+            draw = getattr(module, "reset_parameters", None)
+            if callable(draw):
+                draw()

@@ -75,6 +75,7 @@ class ChebConv(MultiHop):
             lambda_max: the largest eigenvalue of L, or of each node's graph; None is 2, and for the Laplacian "none"
                 twice the largest degree.
         """
+        self.check(x, edge_index)
         return self.run(x, self.matrix(x, edge_index, edge_weight, edge_mask, degree, lambda_max))
 
     def advance(

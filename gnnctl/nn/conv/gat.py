@@ -89,12 +89,12 @@ class GATConv(MessagePassing):
             score_edge = _scores(self.edge_lin, edge_attr, self.att_edge)
         if self.adds_loops:
             looped, loops, edges = edge_index.with_self_loops()
-            edge_weight = _with_loops(edge_weight, loops, edges)
-            edge_mask = _with_loops(edge_mask, loops, edges)
+            edge_weight = with_loops(edge_weight, loops, edges)
+            edge_mask = with_loops(edge_mask, loops, edges)
             # A loop has no features: it scores as the destination's average edge, whatever else is in the batch.
             if score_edge is not None:
                 average = segment_reduce(edge_index.colptr, score_edge, "mean")
-                score_edge = _with_loops(score_edge, loops, edges, average)
+                score_edge = with_loops(score_edge, loops, edges, average)
             edge_index = looped
         alpha = attention(edge_index, score_src, score_dst, score_edge, self.negative_slope)
         alpha = nn.functional.dropout(alpha, self.dropout, self.training)
@@ -112,7 +112,8 @@ def _scores(linear: nn.Linear, values: Tensor, vector: Tensor) -> Tensor:
     return nn.functional.linear(values, folded)
 
 
-def _with_loops(values: Tensor | None, loops: Tensor, edges: Tensor, fill: Tensor | None = None) -> Tensor | None:
+def with_loops(values: Tensor | None, loops: Tensor, edges: Tensor, fill: Tensor | None = None) -> Tensor | None:
+    """Values of edges and of loops, where :meth:`EdgeIndex.with_self_loops` put them; loops have ``fill``, or ones."""
     if values is None:
         return None
     count = loops.shape[0]

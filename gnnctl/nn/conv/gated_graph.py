@@ -31,7 +31,7 @@ class GatedGraphConv(MultiHop):
 
     def __init__(self, out_channels: int, *, hops: int, aggr: AggregationLike = "sum", bias: bool = True) -> None:
         super().__init__(hops, self_loops=False, normalize=False)
-        self.aggr = aggregation(aggr)
+        self.aggr = aggregation(aggr, out_channels)
         if self.aggr.channels(out_channels) != out_channels:
             raise ValueError(f"aggr must keep the width {out_channels}, got {aggr!r}")
         self.out_channels = out_channels

@@ -25,8 +25,11 @@ class HypergraphConv(MessagePassing):
     of its hyperedge ("node") or among the hyperedges of its node ("edge"). (torch-geometric leaves W out of the second
     average, though not out of D.)
 
-    ``edge_index`` goes from N nodes to M hyperedges: sources are nodes, destinations hyperedges. As a plain tensor it
-    is taken for M = N, hyperedges beyond the last one being empty.
+    ``edge_index`` goes from N nodes to M hyperedges. As a plain tensor it is taken for M = N, hyperedges beyond the
+    last one being empty. Four nodes in the hyperedges {0, 1, 2} and {1, 2, 3}::
+
+        incidence = torch.tensor([[0, 1, 2, 1, 2, 3], [0, 0, 0, 1, 1, 1]])
+        edge_index, order = EdgeIndex.from_coo(incidence, 4, 2)
 
     Shapes: x (N, in); hyperedge_attr (M, in); hyperedge_weight (M,); result (N, heads * out), or (N, out).
 

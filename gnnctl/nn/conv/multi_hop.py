@@ -97,18 +97,22 @@ class MultiHop(MessagePassing):
         Raises:
             ValueError: destinations are other nodes than sources, and there is more than one round.
         """
+        self.check(x, edge_index)
         return self.run(x, self.matrix(x, edge_index, edge_weight, edge_mask, degree))
 
-    def run(self, x: Pair, matrix: Adjacency) -> Tensor:
-        """All rounds over the same matrix."""
-        edge_index = matrix.edge_index
+    def check(self, x: Pair, edge_index: EdgeIndex) -> None:
+        """Refuse edges that only one round can take."""
         if self.rounds > 1 and (isinstance(x, tuple) or edge_index.num_src != edge_index.num_dst):
             raise ValueError(
                 f"edge_index: {type(self).__name__} passes messages {self.rounds} times, so that sources and "
                 "destinations must be the same nodes; for others call start, advance for each round, finish"
             )
+
+    def run(self, x: Pair, matrix: Adjacency) -> Tensor:
+        """All rounds over the same matrix."""
         state = self.start(x[0] if isinstance(x, tuple) else x)
-        own = self.start(x[1]) if isinstance(x, tuple) else tuple(part[: edge_index.num_dst] for part in state)
+        count = matrix.edge_index.num_dst
+        own = self.start(x[1]) if isinstance(x, tuple) else tuple(part[:count] for part in state)
         for turn in range(self.rounds):
             state = self.step(turn, state, own if turn == 0 else state, matrix)
         return self.finish(state)

@@ -24,16 +24,6 @@ class Adjacency(NamedTuple):
     dst: Tensor | None = None
     own: Tensor | None = None
 
-    def scaled(self, factor: float) -> "Adjacency":
-        """The matrix times a number."""
-        return self._replace(
-            dst=self._ones() * factor if self.dst is None else self.dst * factor,
-            own=None if self.own is None else self.own * factor,
-        )
-
-    def _ones(self) -> Tensor:
-        return torch.ones(self.edge_index.num_dst, device=self.edge_index.device)
-
 
 def normalized(
     edge_index: EdgeIndex,

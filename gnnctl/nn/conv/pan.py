@@ -69,6 +69,14 @@ class PANConv(MessagePassing):
             h = nn.functional.linear(h, self.lin.weight)
         return h + self.lin.bias
 
+    def leaving(self, edge_index: EdgeIndex, edge_weight: Tensor | None = None) -> Tensor:
+        """(N,): of each node, the sum of its column of M, which is its weight in all nodes' results (for pooling)."""
+        ones = self.energy.new_ones(edge_index.num_src, 1)
+        root = inverse_root(self._paths(edge_index, edge_weight, ones))
+        turned, order = edge_index.reversed()
+        weight = None if edge_weight is None else edge_weight.index_select(0, order)
+        return (self._paths(turned, weight, root) * root)[:, 0]
+
     def _paths(self, edge_index: EdgeIndex, weight: Tensor | None, x: Tensor) -> Tensor:
         """The polynomial of the adjacency matrix times x, by Horner's rule."""
         factor = (-self.energy).exp().to(x.dtype)

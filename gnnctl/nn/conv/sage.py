@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.aggr import AggregationLike
+from gnnctl.nn.aggr import AggregationLike, aggregation
 from gnnctl.nn.linear import Linear, linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, project_first
 
@@ -32,8 +32,8 @@ class SAGEConv(MessagePassing):
         root: bool = True,
         bias: bool = True,
     ) -> None:
-        super().__init__(aggr)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
+        super().__init__(aggregation(aggr, source))
         self.lin = Linear(self.aggr.channels(source), out_channels, bias=bias)
         self.root = Linear(target, out_channels, bias=False) if root else None
 

@@ -1,6 +1,6 @@
 """The model over typed graphs, of which a homogeneous one is the case of one type."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.aggr.degree_scaler import DegreeScalerAggregation
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import conv_of
@@ -16,6 +17,7 @@ from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
 from gnnctl.nn.models.jump import Jump
 from gnnctl.nn.models.layer import LayerEdges, TypedLayer, module_name
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.models.steps import run_layers
 
 
 class GNN(nn.Module):
@@ -45,7 +47,7 @@ class GNN(nn.Module):
         if node_type not in schema.nodes:
             raise UsageError(f"the graph has no node type '{node_type}'", fix=f"it has {', '.join(schema.nodes)}")
         kind = conv_of(options)
-        if "heads" in kind.accepts and options.hidden % options.heads:
+        if kind.attends and options.hidden % options.heads:
             raise UsageError(
                 f"hidden {options.hidden} cannot be shared by {options.heads} heads",
                 fix=f"make it a multiple of {options.heads}, or change heads",
@@ -55,9 +57,11 @@ class GNN(nn.Module):
         self.num_layers = options.layers
         self.out_channels = out_channels
         homogeneous = schema.is_homogeneous
+        if not homogeneous and not kind.typed:
+            raise UsageError(f"{options.name} needs one node type and one edge type", fix="choose another model")
         bare = homogeneous and schema.nodes[node_type].features > 0
         self.remembers_first = "x_0" in kind.takes
-        same_widths = self.remembers_first or options.order == "pre"
+        same_widths = kind.encoded or self.remembers_first or options.order == "pre"
         self.encoded = not bare or same_widths if options.encode is None else options.encode
         if not self.encoded and (not bare or same_widths):
             what = f"{options.name} needs one" if same_widths else "nodes of many types or without features need one"
@@ -98,6 +102,7 @@ class GNN(nn.Module):
                 self.widths[i + 1],
                 homogeneous=homogeneous,
                 hidden=self.encoded or jumps or i + 1 < options.layers,
+                number=i + 1,
             )
             for i in range(options.layers)
         )
@@ -112,6 +117,18 @@ class GNN(nn.Module):
         """Names of the parameters of the encoders and of the first layer."""
         return [name for name, _ in self.named_parameters() if name.startswith(("encoders.", "layers.0."))]
 
+    def fit_degrees(self, degrees: Callable[[EdgeType], Tensor]) -> None:
+        """Take the training graph's degrees, where aggregations are scaled by them; before training.
+
+        Args:
+            degrees: of an edge type (K,) integers, how many destinations have 0, 1, ... K - 1 in-edges.
+        """
+        for layer in self.layers:
+            for t, conv in cast(TypedLayer, layer).convs_by_type():
+                for part in conv.modules():
+                    if isinstance(part, DegreeScalerAggregation):
+                        part.fit(degrees(t))
+
     def prepare(self, batch: Batch) -> Batch:
         """Compute ahead what this model's forward and backward need of the batch's structure."""
         return batch.prepare(self.num_layers, first=self.encoded, self_loops=self.adds_self_loops)
@@ -123,38 +140,7 @@ class GNN(nn.Module):
             batch: a whole graph or a sampled part.
             edge_mask: by edge type (E,), multiplies every message on the edge in all layers.
         """
-        if self.needs_degree and batch.degree is None and batch.node_counts is not None:
-            raise ValueError(f"{self.options.name} needs degrees in the whole graph: Batch.from_subgraph(degrees=True)")
-        last = self.num_layers
-        within = batch.within(last)
-        x = {t: v if v is None or batch.node_counts is None else v[: within[t]] for t, v in batch.x.items()}
-        ids = {t: v if batch.node_counts is None else v[: within[t]] for t, v in batch.node_id.items()}
-        h = self.encode(x, ids)
-        for i in range(last):
-            kept = batch.within(last - 1 - i)
-            h_dst = {t: v if batch.node_counts is None else v[: kept[t]] for t, v in h.items()}
-            h = self.layer(i, h, h_dst, self._edges(batch, i, edge_mask or {}))
-        return self.head(batch.seeds_of(h[self.node_type]))
-
-    def _edges(self, batch: Batch, layer: int, edge_mask: Mapping[EdgeType, Tensor]) -> LayerEdges:
-        index = batch.trimmed(layer, self.num_layers)
-        whole = batch.node_counts is None
-
-        def first(values: Mapping[EdgeType, Tensor | None]) -> dict[EdgeType, Tensor]:
-            return {
-                t: v if whole else v[: index[t].num_edges] for t, v in values.items() if v is not None and t in index
-            }
-
-        degree = batch.degree or {}
-        return LayerEdges(
-            edge_index=index,
-            edge_weight=first(batch.edge_weight),
-            edge_attr=first(batch.edge_attr),
-            degree={t: d.first(index[t].num_src, index[t].num_dst) for t, d in degree.items()}
-            if self.needs_degree
-            else {},
-            edge_mask=first(edge_mask),
-        )
+        return self.head(batch.seeds_of(run_layers(self, batch, edge_mask)[self.node_type]))
 
     # -- layer by layer, for exact inference --------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """One round of message passing over typed edges."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeSchema, EdgeType
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
-from gnnctl.nn.models.convolutions import ConvKind, Site, conv_of, make_conv
+from gnnctl.nn.models.convolutions import Site, conv_at, conv_of
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.options import ModelOptions
 
@@ -58,6 +59,7 @@ class TypedLayer(nn.Module):
         out_channels: width of the output.
         homogeneous: one node type and one edge type.
         hidden: whether norm, activation and dropout belong to it (else this layer gives the outputs).
+        number: of the layer, from 1.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class TypedLayer(nn.Module):
         *,
         homogeneous: bool,
         hidden: bool,
+        number: int,
     ) -> None:
         super().__init__()
         self.options = options
@@ -77,11 +80,12 @@ class TypedLayer(nn.Module):
         self.targets = targets
         self.homogeneous = homogeneous
         kind = conv_of(options)
+        self.own = kind.own
+        site = partial(
+            Site, options, in_channels=in_channels, out_channels=out_channels, homogeneous=homogeneous, hidden=hidden
+        )
         self.convs = nn.ModuleDict(
-            {
-                module_name(t.key): _conv(kind, Site(options, schema, in_channels, out_channels, homogeneous, hidden))
-                for t, schema in edge_types.items()
-            }
+            {module_name(t.key): conv_at(kind, site(schema=schema, layer=number)) for t, schema in edge_types.items()}
         )
         self.roots = nn.ModuleDict(
             {} if homogeneous else {module_name(t): Linear(in_channels, out_channels) for t in targets}
@@ -133,7 +137,7 @@ class TypedLayer(nn.Module):
             index = edges.edge_index.get(t)
             if index is None or t.src not in h_src or t.dst not in h_dst:
                 continue
-            if not self.homogeneous and (index.num_edges == 0 or index.num_dst == 0):
+            if not self.homogeneous and not self.own and (index.num_edges == 0 or index.num_dst == 0):
                 continue  # nothing arrives: without a bias the convolution would add zeros
             given = edges.values(t)
             if x_0 is not None:
@@ -142,6 +146,10 @@ class TypedLayer(nn.Module):
             arrived = conv((h_src[t.src], h_dst[t.dst]), edge_index=index, **_taken(conv, given))
             out[t.dst] = out[t.dst] + arrived if t.dst in out else arrived
         return {name: self._finish(name, h, before[name]) for name, h in out.items()}
+
+    def convs_by_type(self) -> Iterator[tuple[EdgeType, nn.Module]]:
+        """Each edge type with its convolution."""
+        return ((t, self.convs[module_name(t.key)]) for t in self.edge_types)
 
     def _normed(self, name: str, h: Tensor) -> Tensor:
         assert self.activation is not None
@@ -159,7 +167,3 @@ class TypedLayer(nn.Module):
 
 def _taken(conv: MessagePassing, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in conv.inputs}
-
-
-def _conv(kind: ConvKind, site: Site) -> nn.Module:
-    return make_conv(kind, site) if kind.make is None else kind.make(kind, site)

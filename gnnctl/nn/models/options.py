@@ -4,10 +4,11 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 
 from gnnctl.errors import UsageError
+from gnnctl.nn.aggr import parse_aggregations
 from gnnctl.nn.models.jump import JumpKind
 from gnnctl.parameters import Value
 
-Norm = Literal["none", "batch", "layer"]
+Norm = Literal["none", "batch", "layer", "diff-group"]
 Order = Literal["post", "pre"]
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "tanh"]
 
@@ -31,7 +32,8 @@ class ModelOptions:
         order: norm, activation and dropout after each layer's sum (post), or before it (pre).
         residual: add a layer's input to its output, where the widths agree.
         jump: outputs from all layers: cat, max, lstm; none: from the last.
-        aggr: how messages are aggregated, where the convolution leaves the choice; None: its own.
+        aggr: how messages are aggregated, where the convolution leaves the choice; what
+            :func:`gnnctl.nn.aggr.parse_aggregations` reads. None: its own.
         encode: a Linear before the first layer and one after the last; None: where the graph is typed or a node type
             has no features. Without, the first layer takes the features and the last gives the outputs.
         embedding: width of the learned embedding of nodes without features; 0 for one vector per type.
@@ -66,6 +68,11 @@ class ModelOptions:
         for name, least in (("hidden", 1), ("layers", 1), ("heads", 1), ("output_heads", 1), ("embedding", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}", fix="raise it")
+        if self.aggr is not None:
+            try:
+                parse_aggregations(self.aggr)
+            except ValueError as problem:
+                raise UsageError(f"--aggr '{self.aggr}': {problem}", fix="e.g. mean,max,std") from None
         for name in ("dropout", "input_dropout", "attention_dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:

@@ -11,6 +11,7 @@ from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models.convolutions import CONVS
 from gnnctl.nn.models.gnn import GNN
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.models.rounds import KINDS, RoundsModel
 from gnnctl.parameters import Value, defaults_of, read_parameters, split_name
 
 Build = Callable[[ModelOptions, GraphSchema, str, int], nn.Module]
@@ -27,6 +28,7 @@ class Model:
         layers: what a full batch takes where nobody says how many.
         graphs: which it takes.
         edge_weight, edge_attr: whether it makes use of weights, and of edge features.
+        needs_edge_attr: whether every edge type must have features.
     """
 
     summary: str
@@ -36,6 +38,7 @@ class Model:
     graphs: Literal["any", "one type", "typed"] = "any"
     edge_weight: bool = False
     edge_attr: bool = False
+    needs_edge_attr: bool = False
 
     def build(self, options: ModelOptions, schema: GraphSchema, node_type: str, out_channels: int) -> nn.Module:
         """The module, its weights drawn from torch's generator."""
@@ -46,6 +49,13 @@ class Model:
 
 # Those that are something else than layers of one convolution.
 _SPECIAL = {
+    "linkx": Model(
+        "an MLP of features and of who the neighbours are; where neighbours are unlike (heterophily)",
+        "gnnctl.nn.models.linkx:LINKX",
+        layers=1,
+        graphs="one type",
+        edge_weight=True,
+    ),
     "mlp": Model("the baseline: a node's own features, no edges", "gnnctl.nn.models.mlp:MLP"),
 }
 
@@ -57,12 +67,25 @@ def models() -> dict[str, Model]:
             kind.summary,
             f"{GNN.__module__}:{GNN.__qualname__}",
             kind.parameters(),
+            graphs="any" if kind.typed else "one type",
             edge_weight="edge_weight" in kind.takes,
             edge_attr="edge_attr" in kind.takes,
+            needs_edge_attr=kind.needs_features,
         )
         for name, kind in CONVS.items()
     }
-    return {**layered, **_SPECIAL}
+    several = {
+        name: Model(
+            kind.summary,
+            f"{RoundsModel.__module__}:{RoundsModel.__qualname__}",
+            dict(kind.parameters),
+            layers=kind.layers,
+            graphs="one type",
+            edge_weight=True,
+        )
+        for name, kind in KINDS.items()
+    }
+    return {**layered, **several, **_SPECIAL}
 
 
 def parse_model(text: str) -> tuple[str, dict[str, Value]]:
@@ -89,5 +112,7 @@ def describe_models() -> list[list[str]]:
     for name, model in models().items():
         shown = ",".join(f"{k}={v}" if v is not None else k for k, v in model.parameters.items())
         uses = [word for word, used in (("weights", model.edge_weight), ("features", model.edge_attr)) if used]
+        if model.needs_edge_attr:
+            uses.append("(needed)")
         rows.append([name, model.graphs, " ".join(uses) or "-", shown or "-", model.summary])
     return rows

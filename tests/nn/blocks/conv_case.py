@@ -69,6 +69,7 @@ def given(names: tuple[str, ...], num_nodes: int, num_edges: int, dtype: torch.d
 
     makers: dict[str, Callable[[], Tensor]] = {
         "edge_weight": lambda: torch.rand(num_edges, generator=draw, dtype=torch.float64).to(dtype) + 0.1,
+        "edge_length": lambda: torch.rand(num_edges, generator=draw, dtype=torch.float64).to(dtype),
         "edge_attr": lambda: torch.rand(num_edges, EDGE_WIDTH, generator=draw, dtype=torch.float64).to(dtype),
         "edge_type": lambda: torch.randint(0, RELATIONS, (num_edges,), generator=draw),
         "edge_sign": lambda: torch.randint(0, 2, (num_edges,), generator=draw) * 2 - 1,
