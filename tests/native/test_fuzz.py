@@ -144,7 +144,12 @@ FUNCTIONS = {
     ),
     "random_gather_rate": Function(
         _native.random_gather_rate,
-        {"entries": Integer(64, 1, 2**32 - 1), "reads": Integer(64, 1, 2**32), "repeats": Integer(1, 1, 1000)},
+        {
+            "entries": Integer(64, 1, 2**32 - 1),
+            "reads": Integer(64, 1, 2**32),
+            "repeats": Integer(1, 1, 1000),
+            "large_pages": Flag(True),
+        },
     ),
     "random_row_rate": Function(
         _native.random_row_rate,
