@@ -109,3 +109,12 @@ def test_the_written_contract_names_every_key_and_encoder_and_its_example_is_val
     example = "\n".join(re.findall(r"^    (.*)$", text, re.MULTILINE))
     spec = parse_spec(tomllib.loads(example))
     assert [node.name for node in spec.nodes] == ["package"]
+
+
+def test_the_written_example_of_many_graphs_is_valid():
+    text = (Path(gnnctl.__file__).parent / "schemas" / "spec.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    spec = parse_spec(tomllib.loads(example))
+    assert spec.graphs is not None
+    assert spec.graphs.label == ("toxic", "toxic")
+    assert spec.nodes[0].graph == "molecule"
