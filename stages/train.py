@@ -380,7 +380,8 @@ def train(
             run.document["package"] = package_model(run.model, found.split.graph.schema, found.split.target, path)
         writer.json("model", run.document)
         writer.json("metrics", {**run.metrics, **crossed})
-        writer.summary.update({**run.summary(), **crossed})
+        brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
+        writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})
         summary = writer.summary
     console.log(f"wrote {output}")
     console.result({"output": str(output), "done": True, **summary}, summary_text(summary))

@@ -12,6 +12,7 @@ import torch
 from gnnctl.console import Progress, no_progress
 from gnnctl.nn.models import ModelOptions
 from gnnctl.splits.folds import fold_numbers, fold_split
+from gnnctl.training.checkpoint import write_atomic
 from gnnctl.training.inputs import TrainingInput
 from gnnctl.training.loop import BatchSource, Trainer
 from gnnctl.training.metrics import DEFAULT_CURVE, better, metric_family
@@ -65,7 +66,10 @@ def cross_validate(
         UsageError: options that do not fit. DataError: fewer seeds than folds.
     """
     folds = fold_numbers(found.split, count, options.seed)
-    each = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    # A line without its end was being written when an earlier run was killed.
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+    each = [json.loads(line) for line in lines]
     with path.open("a") as stream:
         for fold in range(len(each), count):
             split = fold_split(found.split, folds, fold)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "stages"))
-from molecules_task import write_molecules  # noqa: E402
+from molecules_task import write_molecules
 
 FOLDER = Path(__file__).parents[2] / "examples" / "published"
 

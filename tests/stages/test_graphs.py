@@ -142,6 +142,8 @@ def test_folds_are_reported_by_both_protocols_and_go_on_where_they_stopped(cli, 
 
     monkeypatch.setattr(folds, "_run", failing)
     assert cli(*arguments)[0] == 130
+    kept = tmp_path / "m.partial" / "folds.jsonl"
+    kept.write_text(kept.read_text() + '{"fold": 2, "se')
     monkeypatch.setattr(folds, "_run", lambda *given: done.append(run(*given)) or done[-1])
     code, text, err = cli(*arguments)
     assert code == 0, err
@@ -169,6 +171,18 @@ def test_folds_of_nodes_work_too(cli, tiny, tmp_path):
     )
     assert code == 0, err
     assert "3 folds" in text
+    assert cli("sample", tiny / "split", "-o", tmp_path / "s", "--num-neighbors", "2,2")[0] == 0
+    code, _, err = cli("train", tmp_path / "s", "-o", tmp_path / "n", "--folds", 3)
+    assert code == 2
+    assert "holds samples of one split" in err
+
+
+def test_a_dry_run_of_an_ingest_counts_graphs(cli, folder, tmp_path):
+    code, out, _ = cli("ingest", folder / "data" / "molecules.toml", "-o", tmp_path / "g", "--dry-run", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["graphs"][""]["rows"] == 60
+    assert document["bytes"] == sum(p["bytes"] for k in ("graphs", "nodes", "edges") for p in document[k].values())
 
 
 @pytest.mark.parametrize(
