@@ -27,7 +27,7 @@ gnnctl ingest "$out/mutag.toml" -o "$out/graph" --quiet > /dev/null
 gnnctl split "$out/graph" -o "$out/split" --task graph --val 0 --test 0 --quiet > /dev/null
 for seed in $(seq 1 "$seeds"); do
     gnnctl train "$out/split" -o "$out/gin-$seed" --model gin --layers 4 --hidden 32 --norm batch --dropout 0.1 --lr 0.005 \
-        --epochs "$epochs" --weight-decay 1e-3 --batch-size 32 --monitor loss --folds "$folds" --seed "$seed" --quiet > /dev/null
+        --epochs "$epochs" --schedule cosine --weight-decay 1e-3 --batch-size 32 --monitor loss --folds "$folds" --seed "$seed" --quiet > /dev/null
     python -c "
 import json, sys
 found = json.load(open(sys.argv[1]))['folds']

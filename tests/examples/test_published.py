@@ -42,7 +42,7 @@ def small_data(tmp_path):
         (["cora.sh", "DATA", "OUT", "sgc", "1", "3"], "sgc: mean test accuracy"),
         (["cora.sh", "DATA", "OUT", "appnp", "1", "3"], "appnp: mean test accuracy"),
         (["minesweeper.sh", "DATA", "OUT", "split0", "3"], "auroc"),
-        (["mutag.sh", "DATA", "OUT", "2", "3", "3"], "where one epoch is chosen on the test curves"),
+        (["mutag.sh", "DATA", "OUT", "1", "2", "3"], "where one epoch is chosen on the test curves"),
     ],
 )
 def test_a_script_runs_to_its_figure(small_data, command, answer):
