@@ -26,8 +26,9 @@ TOML
 gnnctl ingest "$out/mutag.toml" -o "$out/graph" --quiet > /dev/null
 gnnctl split "$out/graph" -o "$out/split" --task graph --val 0 --test 0 --quiet > /dev/null
 for seed in $(seq 1 "$seeds"); do
-    gnnctl train "$out/split" -o "$out/gin-$seed" --model gin --layers 4 --hidden 32 --norm batch --dropout 0.1 --lr 0.005 \
-        --epochs "$epochs" --schedule cosine --weight-decay 1e-3 --batch-size 32 --monitor loss --folds "$folds" --seed "$seed" --quiet > /dev/null
+    gnnctl train "$out/split" -o "$out/gin-$seed" --model gin --layers 4 --hidden 32 --norm batch --dropout 0.1 \
+        --lr 0.005 --schedule cosine --weight-decay 1e-3 --epochs "$epochs" --batch-size 32 --monitor loss \
+        --folds "$folds" --seed "$seed" --quiet > /dev/null
     python -c "
 import json, sys
 found = json.load(open(sys.argv[1]))['folds']
@@ -37,5 +38,6 @@ done | python -c "
 import statistics, sys
 found = [[float(word) for word in line.split()[2:]] for line in sys.stdin if sys.stderr.write(line)]
 mean = [statistics.fmean(column) for column in zip(*found)]
-print(f'gin, $folds folds, {len(found)} seeds: test accuracy {mean[0]:.4f} (deviation of the folds {mean[1]:.4f}), epoch chosen on a validation fold')
-print(f'    {mean[2]:.4f} (deviation of the folds {mean[3]:.4f}) where one epoch is chosen on the test curves')"
+print(f'gin, $folds folds, {len(found)} seeds; test accuracy, and its deviation over the folds:')
+print(f'    {mean[0]:.4f} {mean[1]:.4f} where each epoch is chosen on a validation fold')
+print(f'    {mean[2]:.4f} {mean[3]:.4f} where one epoch is chosen on the test curves')"
