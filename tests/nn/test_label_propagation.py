@@ -41,7 +41,8 @@ def test_propagation_of_any_rows_and_steps_is_the_oracles():
     edges, coo, _, _, _, z = problem(3)
     wanted = peer.LabelPropagation(7, 0.6)(z, coo, post_step=lambda out: out * 0.5)
     torch.testing.assert_close(LabelPropagation(7, 0.6)(z, edges, after=lambda out: out * 0.5), wanted)
-    wanted = peer.LabelPropagation(7, 0.6)(z.double(), coo)
+    coo, ones = gcn_norm(coo, torch.ones(150, dtype=torch.float64), N, add_self_loops=False)
+    wanted = peer.LabelPropagation(7, 0.6)(z.double(), coo, None, ones)
     torch.testing.assert_close(LabelPropagation(7, 0.6)(z.double(), edges), wanted, rtol=1e-12, atol=1e-12)
 
 

@@ -19,7 +19,7 @@ def stream(batches, seed=0, *, bipartite, size=8):
         source = torch.randint(low, high, (size,), generator=draw)
         low, high = (USERS, N - 1) if bipartite else (0, N - 1)
         destination = torch.randint(low, high, (size,), generator=draw)
-        time = torch.arange(number * size, (number + 1) * size) * 3
+        time = 20 + torch.arange(number * size, (number + 1) * size) * 3
         yield source, destination, time, torch.randn(size, MESSAGE, generator=draw)
 
 
@@ -39,14 +39,19 @@ def in_peer_words(ours, aggregator):
     ("ours", "theirs"), [(LastMessage(), peer_tgn.LastAggregator()), (MeanMessage(), peer_tgn.MeanAggregator())]
 )
 def test_memory_is_the_oracles(ours, theirs):
-    """Where each node is always the same end, and nothing changes the memory of one without messages."""
+    """Where each node is always the same end, is in the first batch, and a memory without messages stays as it is.
+
+    (The oracle repeats messages of nodes that change ends, and of no message makes another node's.)
+    """
     memory = model(ours)
     with torch.no_grad():  # the oracle puts zeros for no message through the unit: without biases they change nothing
         memory.gru.bias_ih.zero_()
         memory.gru.bias_hh.zero_()
     oracle = in_peer_words(memory, theirs)
-    for number, events in enumerate(stream(12, bipartite=True)):
-        nodes = torch.cat([events[0], events[1], torch.tensor([N - 1])]).unique()
+    users = torch.arange(USERS)
+    everyone = users, USERS + users % ITEMS, users, torch.randn(USERS, MESSAGE)
+    for number, events in enumerate([everyone, *stream(12, bipartite=True)]):
+        nodes = torch.cat([events[0], events[1]]).unique()
         if number == 9:
             memory.eval()
             oracle.eval()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.normalization import normalized, times
 from gnnctl.nn.linear import Linear
-from gnnctl.nn.pool import TopKPooling, unpool_nodes
+from gnnctl.nn.pool import TopKPooling, coalesce, unpool_nodes
 
 _LOOP_WEIGHT = 2.0
 
@@ -114,21 +114,20 @@ class SelfishConv(nn.Module):
 
 
 def two_steps(edge_index: EdgeIndex, edge_weight: Tensor) -> tuple[EdgeIndex, Tensor]:
-    """The edges of :math:`(A + I)^2` without its diagonal, where A has no loops, and their weights.
+    """The edges of :math:`(A + I)^2` without its diagonal, where A has no loops, and their weights (E',).
 
-    Edges of equal ends count as one that weighs their sum. The product is sparse; how many edges it has depends on how
-    many paths of two there are.
+    Edges of equal ends count as one that weighs their sum. Time and memory grow with the number of paths of two.
     """
-    size = edge_index.num_dst
-    row, col = edge_index.row.long(), edge_index.col().long()
-    nodes = torch.arange(size, device=edge_index.device)
-    between = row != col
-    ends = torch.stack([torch.cat([col[between], nodes]), torch.cat([row[between], nodes])])
-    weight = torch.cat([edge_weight[between], edge_weight.new_ones(size)])
-    matrix = torch.sparse_coo_tensor(ends, weight, (size, size), check_invariants=False).coalesce()
-    product = torch.sparse.mm(matrix, matrix).coalesce()  # sorted by its rows, which are the destinations
-    (col, row), weight = product.indices(), product.values()
-    between = row != col
-    colptr = torch.zeros(size + 1, dtype=torch.int64, device=edge_index.device)
-    colptr[1:] = torch.bincount(col[between], minlength=size).cumsum(0)
-    return EdgeIndex(colptr, row[between].to(edge_index.row.dtype), size, size, validate=False), weight[between]
+    size, row, col = edge_index.num_dst, edge_index.row.long(), edge_index.col().long()
+    nodes, between = torch.arange(size, device=edge_index.device), row != col
+    ends = torch.stack([torch.cat([row[between], nodes]), torch.cat([col[between], nodes])])
+    looped, order = EdgeIndex.from_coo(ends, size)
+    weight = torch.cat([edge_weight[between], edge_weight.new_ones(size)]).index_select(0, order)
+    paths, first = looped.destinations(looped.row.long())  # of each edge, those into its source
+    second = paths.col().long()
+    ends = torch.stack([paths.row, looped.col().index_select(0, second)])
+    apart = (ends[0] != ends[1]).nonzero()[:, 0]
+    weight = weight.index_select(0, first[apart]) * weight.index_select(0, second[apart])
+    edges, merged = coalesce(ends.index_select(1, apart), size, size, weight[:, None])
+    assert merged is not None
+    return edges, merged[:, 0]

@@ -138,9 +138,10 @@ class CorrectAndSmooth(nn.Module):
                 values[labelled] = error[labelled]
                 return values
 
-            return z + self.scale * self.spread_errors(error, edge_index, None, edge_weight, after=kept)
+            spread: Tensor = self.spread_errors(error, edge_index, None, edge_weight, after=kept)
+            return z + self.scale * spread
         spread = self.spread_errors(error, edge_index, None, edge_weight, after=lambda values: values.clamp(-1, 1))
-        scale = error.abs().sum() / max(1, known.shape[0]) / spread.abs().sum(1, keepdim=True)
+        scale: Tensor = error.abs().sum() / max(1, known.shape[0]) / spread.abs().sum(1, keepdim=True)
         return z + torch.where(scale <= _MOST_SCALE, scale, 1.0) * spread
 
     @torch.no_grad()
