@@ -77,7 +77,7 @@ def predict(
     if on is not None and part is not None:
         raise UsageError("--part is of the model's own split, --on is another graph", fix="pass one of them")
     if on is not None and smooth:
-        raise UsageError("--smooth takes labels of the model's own split, --on is another graph", fix="pass one of them")
+        raise UsageError("--smooth takes labels of the model's split, --on is another graph", fix="pass one of them")
 
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, file_checksum, finished
     from gnnctl.training.options import resolve_device, set_threads

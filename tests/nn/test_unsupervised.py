@@ -148,3 +148,30 @@ def test_known_items_are_not_recommended():
         LightGCN.recommend(z, users, items, 6)
     with pytest.raises(ValueError, match="2 layers take 3 factors, not 1"):
         LightGCN(4, 2, 2, share=[1.0])
+
+
+def test_they_compile_as_one_graph_for_all_sizes():
+    torch.manual_seed(0)
+    autoencoder, infomax = VGAE(TwoHeads()).eval(), DeepGraphInfomax(GCNConv(5, 8), 8, corruption=lambda x: x.flip(0))
+
+    def losses(x, edges, positive, negative):
+        mean, log_std = autoencoder.distribution(x, edges)
+        z = autoencoder.draw(mean, log_std)
+        loss = autoencoder.reconstruction_loss(z, positive, negative) + autoencoder.divergence(mean, log_std)
+        return loss + infomax.loss(infomax(x, edges))
+
+    compiled = torch.compile(losses, backend="aot_eager", fullgraph=True, dynamic=True)
+    for size in (N, N + 7):
+        edges, coo = edges_of(size, size)
+        edges.transposed()
+        given = torch.randn(size, 5), edges, coo[:, :40], coo.flip(0)[:, :50]
+        with torch.compiler.set_stance("default" if size == N else "fail_on_recompile"):
+            torch.testing.assert_close(compiled(*given), losses(*given))
+
+
+def test_light_gcn_compiles_as_one_graph():
+    torch.manual_seed(0)
+    model, (edges, _) = LightGCN(N, 6, 3), edges_of()
+    edges.transposed()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True, dynamic=True)
+    torch.testing.assert_close(compiled(edges), model(edges))

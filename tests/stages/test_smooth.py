@@ -10,10 +10,14 @@ import torch
 import torch_geometric.nn as peer
 
 from gnnctl.artifacts import Artifact
+from gnnctl.errors import UsageError
 from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit
-from gnnctl.training.smoothing import edges_among, smoothed_logits
+from gnnctl.training.smoothing import check_smoothing, edges_among, smoothed_logits
+from gnnctl.training.trained import TrainedModel
 
+CITES = EdgeType("paper", "cites", "paper")
 FILE, AREAS = "predictions.parquet", ["score_area 0", "score_area 1", "score_area 2"]
 
 
@@ -47,7 +51,7 @@ def test_scores_are_the_oracles(cli, areas, models, tmp_path):
     (_, plain), (table, smooth) = scores_of(tmp_path / "plain"), scores_of(tmp_path / "smooth")
     split = NodeSplit.open(areas / "split")
     rows, labels = (torch.from_numpy(np.array(part)).long() for part in split.part("train"))
-    store = split.graph.edges[EdgeType("paper", "cites", "paper")]
+    store = split.graph.edges[CITES]
     col = np.repeat(np.arange(len(plain)), np.diff(store.colptr))
     coo = torch.from_numpy(np.stack([store.row, col])).long()
     wanted = peer.CorrectAndSmooth(50, 0.9, 50, 0.8)(torch.from_numpy(plain), labels, rows, coo).numpy()
@@ -95,11 +99,25 @@ def test_edges_of_all_types_among_the_nodes_count():
     assert edges_among(Graph.from_coo(3, np.array([[0], [1]])), "node")[1] is None
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"spec": SampleSpec.uniform([CITES], (2,), time="before", disjoint=True)}, "at edges and labels of any time"),
+        ({"graph": Graph.from_coo({"paper": 3, "b": 1}, {})}, "no edges connect paper with paper"),
+    ],
+)
+def test_models_that_cannot_be_smoothed(models, change, message):
+    trained = TrainedModel.open(models / "model")
+    check_smoothing(trained)
+    with pytest.raises(UsageError, match=message):
+        check_smoothing(replace(trained, **change))
+
+
 def test_what_cannot_be_smoothed(cli, areas, models, tmp_path):
     code, _, error = cli("predict", models / "ages", "-o", tmp_path / "p", "--smooth")
     assert code == 2
     assert "--smooth is for classes; the target is regression" in error
     code, _, error = cli("predict", models / "model", "-o", tmp_path / "p", "--smooth", "--on", areas / "graph")
     assert code == 2
-    assert "--smooth takes labels of the model's own split" in error
+    assert "--smooth takes labels of the model's split" in error
     assert not (tmp_path / "p").exists()

@@ -58,11 +58,11 @@ class GraphUNet(nn.Module):
         self.join, self.activation = join, activation
         self.pools = nn.ModuleList(TopKPooling(hidden_channels, ratio=r) for r in ratios)
         self.down = nn.ModuleList(
-            SelfishConv(hidden_channels if level else in_channels, hidden_channels) for level in range(depth + 1)
+            LoopedConv(hidden_channels if level else in_channels, hidden_channels) for level in range(depth + 1)
         )
         joined = hidden_channels if join == "sum" else 2 * hidden_channels
         self.up = nn.ModuleList(
-            SelfishConv(joined, out_channels if level == depth - 1 else hidden_channels) for level in range(depth)
+            LoopedConv(joined, out_channels if level == depth - 1 else hidden_channels) for level in range(depth)
         )
 
     def forward(
@@ -97,7 +97,7 @@ class GraphUNet(nn.Module):
         return x
 
 
-class SelfishConv(nn.Module):
+class LoopedConv(nn.Module):
     """A graph convolution whose added loops weigh two: a node counts double for itself."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
