@@ -1,12 +1,14 @@
 """Objectives without labels, against the oracle with the same weights."""
 
+import copy
+
 import pytest
 import torch
 import torch_geometric.nn as peer
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv import GCNConv
-from gnnctl.nn.models import GAE, VGAE, DeepGraphInfomax, InnerProductDecoder, LightGCN
+from gnnctl.nn.models import ARGA, ARGVA, GAE, VGAE, DeepGraphInfomax, InnerProductDecoder, LightGCN
 
 N = 30
 
@@ -101,6 +103,31 @@ def test_variational_autoencoder_is_the_oracles():
     normal = torch.distributions.Normal
     exact = torch.distributions.kl_divergence(normal(mean, log_std.exp()), normal(0.0, 1.0)).sum(1).mean()
     torch.testing.assert_close(ours.divergence(mean, log_std), exact)
+
+
+@pytest.mark.parametrize("variational", [False, True])
+def test_adversarial_autoencoders_are_the_oracles(variational):
+    torch.manual_seed(0)
+    edges, coo = edges_of()
+    x, discriminator = torch.randn(N, 5), torch.nn.Linear(4, 1)
+    ours = ARGVA(TwoHeads(), discriminator) if variational else ARGA(GCNConv(5, 4), discriminator)
+    kind = peer.ARGVA if variational else peer.ARGA
+    theirs = kind(TheirEncoder(ours.encoder), copy.deepcopy(discriminator))
+    theirs.discriminator.load_state_dict(discriminator.state_dict())
+    torch.manual_seed(4)
+    wanted = theirs.encode(x, coo)
+    torch.manual_seed(4)
+    z = ours(x, edges)
+    torch.testing.assert_close(z, wanted)
+    z = z.detach() / z.detach().abs().max()  # where the oracle's logarithms lose nothing
+    torch.testing.assert_close(ours.regularization_loss(z), theirs.reg_loss(z))
+    torch.manual_seed(4)
+    wanted = theirs.discriminator_loss(z)
+    torch.manual_seed(4)
+    found = ours.discriminator_loss(z.requires_grad_())
+    torch.testing.assert_close(found, wanted)
+    found.backward()
+    assert z.grad is None
 
 
 @pytest.mark.parametrize("share", [None, [0.5, 0.2, 0.1, 0.2]])

@@ -1,5 +1,6 @@
 """Whole models over typed graphs, and how they are chosen."""
 
+from gnnctl.nn.models.adversarial import ARGA, ARGVA
 from gnnctl.nn.models.attentive_fp import AttentiveFP
 from gnnctl.nn.models.autoencoder import GAE, VGAE, InnerProductDecoder
 from gnnctl.nn.models.build import build_model
@@ -17,6 +18,8 @@ from gnnctl.nn.models.schnet import SchNet
 from gnnctl.nn.models.tgn import IdentityMessage, LastMessage, MeanMessage, TGNMemory
 
 __all__ = [
+    "ARGA",
+    "ARGVA",
     "GAE",
     "GNN",
     "MLP",
