@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gnnctl.errors import UsageError
-from gnnctl.graph.types import EdgeSchema
+from gnnctl.graph.types import EdgeSchema, EdgeType
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.options import Activation, ModelOptions
 from gnnctl.parameters import Value, defaults_of
@@ -18,7 +18,7 @@ from gnnctl.parameters import Value, defaults_of
 # What the model's options decide, so that it is no parameter of the convolution's own.
 _DECIDED = {
     "in_channels", "out_channels", "channels", "heads", "concat", "dropout", "edge_channels", "aggr", "aggrs",
-    "scalers", "root", "residual", "self_loops", "bias", "layer", "network", "self",
+    "scalers", "root", "residual", "self_loops", "bias", "layer", "network", "self", "edge_types",
 }  # fmt: skip
 
 
@@ -62,6 +62,8 @@ class ConvKind:
         encoded: a Linear comes before the first layer and after the last, whatever the graph.
         typed: whether it may stand between nodes of different types.
         needs_features: whether every edge type must have features.
+        together: it is one layer for all edge types; see :func:`make_round`.
+        rooted: of such a one, whether each node type has a Linear for the destination's own part.
         own: whether a destination without edges gets more than zeros from it, even between types.
     """
 
@@ -73,6 +75,8 @@ class ConvKind:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     encoded: bool = False
     typed: bool = True
+    together: bool = False
+    rooted: bool = True
     own: bool = False
     needs_features: bool = False
 
@@ -96,7 +100,7 @@ class ConvKind:
     @property
     def attends(self) -> bool:
         """Whether it has heads side by side."""
-        return {"heads", "concat"} <= self.accepts
+        return "heads" in self.accepts and ("concat" in self.accepts or self.together)
 
     def parameters(self) -> dict[str, Value | None]:
         """Its own parameters with their defaults: ``--model NAME:parameter=value``."""
@@ -144,6 +148,23 @@ def make_conv(kind: ConvKind, site: Site) -> nn.Module:
         raise UsageError(f"--model {options.name}: {problem}", fix="change its options") from problem
 
 
+def make_round(
+    kind: ConvKind, options: ModelOptions, edge_types: Sequence[EdgeType], in_channels: int, out_channels: int
+) -> nn.Module:
+    """The layer over all edge types, of a kind that is one; its options as :func:`make_conv` takes them."""
+    given: dict[str, Any] = {**kind.fixed, **options.parameters}
+    if "heads" in kind.accepts:
+        given["heads"] = options.heads
+    if "dropout" in kind.accepts:
+        given["dropout"] = options.dropout if options.attention_dropout is None else options.attention_dropout
+    if options.aggr is not None:
+        given["aggr"] = options.aggr
+    try:
+        return kind.cls(in_channels, out_channels, edge_types, **given)
+    except (TypeError, ValueError) as problem:
+        raise UsageError(f"--model {options.name}: {problem}", fix="change its options") from problem
+
+
 def _in_channels(kind: ConvKind, site: Site) -> int | tuple[int, int]:
     pairs = "tuple" in str(inspect.signature(kind.cls.__init__).parameters["in_channels"].annotation)
     return (site.in_channels, site.in_channels) if pairs and not site.homogeneous else site.in_channels
@@ -185,6 +206,26 @@ CONVS: dict[str, ConvKind] = {
     "agnn": ConvKind("gnnctl.nn.conv:AGNNConv", "attention by likeness, one weight a layer", encoded=True),
     "feast": ConvKind("gnnctl.nn.conv:FeaStConv", "neighbours dealt softly to several matrices; meshes"),
     "gin": ConvKind("gnnctl.nn.conv:GINConv", "sum and an MLP; tells structures apart", make=_gin, mixed=True),
+    "rgcn": ConvKind(
+        "gnnctl.nn.models.rgcn:RGCNRound",
+        "a matrix for each relation; graphs of many relations",
+        together=True,
+        encoded=True,
+    ),
+    "hgt": ConvKind(
+        "gnnctl.nn.models.hgt:HGTRound",
+        "transformer over typed edges; large graphs of few types",
+        together=True,
+        encoded=True,
+        rooted=False,
+    ),
+    "han": ConvKind(
+        "gnnctl.nn.models.han:HANRound",
+        "attention over neighbours, then over relations",
+        together=True,
+        encoded=True,
+        activation="elu",
+    ),
     "graph": ConvKind("gnnctl.nn.conv:GraphConv", "weighted sum beside a node's own part; higher-order GNN's first"),
     "pna": ConvKind(
         "gnnctl.nn.conv:PNAConv",

@@ -15,9 +15,10 @@ from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import conv_of
 from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
 from gnnctl.nn.models.jump import Jump
-from gnnctl.nn.models.layer import LayerEdges, TypedLayer, module_name
+from gnnctl.nn.models.layer import LayerEdges, TypedLayer
 from gnnctl.nn.models.options import ModelOptions
 from gnnctl.nn.models.steps import run_layers
+from gnnctl.nn.typed import module_name
 
 
 class GNN(nn.Module):
@@ -131,7 +132,15 @@ class GNN(nn.Module):
 
     def prepare(self, batch: Batch) -> Batch:
         """Compute ahead what this model's forward and backward need of the batch's structure."""
-        return batch.prepare(self.num_layers, first=self.encoded, self_loops=self.adds_self_loops)
+        if batch.layers:
+            return batch
+        found = {
+            i: cast(TypedLayer, layer).pairs(batch.trimmed(i, self.num_layers)) for i, layer in enumerate(self.layers)
+        }
+        batch.pairs = {i: pairs.transposed() for i, pairs in found.items() if pairs is not None}
+        return batch.prepare(
+            self.num_layers, first=self.encoded, self_loops=self.adds_self_loops, grouped=batch.pairs.keys()
+        )
 
     def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
         """(num_seeds, out_channels) logits.
