@@ -43,6 +43,14 @@ def predict(
     embeddings: Annotated[
         bool, typer.Option("--embeddings", help="Also write what enters the last layer.", rich_help_panel=HOW)
     ] = False,
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth",
+            help="Correct and smooth the scores along the edges, by the labels of the training part alone.",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
     memory: Annotated[
         float, typer.Option(help="GB of representations kept in memory; more go to disk.", min=0, rich_help_panel=HOW)
     ] = 2.0,
@@ -68,6 +76,8 @@ def predict(
         raise UsageError(f"{' and '.join(chosen)} both choose nodes", fix="pass one of them")
     if on is not None and part is not None:
         raise UsageError("--part is of the model's own split, --on is another graph", fix="pass one of them")
+    if on is not None and smooth:
+        raise UsageError("--smooth takes labels of the model's split, --on is another graph", fix="pass one of them")
 
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, file_checksum, finished
     from gnnctl.training.options import resolve_device, set_threads
@@ -87,6 +97,7 @@ def predict(
         num_neighbors=num_neighbors,
         seed=seed,
         embeddings=embeddings,
+        smooth=smooth,
         device=resolve_device(device),
     )
     parents = [Parent("model", job.trained.artifact)]
@@ -100,6 +111,7 @@ def predict(
             "nodes": node if node else (part or ("file" if nodes else "all")),
             "sampling": job.spec.to_json() if job.spec else None,
             "embeddings": embeddings,
+            **({"smooth": True} if smooth else {}),
         },
         parents=parents,
         inputs={str(nodes): file_checksum(nodes)} if nodes else {},

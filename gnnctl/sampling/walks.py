@@ -53,6 +53,7 @@ class Walker:
 
     def __init__(self, graph: Graph, direction: Direction = "in", *, num_threads: int = 1) -> None:
         self.graph = graph
+        self.direction = direction
         self._lists = Adjacency.of(graph, direction, num_threads=num_threads)
         self._threads = num_threads
 

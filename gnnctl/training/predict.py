@@ -17,6 +17,7 @@ from gnnctl.sampling.methods import Spec
 from gnnctl.training.inference import exact_outputs, sampled_logits
 from gnnctl.training.metrics import evaluate
 from gnnctl.training.predictions import parts_of, predictions_table, read_ids
+from gnnctl.training.smoothing import check_smoothing, smoothed_logits
 from gnnctl.training.store import DEFAULT_MEMORY
 from gnnctl.training.trained import TrainedModel
 
@@ -40,6 +41,7 @@ class Prediction:
         rows: (n,) int64 nodes to score, in the order of the output.
         spec: fan-outs for sampled prediction, disjoint; None for exact prediction.
         node_ids: for another graph, by node type each row's row in the model's graph, -1 where it has none.
+        smooth: whether labels of the training nodes correct and smooth the scores.
     """
 
     trained: TrainedModel
@@ -49,6 +51,7 @@ class Prediction:
     node_ids: dict[str, np.ndarray] | None
     embeddings: bool
     device: torch.device
+    smooth: bool = False
 
     @classmethod
     def prepare(
@@ -64,15 +67,18 @@ class Prediction:
         num_neighbors: list[str] | None = None,
         seed: int = 0,
         embeddings: bool = False,
+        smooth: bool = False,
         device: torch.device | str = "cpu",
     ) -> "Prediction":
         """Open everything and resolve the nodes.
 
         Raises:
             ArtifactError: an artifact is missing, damaged or does not match. DataError: an unknown id.
-            UsageError: fan-outs that do not fit the model.
+            UsageError: fan-outs that do not fit the model, or a target that cannot be smoothed.
         """
         trained = TrainedModel.open(model, graph=graph, split=split, device=device)
+        if smooth:
+            check_smoothing(trained)
         other = Graph.open(on) if on is not None else None
         node_ids = None
         if other is not None:
@@ -89,7 +95,7 @@ class Prediction:
         else:
             rows = np.arange(scored.num_nodes(node_type), dtype=np.int64)
         spec = trained.prediction_spec(scored, num_neighbors, seed)
-        return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device))
+        return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device), smooth)
 
     def run(self, *, batch_size: int = 1024, memory: int = DEFAULT_MEMORY, progress: Progress = no_progress) -> Scored:
         """Score the nodes.
@@ -99,12 +105,13 @@ class Prediction:
             memory: bytes of representations to keep in memory in exact prediction.
         """
         trained, node_type = self.trained, self.trained.target.node_type
+        rows = np.arange(self.graph.num_nodes(node_type), dtype=np.int64) if self.smooth else self.rows
         if self.spec is None:
             logits, hidden = exact_outputs(
                 trained.model,
                 self.graph,
                 node_type,
-                self.rows,
+                rows,
                 device=self.device,
                 memory=memory,
                 node_ids=self.node_ids,
@@ -116,7 +123,7 @@ class Prediction:
                 trained.model,
                 self.graph,
                 node_type,
-                self.rows,
+                rows,
                 self.spec,
                 batch_size=batch_size,
                 device=self.device,
@@ -124,6 +131,10 @@ class Prediction:
                 progress=progress,
             )
         scores = trained.task.scores(torch.from_numpy(logits)).numpy()
+        if self.smooth:
+            logits = smoothed_logits(trained.split, scores)[self.rows]
+            scores = trained.task.scores(torch.from_numpy(logits)).numpy()
+            hidden = None if hidden is None else hidden[self.rows]
         own = self.node_ids is None
         parts = (
             parts_of(trained.split, self.graph.num_nodes(node_type))[self.rows] if own else np.full(len(self.rows), "")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gnnctl.graph import Graph
+from gnnctl.graph import EdgeType, Graph
 from gnnctl.graph.batch import Batch
 from gnnctl.nn import build_model
 from gnnctl.sampling.sampler import Sampler
@@ -38,4 +38,26 @@ def test_a_model_compiles_whole_and_once(graph, name, backend):
             gradients.append([out.detach(), *(p.grad.clone() for p in model.parameters())])
         for a, b in zip(*gradients, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.parametrize("name", ["sage", "rgcn", "hgt", "han"])
+def test_a_typed_model_compiles_whole_and_once(name):
+    rng = np.random.default_rng(0)
+    counts = {"a": 300, "b": 200}
+    types = [EdgeType(*t.split()) for t in ("a to a", "a to b", "b back a", "b like b", "a too a")]
+    edges = {t: np.stack([rng.integers(0, counts[n], 3000) for n in (t.src, t.dst)]) for t in types}
+    graph = Graph.from_coo(counts, edges, x={n: rng.normal(size=(c, 5)) for n, c in counts.items()})
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    model = build_model({"name": name, "hidden": 8, "heads": 2, "dropout": 0.0}, graph.schema, "a", 3).eval()
+    compiled = torch.compile(model, fullgraph=True, dynamic=True, backend="aot_eager")
+    torch._dynamo.utils.counters.clear()
+    sampler = Sampler(graph, SampleSpec(dict.fromkeys(graph.edge_types, (3, 2))))
+    for step in range(2):
+        subgraph = sampler.sample(np.arange(20 + 17 * step), "a", step)
+        batch = model.prepare(Batch.from_subgraph(subgraph, graph))
+        out = compiled(batch)
+        torch.testing.assert_close(out, model(batch), rtol=1e-4, atol=1e-5)
+        out.square().sum().backward()
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1

@@ -33,9 +33,10 @@ def normalized(
     *,
     self_loops: bool,
     homogeneous: bool = True,
+    loop_weight: float = 1.0,
     dtype: torch.dtype = torch.float32,
 ) -> Adjacency:
-    r""":math:`\hat D^{-1/2} \hat A \hat D^{-1/2}`, with :math:`\hat A = A + I` or A itself, as GCN has it.
+    r""":math:`\hat D^{-1/2} \hat A \hat D^{-1/2}`, with :math:`\hat A = A + cI` or A itself, as GCN has it.
 
     With loops, a node that has an edge from itself keeps that one and gets no other; of several edges from itself all
     count. A destination whose in-edges were sampled has its sum scaled up by how many were left out, so that its
@@ -49,12 +50,15 @@ def normalized(
         self_loops: whether a node takes part in its own sum.
         homogeneous: whether sources and destinations are the same nodes, so that both have the in-degree; else a
             source has its out-degree.
+        loop_weight: c, of the loops that are added.
         dtype: of the features; the factors are of this dtype, or float32 where it is narrower.
     """
     if degree is None:
         degree = own_degrees(edge_index, edge_weight, homogeneous=homogeneous, loops=self_loops)
     dtype = torch.promote_types(dtype, torch.float32)
-    added_src, added_dst = (_added(part) if self_loops else 0.0 for part in (degree.src_loop, degree.dst_loop))
+    added_src, added_dst = (
+        _added(part) * loop_weight if self_loops else 0.0 for part in (degree.src_loop, degree.dst_loop)
+    )
     src = inverse_root(degree.src.to(dtype) + added_src)
     dst = inverse_root(degree.dst.to(dtype) + added_dst)
     own = dst.square() * added_dst if self_loops else None
