@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.aggregate_gradient import aggregate_backward, aggregate_backward_weight, results_of
 from gnnctl.nn.ops.checks import (
     array,
@@ -107,8 +107,8 @@ def _aggregate(
     """
     check_weight(x, weight)
     names = reduces.split(",")
-    if x.device.type != "cpu":
-        return fallback.aggregate(colptr, row, x, weight, names)
+    if device.elsewhere(x):
+        return device.aggregate(colptr, row, x, weight, names)
     if row is not None:
         check_edges("weight", weight, row.shape[0])
     found = _outputs(colptr, x, names, new_result)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.aggregate import Reduce, aggregate, check_reduces
 from gnnctl.nn.ops.checks import (
     array,
@@ -67,8 +67,8 @@ def _spmm(
     mean: bool,
 ) -> Tensor:
     check_weight(x, weight)
-    if x.device.type != "cpu":
-        return fallback.spmm(colptr, row, x, weight, mean)
+    if device.elsewhere(x):
+        return device.spmm(colptr, row, x, weight, mean)
     return native_sum(colptr, row, None, x, weight, mean)
 
 
@@ -114,8 +114,8 @@ def _spmm_backward(
     mean: bool,
 ) -> Tensor:
     """Gradient for x: the same product over the transposed view, so every source is summed in a fixed order."""
-    if grad.device.type != "cpu":
-        return fallback.spmm_backward(colptr, row, grad, weight, num_src, mean)
+    if device.elsewhere(grad):
+        return device.spmm_backward(colptr, row, grad, weight, (rowptr, col, perm), num_src, mean)
     grad, threads = grad.contiguous(), torch.get_num_threads()
     results = _native.Aggregates(["mean" if mean else "sum"])
     if row is None:
@@ -149,8 +149,8 @@ def _(
 @torch.library.custom_op("gnnctl::sddmm", mutates_args=())
 def _sddmm(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, mean: bool) -> Tensor:
     """Gradient for the weights: of each edge, the dot product of its destination's gradient and its source."""
-    if x.device.type != "cpu":
-        return fallback.sddmm(colptr, row, grad, x, weight, mean)
+    if device.elsewhere(x):
+        return device.sddmm(colptr, row, grad, x, weight, mean)
     x, grad = x.detach().contiguous(), grad.contiguous()
     out = torch.empty(weight.shape, dtype=compute_dtype(x))
     edges = native_edges(colptr, row, x.shape[0])
