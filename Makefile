@@ -4,7 +4,7 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 WORKERS ?= auto
 BIN := $(abspath $(VENV))/bin
-SOURCES := $(wildcard gnnctl/native/*.cpp gnnctl/native/*.h) gnnctl/native/CMakeLists.txt
+SOURCES := $(wildcard $(foreach folder,gnnctl/native gnnctl/native/cuda,$(foreach end,cpp h cu cuh txt,$(folder)/*.$(end))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check sanitize bench clean

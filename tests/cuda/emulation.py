@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -21,6 +22,7 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "gnnctl" / "native"
 SHIM = Path(__file__).parent / "shim"
+BUILT = ROOT / "build" / "emulated"
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 USUAL = ("/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr")
 
@@ -69,7 +71,7 @@ def build(variant: Variant = PLAIN) -> Path:
     digest = hashlib.sha256(repr((variant, SUFFIX)).encode())
     for path in sorted(sources):
         digest.update(path.name.encode() + sources[path].encode())
-    folder = ROOT / "build" / "emulated" / f"{variant.name}-{digest.hexdigest()[:16]}"
+    folder = BUILT / f"{variant.name}-{digest.hexdigest()[:16]}"
     target = folder / f"_emulated{SUFFIX}"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
@@ -126,9 +128,13 @@ def _compile(variant: Variant, sources: dict[Path, str], folder: Path, target: P
         # Bindings hold no kernel; the engine says to ThreadSanitizer by hand what orders memory accesses.
         if variant.sanitize and (kernels or (path.name == "engine.cpp" and variant.sanitize != "thread")):
             flags += [f"-fsanitize={variant.sanitize}", "-fno-sanitize-recover=all"]
-        out = folder / f"{path.name}.o"
-        command = [*common, *flags, "-x", "c++", "-c", str(path), "-o", str(out)]
-        subprocess.run(command, check=True)
+        key = hashlib.sha256(repr((common[: common.index("-isystem") - 1], flags, _with_headers(path))).encode())
+        out = BUILT / "objects" / f"{path.stem}-{key.hexdigest()[:24]}.o"
+        if not out.exists():
+            out.parent.mkdir(exist_ok=True)
+            partial = out.with_suffix(f".{os.getpid()}")
+            subprocess.run([*common, *flags, "-x", "c++", "-c", str(path), "-o", str(partial)], check=True)
+            partial.rename(out)
         return out
 
     units = sorted(path for path in copied.rglob("*") if path.suffix in {".cu", ".cpp"})
@@ -138,5 +144,17 @@ def _compile(variant: Variant, sources: dict[Path, str], folder: Path, target: P
     sanitizer = [f"-fsanitize={variant.sanitize}"] if variant.sanitize else []
     subprocess.run(["g++", "-shared", *sanitizer, *map(str, objects), "-o", str(linked)], check=True)
     linked.rename(target)
-    for out in objects:
-        out.unlink()
+    shutil.rmtree(copied)
+
+
+def _with_headers(path: Path) -> dict[str, str]:
+    """A source and all of ours that it includes, by name."""
+    found: dict[str, str] = {}
+    left = [path.name]
+    by_name = {other.name: other for folder in (path.parent, path.parent.parent) for other in folder.rglob("*.*")}
+    while left:
+        name = left.pop()
+        if name in by_name and name not in found:
+            found[name] = by_name[name].read_text()
+            left += [Path(wanted).name for wanted in re.findall(r'#include "([^"]+)"', found[name])]
+    return found

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 namespace gnnctl::cuda {
 
@@ -119,5 +120,30 @@ void logsumexp_backward(const Csc& segments, Scalar dtype, const void* x, const 
 
 // out[i] = x[index[i]]: rows of `bytes` bytes, any dtype.
 void gather(const void* x, const void* index, bool wide, std::int64_t count, std::int64_t bytes, void* out, const Place& place);
+
+// Rows of `types` types, sorted; type t has rows ptr[t] to ptr[t + 1] (null: there is one type). `tf32`: float32 is
+// rounded to ten bits of fraction and multiplied on tensor cores.
+struct TypedRows {
+    Scalar dtype = Scalar::float32;
+    bool tf32 = false;
+    const std::int64_t* ptr = nullptr;
+    std::int64_t types = 0;
+    std::int64_t rows = 0;
+};
+// out (rows, n) = x (rows, k) weight[type] + bias[type]; weight (types, k, n), or (types, n, k) where turned.
+void segment_matmul(const TypedRows& r, const void* x, const void* weight, bool turned, const void* bias, std::int64_t k,
+                    std::int64_t n, void* out, const Place& place);
+// out (types, m, n): of each type x (rows, m)' grad (rows, n).
+void segment_outer(const TypedRows& r, const void* x, const void* grad, std::int64_t m, std::int64_t n, void* out, const Place& place);
+
+// c (m, n) = a (m, k) b + bias; b (k, n), or (n, k) where turned.
+struct Factor {
+    const void* a = nullptr;
+    const void* b = nullptr;
+    const void* bias = nullptr;
+    void* c = nullptr;
+    std::int64_t m = 0, n = 0, k = 0;
+};
+void grouped_matmul(Scalar dtype, bool tf32, const std::vector<Factor>& factors, bool turned, const Place& place);
 
 }  // namespace gnnctl::cuda

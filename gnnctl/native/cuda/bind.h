@@ -49,5 +49,6 @@ inline Factors factors_of(const std::optional<Array>& weight, std::int64_t num_e
 
 void bind_aggregate(py::module_& m);
 void bind_attention(py::module_& m);
+void bind_matmul(py::module_& m);
 
 }  // namespace gnnctl::cuda

@@ -48,6 +48,7 @@ PYBIND11_MODULE(GNNCTL_CUDA_MODULE, m) {
         .def(py::init<const Array&, std::optional<Array>, std::optional<Array>, std::int64_t>(), arg("colptr"), arg("row").none(true), arg("perm").none(true), arg("num_src"));
     bind_aggregate(m);
     bind_attention(m);
+    bind_matmul(m);
 #ifdef GNNCTL_EMULATED
     shim::bind(m);
 #endif

@@ -14,6 +14,7 @@ from gnnctl.nn.ops.device.aggregate import (
 )
 from gnnctl.nn.ops.device.attention import attend, attend_backward, attention, attention_backward
 from gnnctl.nn.ops.device.kernels import Kernels, built, elsewhere, kernels_for, stand_in
+from gnnctl.nn.ops.device.matmul import grouped_matmul, grouped_outer, segment_matmul, segment_outer
 from gnnctl.nn.ops.device.segment import logsumexp, logsumexp_backward
 
 __all__ = [
@@ -28,10 +29,14 @@ __all__ = [
     "built",
     "elsewhere",
     "gather",
+    "grouped_matmul",
+    "grouped_outer",
     "kernels_for",
     "logsumexp",
     "logsumexp_backward",
     "sddmm",
+    "segment_matmul",
+    "segment_outer",
     "spmm",
     "spmm_backward",
     "stand_in",
