@@ -29,12 +29,19 @@ USUAL = ("/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr")
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to build: compiler flags, and edits of the sources (file name, text, its replacement)."""
+    """One way to build the kernels.
+
+    Attributes:
+        name: of the folder.
+        flags: of the compiler.
+        sanitize: what -fsanitize is given.
+        mutated: a source of kernels, for which a file is edited: (source, file, text, its replacement).
+    """
 
     name: str
     flags: tuple[str, ...] = ("-O1",)
     sanitize: str | None = None
-    edits: tuple[tuple[str, str, str], ...] = ()
+    mutated: tuple[str, str, str, str] | None = None
 
 
 PLAIN = Variant("plain")
@@ -67,17 +74,16 @@ def why_not() -> str | None:
 
 def build(variant: Variant = PLAIN) -> Path:
     """The extension of this variant, compiled where it is not there yet."""
-    sources = {path: _edited(path, variant) for path in _sources()}
     digest = hashlib.sha256(repr((variant, SUFFIX)).encode())
-    for path in sorted(sources):
-        digest.update(path.name.encode() + sources[path].encode())
+    for path in sorted(_sources()):
+        digest.update(path.name.encode() + path.read_bytes())
     folder = BUILT / f"{variant.name}-{digest.hexdigest()[:16]}"
     target = folder / f"_emulated{SUFFIX}"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
-            _compile(variant, sources, folder, target)
+            _compile(variant, folder, target)
     return target
 
 
@@ -97,36 +103,41 @@ def _sources() -> list[Path]:
     return [*ours, *SHIM.iterdir(), NATIVE / "arrays.cpp", NATIVE / "arrays.h", NATIVE / "kernels.h", NATIVE / "address.h"]
 
 
-def _edited(path: Path, variant: Variant) -> str:
-    text = path.read_text()
-    for name, old, new in variant.edits:
-        if name == path.name:
-            if text.count(old) != 1:
-                raise ValueError(f"{name}: expected once, found {text.count(old)} times: {old}")
-            text = text.replace(old, new)
-    return text
+def _copy(to: Path) -> Path:
+    """The shim beside the kernels, as one tree."""
+    for path in _sources():
+        place = to / ("shim" if path.parent == SHIM else path.parent.relative_to(NATIVE)) / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    return to
 
 
-def _compile(variant: Variant, sources: dict[Path, str], folder: Path, target: Path) -> None:
+def _mutated(to: Path, name: str, old: str, new: str) -> Path:
+    (edited,) = _copy(to).rglob(name)
+    text = edited.read_text()
+    if text.count(old) != 1:
+        raise ValueError(f"{name}: expected once, found {text.count(old)} times: {old}")
+    edited.write_text(text.replace(old, new))
+    return to
+
+
+def _compile(variant: Variant, folder: Path, target: Path) -> None:
     import pybind11
 
-    copied = folder / "native"
-    for path, text in sources.items():
-        place = copied / ("shim" if path.parent == SHIM else path.parent.relative_to(NATIVE)) / path.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
+    copied = _copy(folder / "native")
     includes = [str(copied / "shim"), str(toolkit_headers()), sysconfig.get_path("include"), pybind11.get_include()]
     common = ["g++", "-std=c++20", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unknown-pragmas"]
     common += ["-DGNNCTL_EMULATED", "-DGNNCTL_CUDA_MODULE=_emulated", f"-I{includes[0]}"]
     common += [flag for path in includes[1:] for flag in ("-isystem", path)]
-    if variant.sanitize == "thread":
-        common += ["-DGNNCTL_SHIM_TSAN"]
-
     def unit(path: Path) -> Path:
         kernels = path.suffix == ".cu"
         flags = [*variant.flags, "-Werror"] if kernels or path.name == "engine.cpp" else ["-O0"]
+        if path.name == "matmul.cu":
+            flags = [flag for flag in flags if flag != "-DGNNCTL_ONLY_FLOAT32"]  # half precision is another kernel there
         # Bindings hold no kernel; the engine says to ThreadSanitizer by hand what orders memory accesses.
-        if variant.sanitize and (kernels or (path.name == "engine.cpp" and variant.sanitize != "thread")):
+        if path.name == "engine.cpp" and variant.sanitize == "thread":
+            flags += ["-DGNNCTL_SHIM_TSAN"]
+        elif variant.sanitize and (kernels or path.name == "engine.cpp"):
             flags += [f"-fsanitize={variant.sanitize}", "-fno-sanitize-recover=all"]
         key = hashlib.sha256(repr((common[: common.index("-isystem") - 1], flags, _with_headers(path))).encode())
         out = BUILT / "objects" / f"{path.stem}-{key.hexdigest()[:24]}.o"
@@ -138,6 +149,10 @@ def _compile(variant: Variant, sources: dict[Path, str], folder: Path, target: P
         return out
 
     units = sorted(path for path in copied.rglob("*") if path.suffix in {".cu", ".cpp"})
+    if variant.mutated:
+        source, *edit = variant.mutated
+        other = _mutated(folder / "mutated", *edit)
+        units = [other / path.relative_to(copied) if path.name == source else path for path in units]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         objects = list(pool.map(unit, units))
     linked = folder / f"linking{SUFFIX}"
@@ -145,6 +160,7 @@ def _compile(variant: Variant, sources: dict[Path, str], folder: Path, target: P
     subprocess.run(["g++", "-shared", *sanitizer, *map(str, objects), "-o", str(linked)], check=True)
     linked.rename(target)
     shutil.rmtree(copied)
+    shutil.rmtree(folder / "mutated", ignore_errors=True)
 
 
 def _with_headers(path: Path) -> dict[str, str]:

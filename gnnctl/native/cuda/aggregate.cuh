@@ -124,7 +124,7 @@ struct Aggregate {
         state.count = count;
     }
 
-    __device__ __forceinline__ void put(Reduce reduce, const Slot& slot, Index d, const float (&values)[N]) const {
+    __device__ __forceinline__ void put_column(Reduce reduce, const Slot& slot, Index d, const float (&values)[N]) const {
         if (results.out[reduce] != nullptr) store(results.out[reduce] + d * results.stride + slot.feature, values);
     }
 
@@ -132,21 +132,21 @@ struct Aggregate {
         const float inverse = 1 / static_cast<float>(count > 1 ? count : 1);
         const Index at = d * width + slot.feature;
         if constexpr (Sum) {
-            put(kSum, slot, d, state.sum);
+            put_column(kSum, slot, d, state.sum);
             float mean[N];
 #pragma unroll
             for (int i = 0; i < N; ++i) mean[i] = state.sum[i] * inverse;
-            put(kMean, slot, d, mean);
+            put_column(kMean, slot, d, mean);
         }
         if constexpr (Least) {
-            put(kMin, slot, d, state.least);
+            put_column(kMin, slot, d, state.least);
             if (results.argmin != nullptr) store(results.argmin + at, state.argmin);
         }
         if constexpr (Most) {
             float most[N];
 #pragma unroll
             for (int i = 0; i < N; ++i) most[i] = Kept == Keep::extreme ? state.most[i] * sign : state.most[i];
-            put(kMax, slot, d, most);
+            put_column(kMax, slot, d, most);
             if (results.argmax != nullptr) store(results.argmax + at, state.argmax);
         }
         if constexpr (Moments) {
@@ -156,8 +156,8 @@ struct Aggregate {
                 variance[i] = state.squares[i] * inverse;
                 deviation[i] = variance[i] > 1e-5f ? sqrtf(variance[i]) : variance[i] == variance[i] ? 0.0f : variance[i];
             }
-            put(kVar, slot, d, variance);
-            put(kStd, slot, d, deviation);
+            put_column(kVar, slot, d, variance);
+            put_column(kStd, slot, d, deviation);
             if (results.average != nullptr) store(results.average + at, state.mean);
         }
     }

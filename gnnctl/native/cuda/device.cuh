@@ -1,5 +1,5 @@
-// The three seams between a kernel and what runs it (a GPU, or tests/cuda/shim on the CPU): shared memory, launches,
-// and the headers. Everything else in these folders is plain CUDA.
+// The seams between a kernel and what runs it (a GPU, or tests/cuda/shim on the CPU): headers, shared memory, stores,
+// which the shim counts, and launches. Everything else in these folders is plain CUDA.
 #pragma once
 
 #include "arguments.h"
@@ -43,6 +43,9 @@ void launch(const char* name, void (*kernel)(Parameters...), Index blocks, int t
     kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(threads), 0, static_cast<cudaStream_t>(place.stream)>>>(arguments...);
     check(cudaGetLastError(), name);
 }
+
+template <typename T>
+__device__ __forceinline__ void put(T* to, T value) { *to = value; }
 
 #endif
 

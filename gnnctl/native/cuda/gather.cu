@@ -10,7 +10,7 @@ template <typename Word>
 __global__ void __launch_bounds__(kRowThreads) gather_rows(Layout layout, const Word* x, const void* index, bool wide, Word* out) {
     Index i, s;
     if (!layout.find(i, s)) return;
-    __stwb(out + i * layout.slots + s, __ldg(x + index_at(index, wide, i) * layout.slots + s));
+    put(out + i * layout.slots + s, __ldg(x + index_at(index, wide, i) * layout.slots + s));
 }
 
 template <typename Word>

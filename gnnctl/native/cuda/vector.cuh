@@ -66,7 +66,7 @@ __device__ __forceinline__ void store(S* to, const float (&values)[N]) {
     typename P::Word words[P::words];
     memcpy(words, &pack, sizeof(pack));
 #pragma unroll
-    for (int i = 0; i < P::words; ++i) __stwb(reinterpret_cast<typename P::Word*>(to) + i, words[i]);
+    for (int i = 0; i < P::words; ++i) put(reinterpret_cast<typename P::Word*>(to) + i, words[i]);
 }
 
 template <int N>
@@ -76,7 +76,7 @@ __device__ __forceinline__ void store(std::int32_t* to, const std::int32_t (&val
     Word words[count];
     memcpy(words, values, sizeof(values));
 #pragma unroll
-    for (int i = 0; i < count; ++i) __stwb(reinterpret_cast<Word*>(to) + i, words[i]);
+    for (int i = 0; i < count; ++i) put(reinterpret_cast<Word*>(to) + i, words[i]);
 }
 
 __device__ __forceinline__ Index index_at(const void* indices, bool wide, Index i) {

@@ -67,7 +67,7 @@ inline T __ldg(const T* address) {
 }
 
 template <typename T>
-inline void __stwb(T* address, T value) {
+inline void put(T* address, T value) {
     ::shim::check_address(address);
     ::shim::traffic->stored[::shim::size_class(sizeof(T))] += sizeof(T);
     *address = value;

@@ -18,7 +18,7 @@ extern Coordinates thread_index, block_index, block_size, grid_size;
 enum class Schedule { forward, reverse, random };
 void set_schedule(Schedule schedule, std::uint64_t seed);
 
-// What a block read with __ldg and wrote with __stwb, in bytes, by the size of the access (1, 2, 4, 8, 16 bytes).
+// What a block read with __ldg and wrote with put, in bytes, by the size of the access (1, 2, 4, 8, 16 bytes).
 constexpr int kSizes = 5;
 struct Traffic {
     std::int64_t loaded[kSizes] = {};
