@@ -33,6 +33,13 @@ def ingest(
             help="Edges to unknown nodes: error, drop, or add the node; overrides the spec.", show_default=False
         ),
     ] = None,
+    feature_dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="Store node features as float32, float16, bfloat16 or int8; overrides the spec.",
+            show_default="float32",
+        ),
+    ] = None,
     memory: Annotated[str | None, typer.Option(help="Memory to use, as 4GB.", show_default="half")] = None,
     threads: Annotated[int | None, typer.Option(help="DuckDB's threads.", min=1, show_default="all")] = None,
     nodes: Annotated[
@@ -94,6 +101,7 @@ def ingest(
         *(tuple(features or ()), tuple(columns or ()), reverse, undirected),
     )
     request = Request(
-        list(tables or ()), output, guess, flags, encoders_from, on_missing, memory, threads, dry_run, force
+        *(list(tables or ()), output, guess, flags, encoders_from, on_missing, feature_dtype),
+        *(memory, threads, dry_run, force),
     )
     run(request, console)

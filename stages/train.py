@@ -12,15 +12,37 @@ from gnnctl.errors import DataError, UsageError
 MODEL, BATCHES, LEARNING, MACHINE = "Model", "Batches", "Learning", "Machine"
 
 
+def _list_models(wanted: bool) -> None:
+    if wanted:
+        from gnnctl.nn.models.registry import describe_models
+
+        heads = ["model", "graphs", "of edges", "parameters and their defaults", "what it is for"]
+        print(table(heads, describe_models()))
+        raise typer.Exit
+
+
 def train(
     source: Annotated[str, typer.Argument(help="Split, subgraphs, or - for a stream of subgraphs on stdin.")],
     output: options.Output,
     model: Annotated[
-        str, typer.Option(help="sage, gcn, gat, gin, mlp, or package.module:Class.", rich_help_panel=MODEL)
+        str,
+        typer.Option(help="NAME:parameter=value,... of --list-models, or package.module:Class.", rich_help_panel=MODEL),
     ] = "sage",
+    list_models: Annotated[
+        bool,
+        typer.Option(
+            "--list-models",
+            help="Show the models, what each is for and takes.",
+            is_eager=True,
+            callback=_list_models,
+            rich_help_panel=MODEL,
+        ),
+    ] = False,
     layers: Annotated[
         int | None,
-        typer.Option(help="Layers. Default: the samples' hops, else 2.", min=1, rich_help_panel=MODEL),
+        typer.Option(
+            help="Layers. Default: the samples' hops, else the model's own number.", min=1, rich_help_panel=MODEL
+        ),
     ] = None,
     hidden: Annotated[int, typer.Option(help="Width of the hidden layers.", min=1, rich_help_panel=MODEL)] = 128,
     dropout: Annotated[float, typer.Option(help="Dropout of the layers.", rich_help_panel=MODEL)] = 0.5,
@@ -31,23 +53,38 @@ def train(
         ),
     ] = None,
     attention_dropout: Annotated[
-        float | None, typer.Option(help="Dropout of gat's coefficients. Default: --dropout.", rich_help_panel=MODEL)
+        float | None, typer.Option(help="Dropout of attention coefficients. Default: --dropout.", rich_help_panel=MODEL)
     ] = None,
-    heads: Annotated[int, typer.Option(help="Heads of gat's hidden layers.", min=1, rich_help_panel=MODEL)] = 8,
-    output_heads: Annotated[int, typer.Option(help="Heads of gat's last layer.", min=1, rich_help_panel=MODEL)] = 1,
+    heads: Annotated[int, typer.Option(help="Heads of hidden layers that attend.", min=1, rich_help_panel=MODEL)] = 8,
+    output_heads: Annotated[
+        int, typer.Option(help="Heads of a last layer that attends.", min=1, rich_help_panel=MODEL)
+    ] = 1,
     norm: Annotated[
-        Literal["none", "batch", "layer"], typer.Option(help="After each hidden layer.", rich_help_panel=MODEL)
+        Literal["none", "batch", "layer", "diff-group"],
+        typer.Option(help="After each hidden layer.", rich_help_panel=MODEL),
     ] = "none",
     activation: Annotated[
         Literal["relu", "elu", "gelu", "leaky_relu", "tanh"] | None,
-        typer.Option(help="Default: elu for gat, else relu.", rich_help_panel=MODEL),
+        typer.Option(help="Default: the model's own.", rich_help_panel=MODEL),
     ] = None,
+    order: Annotated[
+        Literal["post", "pre"],
+        typer.Option(help="Norm, activation and dropout after each layer's sum, or before it.", rich_help_panel=MODEL),
+    ] = "post",
     residual: Annotated[
         bool, typer.Option("--residual", help="Add a layer's input to its output.", rich_help_panel=MODEL)
     ] = False,
+    jump: Annotated[
+        Literal["none", "cat", "max", "lstm"],
+        typer.Option(help="Outputs from all layers (jumping knowledge) instead of the last.", rich_help_panel=MODEL),
+    ] = "none",
     aggr: Annotated[
-        Literal["mean", "sum", "max", "min"], typer.Option(help="How sage aggregates.", rich_help_panel=MODEL)
-    ] = "mean",
+        str | None,
+        typer.Option(
+            help='How messages are aggregated: "max", "mean,max,std", or with parameters "mean,softmax:t=0.5,std".',
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     encode: Annotated[
         bool | None,
         typer.Option(
@@ -159,6 +196,10 @@ def train(
     compile: Annotated[
         bool, typer.Option("--compile", help="Compile the model with torch.compile.", rich_help_panel=MACHINE)
     ] = False,
+    export: Annotated[
+        bool,
+        typer.Option("--export", help="Also write model.pt2, which runs without gnnctl.", rich_help_panel=MACHINE),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=MACHINE)] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all.", min=0, rich_help_panel=MACHINE)] = 0,
     loader_threads: Annotated[int, typer.Option(help="Threads that sample ahead.", min=0, rich_help_panel=MACHINE)] = 2,
@@ -186,11 +227,12 @@ def train(
     """Train a graph neural network on a split, on sampled subgraphs, or on a stream of them."""
     from gnnctl.artifacts import ArtifactWriter, Recipe, finished
     from gnnctl.nn.models import ModelOptions
+    from gnnctl.nn.models.registry import parse_model
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.run import train_model
-    from gnnctl.training.trained import HISTORY, STATE
+    from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
 
     console = Console("train", json=json, quiet=quiet)
     set_threads(threads)
@@ -212,10 +254,12 @@ def train(
         balanced=balanced,
         seed=seed,
     )
+    name, parameters = parse_model(model)
     architecture = ModelOptions(
-        name=model,
+        name=name,
+        parameters=parameters,
         hidden=hidden,
-        layers=found.layers(layers, model),
+        layers=found.layers(layers, name),
         dropout=dropout,
         input_dropout=input_dropout,
         attention_dropout=attention_dropout,
@@ -223,7 +267,9 @@ def train(
         output_heads=output_heads,
         norm=norm,
         activation=activation,
+        order=order,
         residual=residual,
+        jump=jump,
         aggr=aggr,
         encode=encode,
         embedding=embedding,
@@ -252,14 +298,15 @@ def train(
     recipe = Recipe(
         kind="model",
         stage="train",
-        algorithm=1,
+        algorithm=2,
         options={
             "model": architecture.to_json(),
             "training": training.to_json(),
             "sampling": found.spec.to_json() if found.spec else None,
+            **({"export": True} if export else {}),
         },
         parents=found.parents,
-        inputs={**code_inputs(model), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
+        inputs={**code_inputs(name), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
     )
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same split, same options; nothing to do")
@@ -289,6 +336,10 @@ def train(
         except (UsageError, DataError):
             writer.resume = False  # going on would fail again: leave nothing behind
             raise
+        if export:
+            console.log("compiling the package")
+            path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler
+            run.document["package"] = package_model(run.model, found.split.graph.schema, found.split.target, path)
         writer.json("model", run.document)
         writer.json("metrics", run.metrics)
         writer.summary.update(run.summary())

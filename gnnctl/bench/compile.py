@@ -1,25 +1,26 @@
-"""Training steps of GCN, GraphSAGE and GIN, eager against torch.compile: forward, backward, total."""
+"""Models of any kind, eager against torch.compile: training over the full batch and over samples, and inference."""
 
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from gnnctl.bench.compile_sides import OURS, Side, sides_of
 from gnnctl.bench.machine import machine_facts
-from gnnctl.bench.peers import PEER_SORTED, peer_sides
+from gnnctl.bench.memory import peak_growth
 from gnnctl.bench.timing import LEAST_REPEATS, Timing, interleave
 from gnnctl.console import Progress, no_progress
-from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
-from gnnctl.nn import ModelOptions, build_model
+from gnnctl.nn.models.registry import models
 
-OURS = "gnnctl"
+# A training step over the whole graph, one over a sampled batch, and a forward pass over the whole graph.
+Work = Literal["full", "sampled", "inference"]
+WORKS: tuple[Work, ...] = get_args(Work)
 QUANTITIES = ("forward", "backward", "total")
 
 
@@ -28,18 +29,23 @@ class CompileOptions:
     """What is measured.
 
     Attributes:
-        models: names of models.
+        models: names of models; ``all`` stands for every one that takes the graph.
+        works: kinds of work, each of :data:`WORKS`.
         hidden, layers: their size; the output is as wide as a hidden layer.
+        fan_out, batch_size: of the sampled batches.
         device: where they run.
         threads: torch's threads on the CPU; 0 leaves them as they are.
         repeats: measurements, after two that are thrown away.
         against_peer: also measure torch-geometric's models of the same size on the same graph.
-        seed: seed of the weights and of the gradient.
+        seed: seed of the weights, the samples and the gradient.
     """
 
     models: tuple[str, ...] = ("gcn", "sage", "gin")
+    works: tuple[Work, ...] = ("full",)
     hidden: int = 64
     layers: int = 3
+    fan_out: int = 10
+    batch_size: int = 1024
     device: str = "cpu"
     threads: int = 0
     repeats: int = LEAST_REPEATS
@@ -49,14 +55,21 @@ class CompileOptions:
 
 @dataclass(frozen=True)
 class CompileRow:
-    """One model of one library, in milliseconds; ``compiled`` is None where it was not compiled."""
+    """One model of one library at one kind of work, in milliseconds; ``compiled`` is None where it was not compiled.
+
+    ``breaks`` counts graph breaks of the first compilation, ``recompiled`` graphs compiled after it, ``memory`` bytes
+    that the process or device grew by in a step, by mode, where the system tells.
+    """
 
     model: str
+    work: Work
     side: str
     eager: dict[str, Timing]
     compiled: dict[str, Timing] | None
     first_call: float | None
+    breaks: int | None
     recompiled: int
+    memory: dict[str, int | None]
 
     @property
     def speedup(self) -> float | None:
@@ -64,15 +77,18 @@ class CompileRow:
         return None if self.compiled is None else self.eager["total"].median / self.compiled["total"].median
 
     def to_json(self) -> dict[str, Any]:
-        """The row for results.json; times in milliseconds, the first compiled call in seconds."""
+        """The row for results.json; times in milliseconds, the first compiled call in seconds, memory in bytes."""
         return {
             "model": self.model,
+            "work": self.work,
             "side": self.side,
             "eager_ms": {q: t.to_json() for q, t in self.eager.items()},
             "compiled_ms": None if self.compiled is None else {q: t.to_json() for q, t in self.compiled.items()},
             "speedup": self.speedup,
             "first_compiled_call_s": self.first_call,
+            "graph_breaks": self.breaks,
             "recompiled": self.recompiled,
+            "memory_bytes": self.memory,
         }
 
 
@@ -88,90 +104,126 @@ class CompileResult:
 def bench_compile(
     graph: Graph, node_type: str, options: CompileOptions, *, progress: Progress = no_progress
 ) -> CompileResult:
-    """Measure training steps over the whole graph, the outputs being those of all nodes of ``node_type``.
+    """Measure models on a graph, the outputs being those of all nodes of ``node_type``, or of a batch of them.
 
-    A step is a forward pass and a backward pass of a fixed random gradient, all parameters included; dropout is off.
+    A training step is a forward pass and a backward pass of a fixed random gradient, all parameters included; dropout
+    is off.
+
+    Raises:
+        UsageError: a model that there is not, or that does not take the graph.
     """
     device = torch.device(options.device)
     notes: list[str] = []
     measured = []
-    with _threads(options.threads), progress(total=len(options.models), desc="models", unit="model") as bar:
+    names = _names(options.models, graph)
+    with _threads(options.threads), progress(total=len(names) * len(options.works), desc="models", unit="model") as bar:
         machine = machine_facts()
-        for name in options.models:
-            measured += _bench_model(name, graph, node_type, options, device, notes)
-            bar.update(1)
+        for name in names:
+            for work in options.works:
+                measured += _bench_model(name, work, graph, node_type, options, device, notes)
+                bar.update(1)
     return CompileResult(machine, measured, list(dict.fromkeys(notes)))
 
 
+def _names(wanted: tuple[str, ...], graph: Graph) -> list[str]:
+    fits = {"any", "one type" if graph.schema.is_homogeneous else "typed"}
+    every = [name for name, model in models().items() if model.graphs in fits]
+    return list(dict.fromkeys(n for name in wanted for n in (every if name == "all" else [name])))
+
+
 def _bench_model(
-    name: str, graph: Graph, node_type: str, options: CompileOptions, device: torch.device, notes: list[str]
+    name: str,
+    work: Work,
+    graph: Graph,
+    node_type: str,
+    options: CompileOptions,
+    device: torch.device,
+    notes: list[str],
 ) -> list[CompileRow]:
-    rows = np.arange(graph.num_nodes(node_type), dtype=np.int64)
-    batch = Batch.full(graph, node_type, rows).to(device)
-    model_options = ModelOptions(name=name, hidden=options.hidden, layers=options.layers, dropout=0.0)
-    torch.manual_seed(options.seed)
-    model = build_model(model_options, graph.schema, node_type, options.hidden).to(device).train()
-    gradient = torch.randn(len(rows), options.hidden).to(device)
-
-    forwards: dict[str, tuple[nn.Module, Callable[[], Tensor]]] = {OURS: (model, lambda: model(batch))}
-    if options.against_peer:
-        forwards |= peer_sides(name, graph, options.hidden, options.layers, device, notes)
-
+    sides = sides_of(name, work, graph, node_type, options, device, notes)
     torch.compiler.reset()  # the models before this one shall not count against its compilations
     steps: dict[str, Callable[[], Mapping[str, float]]] = {}
     first: dict[str, float] = {}
+    breaks: dict[str, int] = {}
+    memory: dict[str, dict[str, int | None]] = {}
     recompiled = Counter[str]()
-    for side, (module, forward) in forwards.items():
-        steps[f"{side}/eager"] = _step(module, forward, gradient, device)
+    for side, of in sides.items():
+        eager = _step(of, of.call, work, device)
         # What the first step of a graph fills in (its view by source) belongs to neither side, and a compiled step
         # that found it missing would be compiled again once it is there.
-        steps[f"{side}/eager"]()
-        if side == PEER_SORTED:
-            continue  # torch-geometric's own advice: its EdgeIndex is for eager mode
-        compiled = torch.compile(forward, fullgraph=side == OURS)
-        step = _step(module, compiled, gradient, device)
+        for _ in of.inputs:
+            eager()
+        steps[f"{side}/eager"] = eager
+        memory[side] = {"eager": peak_growth(eager, device), "compiled": None}
+        if not of.compiles:
+            continue
+        compiled = torch.compile(of.call, fullgraph=side == OURS, dynamic=len(of.inputs) > 1 or None)
+        step = _step(of, compiled, work, device)
+        _counters()["graph_break"].clear()
         start = time.perf_counter()
         try:
             step()
         except Exception as error:  # whatever the compiler raises is a finding, not a failure of the benchmark
-            notes.append(f"{name}, {side}: torch.compile failed: {_first_line(error)}")
+            notes.append(f"{name}, {work}, {side}: torch.compile failed: {_first_line(error)}")
             continue
         first[side] = time.perf_counter() - start
+        breaks[side] = sum(_counters()["graph_break"].values())
         steps[f"{side}/compiled"] = _watched(step, recompiled, side)
+        memory[side]["compiled"] = peak_growth(step, device)
 
     found = interleave(steps, repeats=options.repeats)
     timings = {key: {q: t.scaled(1e3) for q, t in quantities.items()} for key, quantities in found.items()}
     return [
         CompileRow(
             name,
+            work,
             side,
             timings[f"{side}/eager"],
             timings.get(f"{side}/compiled"),
             first.get(side),
+            breaks.get(side),
             recompiled[side],
+            memory[side],
         )
-        for side in forwards
+        for side in sides
     ]
 
 
 def _step(
-    module: nn.Module, forward: Callable[[], Tensor], gradient: Tensor, device: torch.device
+    side: Side, call: Callable[[Any], Tensor], work: Work, device: torch.device
 ) -> Callable[[], Mapping[str, float]]:
+    """One step; each takes the next of the side's inputs."""
+    turn = iter(_forever(side))
+
     def wait() -> float:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter()
 
-    def run() -> Mapping[str, float]:
-        module.zero_grad(set_to_none=True)
+    def infer() -> Mapping[str, float]:
+        given, _ = next(turn)
+        with torch.no_grad():
+            start = wait()
+            call(given)
+            end = wait()
+        return {"forward": end - start, "total": end - start}
+
+    def train() -> Mapping[str, float]:
+        given, gradient = next(turn)
+        side.module.zero_grad(set_to_none=True)
         start = wait()
-        out = forward()
+        out = call(given)
         middle = wait()
         out.backward(gradient)  # type: ignore[no-untyped-call]  # torch gives backward no types
         end = wait()
         return {"forward": middle - start, "backward": end - middle, "total": end - start}
 
-    return run
+    return infer if work == "inference" else train
+
+
+def _forever(side: Side) -> Iterator[tuple[Any, Tensor]]:
+    while True:
+        yield from zip(side.inputs, side.gradients, strict=True)
 
 
 def _watched(
@@ -199,10 +251,14 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _compiled_graphs() -> int:
+def _counters() -> Any:
     from torch._dynamo.utils import counters
 
-    return int(counters["stats"]["unique_graphs"])
+    return counters
+
+
+def _compiled_graphs() -> int:
+    return int(_counters()["stats"]["unique_graphs"])
 
 
 def _first_line(error: Exception) -> str:

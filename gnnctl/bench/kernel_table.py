@@ -73,12 +73,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Kernel:
-    """One line of the table. Making a side (outside the measurement) gives the function that is measured."""
+    """One line of the table. Making a side (outside the measurement) gives the function that is measured.
+
+    ``operations``: multiplications and additions of a matrix product; None for what memory bounds.
+    """
 
     name: str
     ours: Callable[[Problem], Run]
     bytes: Callable[[Problem], int]
     others: dict[str, Callable[[Problem], Run]] = field(default_factory=dict)
+    operations: Callable[[Problem], int] | None = None
 
 
 def _csr(rowptr: Tensor, col: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
@@ -249,6 +253,24 @@ def _segment_kernel(reduce: Reduce) -> Kernel:
     )
 
 
+def _logsumexp(p: Problem, values: Tensor) -> Tensor:
+    index = p.col.unsqueeze(1).expand_as(values)
+    largest = values.new_zeros(p.edges.num_dst, values.shape[1]).scatter_reduce(
+        0, index, values.detach(), "amax", include_self=False
+    )
+    shares = (values - largest.index_select(0, p.col)).exp()
+    return largest.new_zeros(largest.shape).index_add(0, p.col, shares).log() + largest
+
+
+def _median(p: Problem, values: Tensor) -> Tensor:
+    """By two stable sorts: of the values, then of their destinations."""
+    order = values.argsort(stable=True, dim=0)
+    order = order.gather(0, p.col[order].argsort(stable=True, dim=0))
+    first, count = p.edges.colptr[:-1], torch.diff(p.edges.colptr)
+    middle = (first + (count - 1).clamp(min=0) // 2).clamp(max=len(values) - 1)
+    return values.gather(0, order[middle]).where((count > 0).unsqueeze(1), 0.0)
+
+
 def _both(name: str, ours: Any, torchs: Any, of: str, size: Any, **others: Any) -> list[Kernel]:
     return [
         Kernel(name, _forward(ours, of), size, {"torch": _forward(torchs, of), **others}),
@@ -300,6 +322,27 @@ KERNELS: tuple[Kernel, ...] = (
         _score_bytes,
         **{"torch-geometric": _peer_softmax},
     ),
+    *_both(
+        "segment softmax",
+        lambda p, values: ops.segment_softmax(p.edges.colptr, values),
+        _softmax,
+        "values",
+        _gather_bytes,
+    ),
+    *_both(
+        "segment log-sum-exp",
+        lambda p, values: ops.segment_logsumexp(p.edges.colptr, values),
+        _logsumexp,
+        "values",
+        _value_bytes,
+    ),
+    *_both(
+        "segment median",
+        lambda p, values: ops.segment_reduce(p.edges.colptr, values, "median"),
+        _median,
+        "values",
+        _value_bytes,
+    ),
     *_both("attention", lambda p, src: ops.attention(p.edges, src, p.dst), _attention, "src", _score_bytes),
     *_both(
         "gather",
@@ -308,17 +351,19 @@ KERNELS: tuple[Kernel, ...] = (
         "x",
         _gather_bytes,
     ),
-    Kernel(
+    *_both(
         "multi-aggregation, four reductions",
-        _forward(lambda p, x: ops.multi_aggregate(p.edges, x, None, REDUCTIONS)),
+        lambda p, x: ops.multi_aggregate(p.edges, x, None, REDUCTIONS),
+        _multi,
+        "x",
         lambda p: _edge_bytes(p) + 12 * p.grad.numel(),
-        {"torch, unfused": _forward(_multi)},
     ),
     Kernel(
         f"matrices of {NUM_MATRICES} types",
         _segment_matmul,
         lambda p: 4 * (2 * p.x.numel() + NUM_MATRICES * p.x.shape[1] ** 2),
         {"torch, a loop": _matmul_loop},
+        lambda p: 2 * p.x.numel() * p.x.shape[1],
     ),
     Kernel(
         "edge dot products",

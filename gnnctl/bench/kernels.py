@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gnnctl.bench.kernel_table import KERNELS, Kernel, Problem
-from gnnctl.bench.machine import COPY_BYTES, copy_rate, machine_facts
+from gnnctl.bench.machine import COPY_BYTES, PRODUCT_SIZE, copy_rate, machine_facts, product_rate
 from gnnctl.bench.timing import LEAST_REPEATS, Timing, interleave
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError, UsageError
@@ -30,6 +30,7 @@ class KernelOptions:
         repeats: measurements, after two that are thrown away.
         against_peer: also measure torch-geometric's functions, where it is installed.
         limit_bytes: size of the arrays that the machine's stream bandwidth is measured on.
+        limit_rows: of the square matrices that its rate of products is measured on.
         seed: of the values.
     """
 
@@ -40,12 +41,18 @@ class KernelOptions:
     repeats: int = LEAST_REPEATS
     against_peer: bool = False
     limit_bytes: int = COPY_BYTES
+    limit_rows: int = PRODUCT_SIZE
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class KernelRow:
-    """One kernel of one side at one number of threads; ``stream_share``: of the bandwidth that its bytes reach."""
+    """One kernel of one side at one number of threads.
+
+    Attributes:
+        stream_share: of the machine's bandwidth that the kernel's bytes reach.
+        product_share: of the machine's rate of dense products that its operations reach; None: it is no product.
+    """
 
     kernel: str
     side: str
@@ -53,6 +60,7 @@ class KernelRow:
     milliseconds: Timing
     bytes: int
     stream_share: float
+    product_share: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The row for results.json."""
@@ -63,15 +71,23 @@ class KernelRow:
             "milliseconds": self.milliseconds.to_json(),
             "bytes": self.bytes,
             "stream_share": self.stream_share,
+            **({} if self.product_share is None else {"product_share": self.product_share}),
         }
 
 
 @dataclass(frozen=True)
 class KernelResult:
-    """All rows, and the machine they were measured on; ``limits``: bytes copied per second by number of threads."""
+    """All rows, and the machine they were measured on.
+
+    Attributes:
+        limits: by number of threads, bytes copied per second.
+        products: by number of threads, the fastest dense product's operations per second, and whose it is; empty where
+            no product was measured.
+    """
 
     machine: dict[str, Any]
     limits: dict[int, Timing]
+    products: dict[int, tuple[str, Timing]]
     rows: list[KernelRow]
     notes: list[str]
 
@@ -87,6 +103,9 @@ def bench_kernels(graph: Graph, options: KernelOptions, *, progress: Progress = 
     if graph.num_edges == 0:
         raise DataError("the graph has no edges", fix="name another graph")
     limits = {t: copy_rate(t, options.repeats, options.limit_bytes) for t in options.threads}
+    products = {}
+    if any(kernel.operations is not None for kernel in chosen):
+        products = {t: product_rate(t, options.repeats, options.limit_rows) for t in options.threads}
     problem = Problem.of(graph, options.width, options.heads, options.seed)
     notes: list[str] = []
     before = torch.get_num_threads()
@@ -94,11 +113,11 @@ def bench_kernels(graph: Graph, options: KernelOptions, *, progress: Progress = 
     try:
         with progress(total=len(chosen), desc="kernels", unit="kernel") as bar:
             for kernel in chosen:
-                measured += _measure(kernel, problem, options, limits, notes)
+                measured += _measure(kernel, problem, options, limits, products, notes)
                 bar.update(1)
     finally:
         torch.set_num_threads(before)
-    return KernelResult(machine_facts(), limits, measured, list(dict.fromkeys(notes)))
+    return KernelResult(machine_facts(), limits, products, measured, list(dict.fromkeys(notes)))
 
 
 def _chosen(names: tuple[str, ...]) -> list[Kernel]:
@@ -110,7 +129,12 @@ def _chosen(names: tuple[str, ...]) -> list[Kernel]:
 
 
 def _measure(
-    kernel: Kernel, problem: Problem, options: KernelOptions, limits: dict[int, Timing], notes: list[str]
+    kernel: Kernel,
+    problem: Problem,
+    options: KernelOptions,
+    limits: dict[int, Timing],
+    products: dict[int, tuple[str, Timing]],
+    notes: list[str],
 ) -> list[KernelRow]:
     sides: dict[str, Callable[[], Any]] = {OURS: kernel.ours(problem)}
     for name, make in kernel.others.items():
@@ -125,7 +149,7 @@ def _measure(
         sides[name] = run
     runs = {f"{name}/{t}": (name, t, run) for t in options.threads for name, run in sides.items()}
     found = interleave({key: _timed(run, t) for key, (_, t, run) in runs.items()}, repeats=options.repeats)
-    bytes_ = kernel.bytes(problem)
+    bytes_, operations = kernel.bytes(problem), None if kernel.operations is None else kernel.operations(problem)
     return [
         KernelRow(
             kernel.name,
@@ -134,6 +158,7 @@ def _measure(
             (timing := found[key]["milliseconds"]),
             bytes_,
             bytes_ / (timing.median / 1e3) / limits[t].median,
+            None if operations is None else operations / (timing.median / 1e3) / products[t][1].median,
         )
         for key, (name, t, _) in runs.items()
     ]

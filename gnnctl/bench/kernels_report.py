@@ -16,7 +16,12 @@ def kernels_report(graph: Graph, graph_name: str, options: KernelOptions, result
     document: dict[str, Any] = {
         "benchmark": "kernels",
         "machine": result.machine,
-        "limits": {"copy_bytes_per_second": {str(t): rate.to_json() for t, rate in result.limits.items()}},
+        "limits": {
+            "copy_bytes_per_second": {str(t): rate.to_json() for t, rate in result.limits.items()},
+            "product_operations_per_second": {
+                str(t): {"library": name, "rate": rate.to_json()} for t, (name, rate) in result.products.items()
+            },
+        },
         "graph": {"name": graph_name, "fingerprint": graph.fingerprint, **graph.summary()},
         "width": options.width,
         "heads": options.heads,
@@ -32,6 +37,7 @@ def kernels_report(graph: Graph, graph_name: str, options: KernelOptions, result
             round(row.milliseconds.median, 3),
             round(row.milliseconds.median / ours[row.kernel, row.threads], 2),
             f"{row.stream_share:.0%}",
+            "" if row.product_share is None else f"{row.product_share:.0%}",
             f"{row.milliseconds.spread:.1%}",
         ]
         for row in result.rows
@@ -40,12 +46,20 @@ def kernels_report(graph: Graph, graph_name: str, options: KernelOptions, result
     notes = [
         f"stream: the share of the machine's stream bandwidth that the kernel's bytes reach; GB/s read and written, by "
         f"threads: {rates}; bytes: a row for each edge, indices, output, as if nothing were cached",
+        *_product_notes(result),
         f"medians of {options.repeats} interleaved measurements; spread: half the distance between the quartiles",
         *result.notes,
         *machine_notes(result.machine),
     ]
-    header = ["kernel", "threads", "side", "ms", "x ours", "stream", "spread"]
+    header = ["kernel", "threads", "side", "ms", "x ours", "stream", "product", "spread"]
     return Report(title, document, header, rows, lambda figure: _draw(figure, title, result), notes)
+
+
+def _product_notes(result: KernelResult) -> list[str]:
+    if not result.products:
+        return []
+    rates = ", ".join(f"{t}: {rate.median / 1e9:.0f} ({name})" for t, (name, rate) in result.products.items())
+    return [f"product: the share of the rate of the machine's fastest dense product; GFLOP/s by threads: {rates}"]
 
 
 def _draw(figure: "Figure", title: str, result: KernelResult) -> None:

@@ -6,16 +6,19 @@ not carry over to another machine.
 
 import os
 import platform
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gnnctl.bench.timing import LEAST_REPEATS, Timing
+from gnnctl.bench.timing import LEAST_REPEATS, Timing, interleave
 from gnnctl.native import random_gather_rate, random_row_rate, stream_bandwidth
 
 GATHER_ENTRIES = 1 << 24  # 134 MB of int64: far beyond the caches
 COPY_BYTES = 1 << 28
+PRODUCT_SIZE = 1024
 PACKAGES = ("gnnctl", "torch", "numpy", "torch-geometric", "pyg-lib")
 
 
@@ -54,6 +57,40 @@ def copy_rate(threads: int, repeats: int = LEAST_REPEATS, size: int = COPY_BYTES
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(lambda _: stream_bandwidth(size // threads, repeats), range(threads)))
     return Timing(tuple(sum(together) for together in zip(*found, strict=True)))
+
+
+def product_rate(threads: int, repeats: int = LEAST_REPEATS, size: int = PRODUCT_SIZE) -> tuple[str, Timing]:
+    """Operations (a multiplication or an addition) per second of a dense float32 product of two square matrices, in
+    the fastest of torch's own library, oneDNN and gnnctl; and which that is."""
+    import torch
+
+    from gnnctl.nn import ops
+
+    left, right = torch.rand(size, size), torch.rand(size, size)
+    sides: dict[str, Callable[[], object]] = {
+        "torch": lambda: left @ right.mT,
+        "gnnctl": lambda: ops.linear(left, right),
+    }
+    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]  # torch gives it no types
+        packed = left.to_mkldnn(), right.to_mkldnn()
+        sides["oneDNN"] = lambda: torch.nn.functional.linear(*packed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        measured = interleave({name: _rate_of(run, 2 * size**3) for name, run in sides.items()}, repeats=repeats)
+    finally:
+        torch.set_num_threads(before)
+    fastest = max(measured, key=lambda name: measured[name]["rate"].median)
+    return fastest, measured[fastest]["rate"]
+
+
+def _rate_of(run: Callable[[], object], operations: int) -> Callable[[], Mapping[str, float]]:
+    def timed() -> Mapping[str, float]:
+        start = time.perf_counter()
+        run()
+        return {"rate": operations / (time.perf_counter() - start)}
+
+    return timed
 
 
 def _processor() -> str:

@@ -20,7 +20,7 @@ def _compile(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Pr
     from gnnctl.bench.compile_report import compile_report
 
     options = CompileOptions(
-        **plan.settings | {"models": tuple(plan.settings["models"])},
+        **plan.settings | {key: tuple(plan.settings[key]) for key in ("models", "works")},
         threads=plan.threads[0],
         repeats=plan.repeats,
         against_peer=plan.against_peer,
@@ -51,6 +51,8 @@ def _loading(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Pr
 
 
 def _kernels(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Progress) -> Report:
+    if plan.settings["device"] == "cuda":
+        return _cuda_kernels(plan, graph, name, progress)
     from gnnctl.bench.kernels import KernelOptions, bench_kernels
     from gnnctl.bench.kernels_report import kernels_report
 
@@ -64,6 +66,15 @@ def _kernels(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Pr
         seed=plan.seed,
     )
     return kernels_report(graph, name, options, bench_kernels(graph, options, progress=progress))
+
+
+def _cuda_kernels(plan: "Plan", graph: Graph, name: str, progress: Progress) -> Report:
+    from gnnctl.bench.cuda_kernels import CudaOptions, bench_cuda
+    from gnnctl.bench.cuda_report import cuda_report
+
+    chosen, (width, heads) = plan.settings["kernels"], (plan.settings[key] for key in ("width", "heads"))
+    options = CudaOptions(tuple(chosen), width, heads, plan.repeats, plan.seed)
+    return cuda_report(graph, name, options, bench_cuda(graph, options, progress=progress))
 
 
 def _spec(plan: "Plan", graph: Graph) -> "tuple[SampleSpec, dict[str, Any]]":
@@ -87,6 +98,21 @@ def feature_formats(text: str) -> list[str]:
     for name in found:
         if name not in FORMATS:
             raise UsageError(f"--feature-formats: there is no '{name}'", fix=f"there are {', '.join(FORMATS)}")
+    return list(dict.fromkeys(found))
+
+
+def works(text: str) -> list[str]:
+    """Read ``"full,inference"``.
+
+    Raises:
+        UsageError: a kind of work that there is not.
+    """
+    from gnnctl.bench.compile import WORKS
+
+    found = [part.strip() for part in text.split(",")]
+    for name in found:
+        if name not in WORKS:
+            raise UsageError(f"--work: there is no '{name}'", fix=f"there are {', '.join(WORKS)}")
     return list(dict.fromkeys(found))
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gnnctl.graph.degrees import Degrees, NodesAtTimes, SeedTimes, degrees_at, gathered_degrees, graph_degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
 from gnnctl.graph.types import EdgeType
+
+__all__ = ["Batch", "Degrees", "Sampled", "SampledEdges", "gathered_degrees", "graph_degrees"]
 
 
 class SampledEdges(Protocol):
@@ -34,22 +36,11 @@ class Sampled(Protocol):
     edge_counts: dict[EdgeType, list[int]]
     seeds: np.ndarray
     node_type: str
+    node_group: dict[str, np.ndarray] | None
+    seed_times: SeedTimes | None
 
     @property
     def edges(self) -> Mapping[EdgeType, SampledEdges]: ...
-
-
-class Degrees(NamedTuple):
-    """Degrees in the whole graph, float32, of a batch's local nodes, for one edge type.
-
-    ``src`` (S,): of sources, their out-degree; in a homogeneous graph their in-degree, as GCN has it.
-    ``dst`` (D,): in-degree of destinations. Both are sums of edge weights where there are any.
-    ``in_edges`` (D,): number of in-edges of destinations.
-    """
-
-    src: Tensor
-    dst: Tensor
-    in_edges: Tensor
 
 
 @dataclass
@@ -66,7 +57,7 @@ class Batch:
         num_seeds: how many; they are local rows 0.. of their type unless ``seed_rows`` names them.
         seed_rows: (num_seeds,) int64 local rows, or None.
         y: labels of the seeds, or None.
-        degree: by edge type degrees in the whole graph, or None where no layer asked for them.
+        degree: by edge type degrees in the whole graph, or as seeds see them at their times; None where no layer asked.
         node_counts: by node type nodes per hop, 0..H; None: a whole graph, which cannot be trimmed.
         edge_counts: by edge type edges per hop, 1..H, or None.
         layers: by layer its edges, where :meth:`prepare` has been called.
@@ -114,7 +105,7 @@ class Batch:
             num_seeds=graph.num_nodes(node_type) if rows is None else len(rows),
             seed_rows=None if rows is None else torch.from_numpy(np.array(rows, dtype=np.int64)),
             y=_labels(labels),
-            degree={t: _gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
+            degree={t: gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
         )
 
     @classmethod
@@ -137,7 +128,8 @@ class Batch:
             subgraph: local structure, checked by whoever made it.
             graph: where its features are.
             labels: of the seeds, in their order; integers become int64, floats float32.
-            degrees: also gather degrees in the whole graph (models with ``needs_degree``).
+            degrees: also gather degrees (models with ``needs_degree``): in the whole graph, or, where seeds see no
+                later than their times, as the seed of each node's tree sees them.
             num_threads: for the gathering.
             pin: into page-locked memory, for asynchronous copies to a GPU.
         """
@@ -161,9 +153,7 @@ class Batch:
             node_type=subgraph.node_type,
             num_seeds=len(subgraph.seeds),
             y=_labels(labels),
-            degree={t: _gathered_degrees(graph, t, nodes[t.src], nodes[t.dst]) for t in graph.edges}
-            if degrees
-            else None,
+            degree={t: _degrees_of(subgraph, graph, t) for t in graph.edges} if degrees else None,
             node_counts={t: [int(c) for c in counts] for t, counts in subgraph.node_counts.items()},
             edge_counts={t: [int(c) for c in counts] for t, counts in subgraph.edge_counts.items()},
         )
@@ -250,7 +240,7 @@ class Batch:
             edge_attr=_changed(self.edge_attr, change),
             seed_rows=None if self.seed_rows is None else change(self.seed_rows),
             y=None if self.y is None else change(self.y),
-            degree=None if degree is None else {t: Degrees(*(change(v) for v in d)) for t, d in degree.items()},
+            degree=None if degree is None else {t: d.mapped(change) for t, d in degree.items()},
         )
 
 
@@ -261,40 +251,12 @@ def _changed(parts: dict[_Key, Tensor | None], change: Callable[[Tensor], Tensor
     return {t: None if v is None else change(v) for t, v in parts.items()}
 
 
-class _GraphDegrees(NamedTuple):
-    out: np.ndarray
-    into: np.ndarray
-    in_edges: np.ndarray
-
-
-# Degrees of a graph never change; they live as long as the graph does.
-_degrees: "WeakKeyDictionary[Graph, dict[EdgeType, _GraphDegrees]]" = WeakKeyDictionary()
-
-
-def graph_degrees(graph: Graph, edge_type: EdgeType) -> _GraphDegrees:
-    """Float32 arrays over all nodes: out-degree of sources, in-degree of destinations (both weighted), in-edges."""
-    known = _degrees.setdefault(graph, {})
-    if edge_type not in known:
-        store = graph.edges[edge_type]
-        count = np.diff(store.colptr)
-        into = count
-        if store.weight is not None:
-            target = np.repeat(np.arange(len(count)), count)
-            into = np.bincount(target, weights=store.weight, minlength=len(count))
-        out = into
-        if not graph.schema.is_homogeneous:
-            out = np.bincount(store.row, weights=store.weight, minlength=graph.num_nodes(edge_type.src))
-        known[edge_type] = _GraphDegrees(*(a.astype(np.float32) for a in (out, into, count)))
-    return known[edge_type]
-
-
-def _gathered_degrees(graph: Graph, edge_type: EdgeType, src: np.ndarray | None, dst: np.ndarray | None) -> Degrees:
-    whole = graph_degrees(graph, edge_type)
-    return Degrees(
-        torch.from_numpy(whole.out if src is None else whole.out[src]),
-        torch.from_numpy(whole.into if dst is None else whole.into[dst]),
-        torch.from_numpy(whole.in_edges if dst is None else whole.in_edges[dst]),
-    )
+def _degrees_of(subgraph: Sampled, graph: Graph, edge_type: EdgeType) -> Degrees:
+    nodes, seen, group = subgraph.nodes, subgraph.seed_times, subgraph.node_group
+    if seen is None or group is None:
+        return gathered_degrees(graph, edge_type, nodes[edge_type.src], nodes[edge_type.dst])
+    at = {t: NodesAtTimes(nodes[t], seen.times[group[t]]) for t in (edge_type.src, edge_type.dst)}
+    return degrees_at(graph, edge_type, at[edge_type.src], at[edge_type.dst], seen.inclusive)
 
 
 def _shared(array: np.ndarray) -> Tensor:

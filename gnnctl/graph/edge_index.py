@@ -15,6 +15,8 @@ _INT32_LIMIT = 2**31
 class Transposed(NamedTuple):
     """Edges by source: those of source s stand at ``rowptr[s]:rowptr[s + 1]``, in edge order.
 
+    Of edges that were turned round (:meth:`EdgeIndex.reversed`) those of a source are in the order from before.
+
     ``rowptr`` (S + 1,) int64; ``col`` (E,) destinations; ``perm`` (E,) positions in the destination-sorted order.
     """
 
@@ -46,6 +48,9 @@ class EdgeIndex:
         self._transposed: Transposed | None = None
         self._col: Tensor | None = None
         self._looped: tuple[EdgeIndex, Tensor, Tensor] | None = None
+        self._loop_flags: Tensor | None = None
+        self._loops_known = False
+        self._reversed: tuple[EdgeIndex, Tensor] | None = None
         if validate:
             self._validate()
 
@@ -95,14 +100,11 @@ class EdgeIndex:
             raise TypeError(f"edge_index must hold integers, got {edge_index.dtype}")
         if edge_index.dim() != 2 or edge_index.shape[0] != 2:
             raise ValueError(f"edge_index must be (2, E), got {tuple(edge_index.shape)}")
-        src, dst = edge_index.detach().to("cpu", torch.int64).contiguous().numpy()
         try:
-            sorted_ = csc_from_coo(src, dst, num_src, num_dst, False, torch.get_num_threads())
+            colptr, row, perm = _sorted_by_destination(edge_index, num_src, num_dst, num_src >= _INT32_LIMIT)
         except ValueError as problem:
             raise ValueError(f"edge_index: {problem}") from None
-        colptr, row, perm = map(torch.from_numpy, sorted_)
-        device = edge_index.device
-        return cls(colptr.to(device), row.to(device), num_src, num_dst, validate=False), perm.to(device)
+        return cls(colptr, row, num_src, num_dst, validate=False), perm
 
     def transposed(self) -> Transposed:
         """The view by source, computed at the first call."""
@@ -176,6 +178,38 @@ class EdgeIndex:
             self._looped = looped, loops, edges
         return looped, loops, edges
 
+    def loop_flags(self) -> Tensor | None:
+        """(D,) float32, 1 where a destination has an edge from itself, which must be the source of the same number.
+
+        None where no destination has one, except inside a compiled graph that nobody asked before.
+        """
+        if self._loops_known:
+            return self._loop_flags
+        col = self.col()
+        same = (self.row == col).to(torch.float32)
+        flags = torch.zeros(self.num_dst, device=self.device).index_add(0, col, same).clamp(max=1)
+        if torch.compiler.is_compiling():
+            return flags
+        self._loop_flags = flags if bool(same.any()) else None
+        self._loops_known = True
+        return self._loop_flags
+
+    def reversed(self) -> tuple["EdgeIndex", Tensor]:
+        """The edges turned round, and (E,) ``perm``: edge e of the result is edge ``perm[e]`` here."""
+        if self._reversed is not None:
+            return self._reversed
+        if torch.compiler.is_compiling() and self._transposed is None:
+            return EdgeIndex.from_coo(self.coo().flip(0), self.num_dst, self.num_src)
+        rowptr, col, perm = self.transposed()
+        turned = EdgeIndex(rowptr, col, self.num_dst, self.num_src, validate=False)
+        places = torch.arange(self.num_edges, dtype=perm.dtype, device=self.device)
+        turned._transposed = Transposed(
+            self.colptr, self.row, torch.empty_like(perm).index_copy(0, perm.long(), places)
+        )
+        if not torch.compiler.is_compiling():
+            self._reversed = turned, perm
+        return turned, perm
+
     def trim(self, num_dst: int, num_src: int, num_edges: int | None = None) -> "EdgeIndex":
         """The edges of the first ``num_dst`` destinations, which must come from the first ``num_src`` sources.
 
@@ -190,6 +224,51 @@ class EdgeIndex:
         if num_edges is None:
             num_edges = int(self.colptr[num_dst])
         return EdgeIndex(self.colptr[: num_dst + 1], self.row[:num_edges], num_src, num_dst, validate=False)
+
+    def select(self, mask: Tensor) -> tuple["EdgeIndex", Tensor]:
+        """Some of the edges, in their order, between all nodes.
+
+        Args:
+            mask: (E,) bool, true for those to keep.
+
+        Returns:
+            The edges, and (E',) int64 their positions.
+        """
+        positions = mask.nonzero()[:, 0]
+        before = torch.cat([positions.new_zeros(1), mask.cumsum(0)])
+        edges = EdgeIndex(before[self.colptr], self.row[positions], self.num_src, self.num_dst, validate=False)
+        return edges, positions
+
+    def destinations(self, nodes: Tensor) -> tuple["EdgeIndex", Tensor]:
+        """The edges into some of the destinations, which are numbered anew in the order given.
+
+        Args:
+            nodes: (D',) int64 destinations.
+
+        Returns:
+            Edges from S to D' nodes, and (E',) int64 their positions here.
+        """
+        counts = self.in_degree()[nodes]
+        colptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        shift = torch.repeat_interleave(self.colptr[nodes] - colptr[:-1], counts)
+        positions = torch.arange(shift.shape[0], device=self.device) + shift
+        return EdgeIndex(colptr, self.row[positions], self.num_src, nodes.shape[0], validate=False), positions
+
+    def subgraph(self, nodes: Tensor) -> tuple["EdgeIndex", Tensor]:
+        """The edges among some nodes of one kind, which are numbered anew in the order given.
+
+        Args:
+            nodes: (M,) int64, each once.
+
+        Returns:
+            Edges among M nodes, those of a destination in their order, and (E',) int64 their positions here.
+        """
+        into, positions = self.destinations(nodes)
+        number = self.row.new_full((self.num_src,), -1)
+        number[nodes] = torch.arange(nodes.shape[0], dtype=number.dtype, device=self.device)
+        row = number[into.row.long()]
+        kept, among = EdgeIndex(into.colptr, row, nodes.shape[0], nodes.shape[0], validate=False).select(row >= 0)
+        return kept, positions[among]
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "EdgeIndex":
         """The edges on another device, prepared views included."""
@@ -208,7 +287,27 @@ class EdgeIndex:
         if self._looped is not None:
             edges, loops, others = self._looped
             moved._looped = edges._mapped(change), change(loops), change(others)
+        if self._loops_known:
+            moved._loop_flags = None if self._loop_flags is None else change(self._loop_flags)
+            moved._loops_known = True
         return moved
+
+
+# An operator, so that a compiled step may bring edges that nobody has sorted.
+@torch.library.custom_op("gnnctl::sort_by_destination", mutates_args=())
+def _sorted_by_destination(coo: Tensor, num_src: int, num_dst: int, wide: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """colptr (D + 1,) int64, row (E,) int32 or int64 where ``wide``, perm (E,) int64."""
+    src, dst = coo.detach().to("cpu", torch.int64).contiguous().numpy()
+    arrays = csc_from_coo(src, dst, num_src, num_dst, False, torch.get_num_threads())
+    colptr, row, perm = (torch.from_numpy(a).to(coo.device) for a in arrays)
+    return colptr, row, perm
+
+
+@_sorted_by_destination.register_fake
+def _(coo: Tensor, num_src: int, num_dst: int, wide: bool) -> tuple[Tensor, Tensor, Tensor]:
+    colptr = coo.new_empty((num_dst + 1,), dtype=torch.int64)
+    row = coo.new_empty((coo.shape[1],), dtype=torch.int64 if wide else torch.int32)
+    return colptr, row, coo.new_empty((coo.shape[1],), dtype=torch.int64)
 
 
 def _check_counts(num_src: int, num_dst: int) -> None:

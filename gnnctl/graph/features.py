@@ -43,17 +43,39 @@ def feature_format(values: np.ndarray, scale: np.ndarray | None) -> FeatureForma
     return found
 
 
-def attributes_of(values: np.ndarray) -> dict[str, Any] | None:
-    """Attributes that tell readers of the stored array what its dtype cannot."""
-    return {"dtype": "bfloat16"} if values.dtype == np.uint16 else None
+def attributes_of(dtype: "np.dtype[Any]") -> dict[str, Any] | None:
+    """Attributes that tell readers of a stored array what its dtype cannot."""
+    return {"dtype": "bfloat16"} if dtype == np.uint16 else None
 
 
-def encode_features(x: np.ndarray, format: FeatureFormat) -> Stored:
+def largest_of(format: FeatureFormat) -> float:
+    """The greatest finite value that a format holds; int8, which is scaled, holds those of float32."""
+    return 65504.0 if format == "float16" else float(np.finfo(np.float32).max)
+
+
+def int8_scale(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(2, F) float32 factors over offsets that spread each column's range over 255 steps.
+
+    Args:
+        low, high: (F,) the least and greatest value of each column.
+
+    Raises:
+        ValueError: they are not finite.
+    """
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise ValueError("features: int8 holds finite values only")
+    middle = (np.float64(low) + high) / 2
+    step = (np.float64(high) - low) / (2 * _LARGEST)
+    return np.stack([np.where(step > 0, step, 1), middle]).astype(np.float32)
+
+
+def encode_features(x: np.ndarray, format: FeatureFormat, scale: np.ndarray | None = None) -> Stored:
     """Float32 features in another format, rounded to nearest, ties to even.
 
     Args:
         x: (N, F) float32; finite where the format is int8.
         format: float16 overflows to infinity beyond 65,504; int8 spreads each column's range over 255 steps.
+        scale: of int8, where the rows are a part of all; None: from their own range.
 
     Raises:
         ValueError: values that int8 cannot hold.
@@ -67,12 +89,8 @@ def encode_features(x: np.ndarray, format: FeatureFormat) -> Stored:
         # A NaN's bits could round up to infinity: it stays one.
         return Stored(np.where(np.isnan(x), (bits >> 16) | 0x40, rounded).astype(np.uint16), None)
     if format == "int8":
-        low, high = (x.min(0), x.max(0)) if len(x) else (np.zeros(x.shape[1]), np.zeros(x.shape[1]))
-        if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            raise ValueError("features: int8 holds finite values only")
-        middle = (np.float64(low) + high) / 2
-        step = (np.float64(high) - low) / (2 * _LARGEST)
-        scale = np.stack([np.where(step > 0, step, 1), middle]).astype(np.float32)
+        if scale is None:
+            scale = int8_scale(x.min(0), x.max(0)) if len(x) else int8_scale(*np.zeros((2, x.shape[1])))
         values = np.rint((x - scale[1]) / scale[0]).clip(-_LARGEST, _LARGEST)
         return Stored(values.astype(np.int8), scale)
     return Stored(np.ascontiguousarray(x, dtype=np.float32), None)

@@ -125,7 +125,7 @@ class Graph:
                 writer.table(f"{base}/columns", n.columns)
             for part in ("x", "x_scale", "time"):
                 if (values := getattr(n, part)) is not None:
-                    writer.array(f"{base}/{part}", values, attributes_of(values))
+                    writer.array(f"{base}/{part}", values, attributes_of(values.dtype))
         for t, e in self.edges.items():
             for part in ("colptr", "row", "weight", "edge_attr", "time", "forward"):
                 if (values := getattr(e, part)) is not None:

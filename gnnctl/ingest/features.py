@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gnnctl.artifacts.arrays import ArrayStream
 from gnnctl.console import Progress
 from gnnctl.errors import DataError
 from gnnctl.ingest.encoders import BadValues, Column, Encoder, WrongType, make_encoder, restore_encoder
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.parse import nearest
 from gnnctl.ingest.spec import FeatureSpec
+from gnnctl.ingest.storage import RowSink
 from gnnctl.ingest.tables import Table
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Features:
         self,
         engine: Engine,
         relation: str,
-        stream: ArrayStream,
+        stream: RowSink,
         name_rows: Callable[[str, list[int]], list[str]],
         progress: Progress,
         desc: str,

@@ -9,11 +9,13 @@ from gnnctl.artifacts import ArtifactWriter
 from gnnctl.artifacts.arrays import open_array
 from gnnctl.console import Progress
 from gnnctl.errors import DataError
+from gnnctl.graph.features import attributes_of
 from gnnctl.graph.graph import NodeStore
 from gnnctl.ingest.engine import Engine, quote
 from gnnctl.ingest.features import Features
 from gnnctl.ingest.ids import TEXT, time_sql
 from gnnctl.ingest.spec import NodeSpec
+from gnnctl.ingest.storage import DTYPES, ColumnRange, EncodedStream
 from gnnctl.ingest.tables import Table
 
 if TYPE_CHECKING:
@@ -157,7 +159,7 @@ class Nodes:
                 stream.append(batch.column(0).to_numpy())
             stream.close()
             time = open_array(writer.path / base / "time")
-        x, names = None, []
+        x, x_scale, names = None, None, []
         if self.features is not None and self.features.parts:
 
             def name_rows(condition: str, positions: list[int]) -> list[str]:
@@ -165,12 +167,19 @@ class Nodes:
 
             self.features.fit(engine, self.relation, "fit" if self.spec.fit else None, name_rows)
             names = self.features.names
-            stream = writer.array_stream(f"{base}/x", np.float32, (self.num_nodes, len(names)))
-            self.features.write(engine, self.relation, stream, name_rows, progress, f"features of {self.spec.name}")
+            shape, format = (self.num_nodes, len(names)), self.spec.feature_dtype
+            if format == "int8":
+                seen = ColumnRange(shape, self.what)
+                self.features.write(engine, self.relation, seen, name_rows, progress, f"range of {self.spec.name}")
+                writer.array(f"{base}/x_scale", x_scale := seen.scale())
+            dtype = DTYPES[format]
+            stream = writer.array_stream(f"{base}/x", dtype, shape, attributes_of(dtype))
+            sink = stream if format == "float32" else EncodedStream(stream, format, x_scale, names, self.what)
+            self.features.write(engine, self.relation, sink, name_rows, progress, f"features of {self.spec.name}")
             stream.close()
             x = open_array(writer.path / base / "x")
         label = self.spec.label[0] if self.spec.label else None
-        return NodeStore(self.num_nodes, ids["id"], x, time, named, names, label)
+        return NodeStore(self.num_nodes, ids["id"], x, time, named, names, label, x_scale)
 
     def slim(self, engine: Engine) -> None:
         """Keep only what joining edges needs."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gnnctl.errors import DataError
+from gnnctl.graph.features import FORMATS
 from gnnctl.graph.types import EdgeType
 from gnnctl.ingest.spec import Duplicates, EdgeSpec, FeatureSpec, NodeSpec, OnMissing, SelfLoops, Source, Spec
 
 _TOP = ("nodes", "edges", "setup", "self_loops", "duplicates", "on_missing")
 _SOURCE = ("table", "sql", "options")
-_NODE = (*_SOURCE, "id", "label", "time", "columns", "features", "fit")
+_NODE = (*_SOURCE, "id", "label", "time", "columns", "features", "fit", "feature_dtype")
 _EDGE = (
     *_SOURCE,
     *("source", "target", "weight", "time", "features", "fit"),
@@ -157,6 +158,7 @@ class _Reader:
             columns=columns,
             features=self.features(table, section),
             fit=self.get(table, "fit", str, None, section),
+            feature_dtype=self.choice(table, "feature_dtype", FORMATS, section),
         )
 
     def label(self, table: Mapping[str, Any], section: str) -> tuple[str, str] | None:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from gnnctl.graph.features import feature_format
 from gnnctl.graph.graph import Graph
 from gnnctl.ingest.encoders.categorical import MultiHot, Ordinal
 from gnnctl.ingest.encoders.text import Text
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.features import Features
 from gnnctl.ingest.pipeline import Plan
+from gnnctl.ingest.storage import DTYPES
 
 
 def rows_of_graph(graph: Graph) -> list[list[Any]]:
@@ -16,6 +18,8 @@ def rows_of_graph(graph: Graph) -> list[list[Any]]:
     for name, node in graph.nodes.items():
         extras = [f"label {node.label}"] if node.label else []
         extras += ["time"] if node.time is not None else []
+        if node.x is not None and (stored := feature_format(node.x, node.x_scale)) != "float32":
+            extras.append(stored)
         rows.append(["nodes", name, node.num_nodes, len(node.feature_names), ", ".join(extras)])
     for edge_type, edge in graph.edges.items():
         parts = (("weight", edge.weight), ("time", edge.time), ("reverse", edge.forward))
@@ -41,7 +45,8 @@ def predict(plan: Plan, engine: Engine) -> dict[str, Any]:
             union = " UNION ALL ".join(node.mentions)
             rows = int(engine.value(f"SELECT count(DISTINCT id) FROM ({union})", node.what))
         width = _width(node.features, engine) if node.features else 0
-        size = rows * (4 * width + 8 + 16 * len(node.kept) + (8 if node.spec.time else 0))
+        stored = DTYPES[node.spec.feature_dtype].itemsize * width
+        size = rows * (stored + 8 + 16 * len(node.kept) + (8 if node.spec.time else 0))
         document["nodes"][name] = {"rows": rows, "width": width, "bytes": size}
     for edge in plan.edges:
         spec = edge.spec

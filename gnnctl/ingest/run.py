@@ -9,6 +9,7 @@ from typing import Any, get_args
 from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
 from gnnctl.console import Console, table
 from gnnctl.errors import DataError, UsageError
+from gnnctl.graph.features import FORMATS
 from gnnctl.graph.graph import Graph
 from gnnctl.ingest.engine import Engine, default_memory, parse_memory
 from gnnctl.ingest.flags import Flags, apply_flags, named_file
@@ -33,6 +34,7 @@ class Request:
     flags: Flags
     encoders_from: Path | None
     on_missing: str | None
+    feature_dtype: str | None
     memory: str | None
     threads: int | None
     dry_run: bool
@@ -115,6 +117,13 @@ def _spec(request: Request, engine: Engine, console: Console) -> Spec:
         changed: Any = request.on_missing
         spec = dataclasses.replace(
             spec, edges=tuple(dataclasses.replace(edge, on_missing=changed) for edge in spec.edges)
+        )
+    if request.feature_dtype is not None:
+        if request.feature_dtype not in FORMATS:
+            raise UsageError(f"--feature-dtype {request.feature_dtype}", fix=f"it takes {', '.join(FORMATS)}")
+        stored: Any = request.feature_dtype
+        spec = dataclasses.replace(
+            spec, nodes=tuple(dataclasses.replace(node, feature_dtype=stored) for node in spec.nodes)
         )
     return spec
 

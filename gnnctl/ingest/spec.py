@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from gnnctl.graph.features import FeatureFormat
 from gnnctl.graph.types import EdgeType
 
 OnMissing = Literal["error", "drop", "add"]
@@ -61,6 +62,12 @@ class NodeSpec:
     columns: dict[str, str] = field(default_factory=dict)  # name -> column or expression, kept as they are
     features: tuple[FeatureSpec, ...] = ()
     fit: str | None = None
+    feature_dtype: FeatureFormat = "float32"  # what features are stored as; models see float32
+
+    @property
+    def unset(self) -> tuple[str, ...]:
+        """Fields that a recipe leaves out, so that it is the one of before they were there."""
+        return ("feature_dtype",) if self.feature_dtype == "float32" else ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ class Spec:
         """The part of the spec that decides the result, for the artifact's recipe; the folder is not in it."""
         return {
             "setup": list(self.setup),
-            "nodes": {node.name: _plain(node, skip=("name",)) for node in self.nodes},
+            "nodes": {node.name: _plain(node, skip=("name", *node.unset)) for node in self.nodes},
             "edges": {str(edge.type): _plain(edge, skip=("type",)) for edge in self.edges},
             "order": [[node.name for node in self.nodes], [str(edge.type) for edge in self.edges]],
         }

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -155,6 +155,7 @@ def personalized_pagerank(
     with_source: bool = True,
     weighted: bool = False,
     num_threads: int = 1,
+    poll: Callable[[], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 def induced_edges(
     graph: TypedCsc, nodes: list[tuple[np.ndarray, np.ndarray | None]], ends: list[int], num_threads: int = 1
@@ -168,6 +169,9 @@ def with_opposite(
     rows: tuple[np.ndarray, np.ndarray],
     end: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def count_visible(
+    colptr: np.ndarray, times: np.ndarray, nodes: np.ndarray, limits: np.ndarray, inclusive: bool
+) -> np.ndarray: ...
 def order_lists(
     colptr: np.ndarray,
     row: np.ndarray,

@@ -63,8 +63,10 @@ Edges make_edges(const Array& colptr, const Array* row, const Array* perm, std::
     edges.num_src = num_src;
     edges.colptr = colptr.expect<const std::int64_t>("colptr", DType::int64, edges.num_dst + 1, 1);
     edges.num_edges = edges.colptr[edges.num_dst];
-    if (edges.colptr[0] != 0 || edges.num_edges != (row != nullptr ? row->rows() : num_src))
-        throw py::value_error("colptr: expected 0 to the number of edges");
+    const std::int64_t rows = row != nullptr ? row->rows() : num_src;
+    if (edges.colptr[0] != 0 || edges.num_edges != rows)
+        throw py::value_error("colptr: it goes from " + std::to_string(edges.colptr[0]) + " to " + std::to_string(edges.num_edges) +
+                              ", but row or values have " + std::to_string(rows) + " entries");
     if (row == nullptr) {  // segments come as they are; the order inside an EdgeIndex was checked when it was built
         bool rising = true;
         for (std::int64_t d = 0; d < edges.num_dst; ++d) rising &= edges.colptr[d] <= edges.colptr[d + 1];

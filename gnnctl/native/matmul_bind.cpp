@@ -43,7 +43,7 @@ const std::int64_t* check_ptr(const Array& ptr, std::int64_t types, std::int64_t
     const auto* at = ptr.expect<const std::int64_t>("ptr", DType::int64, types + 1, 1);
     bool rising = at[0] == 0 && at[types] == rows;
     for (std::int64_t t = 0; t < types; ++t) rising &= at[t] <= at[t + 1];
-    if (!rising) refuse("ptr", "expected to rise from 0 to the " + std::to_string(rows) + " rows");
+    if (!rising) refuse("ptr", "expected to rise from 0 to the " + std::to_string(rows) + " rows of x");
     return at;
 }
 

@@ -25,6 +25,7 @@ void bind_walk(py::module_& m);
 void bind_visits(py::module_& m);
 void bind_push(py::module_& m);
 void bind_induced(py::module_& m);
+void bind_visible(py::module_& m);
 }
 
 PYBIND11_MODULE(_native, m) {
@@ -50,4 +51,5 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_visits(m);
     gnnctl::bind_push(m);
     gnnctl::bind_induced(m);
+    gnnctl::bind_visible(m);
 }

@@ -4,7 +4,9 @@
 // is pushed first whatever its degree, and what waits at a node counts with the share that would stay there: with s(u)
 // settled at u, s(u) + alpha r(u) is still at most the exact value, and closer to it.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -19,6 +21,37 @@ namespace py = pybind11;
 namespace gnnctl {
 namespace {
 
+// Asks Python now and then whether to go on: its answer, an exception, ends the work of all threads.
+class Poll {
+public:
+    explicit Poll(py::object ask) : ask_(std::move(ask)) {}
+
+    // Called without the GIL, with the edges looked at since the last call.
+    void after(std::size_t edges, std::size_t& pending) {
+        pending += edges;
+        if (pending < kPatience) return;
+        pending = 0;
+        if (ended_.load(std::memory_order_relaxed)) throw Ended();
+        const py::gil_scoped_acquire locked;
+        try {
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+            if (!ask_.is_none()) ask_();
+        } catch (...) {
+            failure_ = std::current_exception();
+            ended_ = true;
+            throw Ended();
+        }
+    }
+    struct Ended {};
+    [[noreturn]] void raise() const { std::rethrow_exception(failure_); }
+
+private:
+    static constexpr std::size_t kPatience = std::size_t{1} << 20;
+    py::object ask_;
+    std::exception_ptr failure_;  // written with the GIL
+    std::atomic<bool> ended_{false};
+};
+
 struct PushPlan {
     std::vector<std::int64_t> sources;
     std::size_t type = 0, top = 0;
@@ -29,8 +62,8 @@ struct PushPlan {
 // Nodes are pushed in rounds, in the order in which they came to wait: the sums are the same whatever the threads.
 class Push {
 public:
-    Push(const TypedCsc& graph, const PushPlan& plan)
-        : type_(graph.types[plan.type]), prefix_(plan.weighted ? graph.prefix(plan.type).data() : nullptr), plan_(plan),
+    Push(const TypedCsc& graph, const PushPlan& plan, Poll& poll)
+        : type_(graph.types[plan.type]), prefix_(plan.weighted ? graph.prefix(plan.type).data() : nullptr), plan_(plan), poll_(poll),
           table_(std::make_shared<BufferPool>(), static_cast<std::uint64_t>(graph.num_nodes[type_.dst])) {}
 
     void operator()(std::size_t i, std::vector<ScoredNode>& best) {
@@ -83,6 +116,7 @@ private:
         const std::int64_t row = nodes_[u].row, first = type_.colptr[row], last = type_.colptr[row + 1];
         const double all = std::exchange(nodes_[u].left, 0.0), moved = (1 - plan_.alpha) * all;
         nodes_[u].settled += plan_.alpha * all;
+        poll_.after(static_cast<std::size_t>(last - first) + 1, pending_);
         if (first == last || (prefix_ != nullptr && prefix_[last - 1] <= 0)) {
             add(source_, moved);
         } else if (prefix_ == nullptr) {
@@ -98,6 +132,8 @@ private:
     const CscType& type_;
     const double* prefix_;
     const PushPlan& plan_;
+    Poll& poll_;
+    std::size_t pending_ = 0;
     NodeTable<std::uint64_t> table_;
     std::vector<Node> nodes_;
     std::vector<std::uint32_t> waiting_, round_;
@@ -105,7 +141,7 @@ private:
 };
 
 py::tuple personalized_pagerank(const PyTypedCsc& held, const py::object& sources, std::size_t edge_type, const std::pair<double, double>& accuracy,
-                                long long top, bool with_source, bool weighted, long long num_threads) {
+                                long long top, bool with_source, bool weighted, long long num_threads, py::object poll) {
     const TypedCsc& graph = held.graph;
     const std::size_t threads = checked_threads(num_threads);
     PushPlan plan;
@@ -121,11 +157,15 @@ py::tuple personalized_pagerank(const PyTypedCsc& held, const py::object& source
     plan.top = static_cast<std::size_t>(top);
     plan.with_source = with_source;
     plan.weighted = weighted;
+    if (!poll.is_none() && !PyCallable_Check(poll.ptr())) throw py::type_error("poll: expected a function or None");
+    Poll polled(std::move(poll));
     NodeLists lists;
-    {
+    try {
         // Safe without the GIL: the graph is constant and held by the caller, the plan is this call's own.
         const py::gil_scoped_release unlocked;
-        lists = node_lists(plan.sources.size(), threads, [&] { return Push(graph, plan); });
+        lists = node_lists(plan.sources.size(), threads, [&] { return Push(graph, plan, polled); });
+    } catch (const Poll::Ended&) {
+        polled.raise();
     }
     return std::move(lists).to_python();
 }
@@ -135,8 +175,9 @@ py::tuple personalized_pagerank(const PyTypedCsc& held, const py::object& source
 void bind_push(py::module_& m) {
     using py::arg;
     m.def("personalized_pagerank", &personalized_pagerank, arg("graph"), arg("sources"), arg("edge_type"), arg("accuracy"),
-          arg("top"), arg("with_source") = true, arg("weighted") = false, arg("num_threads") = 1,
-          "(ptr, rows, scores): of each source the nodes of greatest score, best first; accuracy is (alpha, eps).");
+          arg("top"), arg("with_source") = true, arg("weighted") = false, arg("num_threads") = 1, arg("poll") = py::none(),
+          "(ptr, rows, scores): of each source the nodes of greatest score, best first; accuracy is (alpha, eps). poll() is "
+          "called now and then; what it raises ends the call.");
 }
 
 }  // namespace gnnctl

@@ -1,5 +1,7 @@
 """Messages both ways over what was sampled: the edges of the graph that run opposite to sampled ones."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gnnctl.errors import UsageError
@@ -68,15 +70,7 @@ def bidirectional(subgraph: Subgraph, graph: Graph) -> Subgraph:
             )
         )
         edge_counts[t] = np.diff(edges[t].colptr[bounds[:-1]], prepend=0).tolist()
-    return Subgraph(
-        nodes=subgraph.nodes,
-        node_counts=subgraph.node_counts,
-        edges=edges,
-        edge_counts=edge_counts,
-        seeds=subgraph.seeds,
-        node_type=subgraph.node_type,
-        node_group=subgraph.node_group,
-    )
+    return replace(subgraph, edges=edges, edge_counts=edge_counts)
 
 
 def _forward(graph: Graph, edge_type: EdgeType, partner: EdgeType) -> tuple[np.ndarray, bool] | None:

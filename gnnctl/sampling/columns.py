@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gnnctl.errors import ArtifactError
+from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
@@ -23,6 +24,7 @@ class Layout:
         node_type: type of the seeds.
         disjoint: whether records have a node_group.
         weighted: whether records have an edge_weight.
+        time: whether seeds saw what came ``before`` their times, or ``until`` them; None: everything.
     """
 
     node_types: tuple[str, ...]
@@ -31,11 +33,12 @@ class Layout:
     node_type: str
     disjoint: bool
     weighted: bool = False
+    time: str | None = None
 
     @classmethod
-    def of(cls, graph: Graph, hops: int, node_type: str, disjoint: bool, weighted: bool = False) -> "Layout":
-        """The layout of records sampled from ``graph``."""
-        return cls(tuple(graph.node_types), tuple(graph.edge_types), hops, node_type, disjoint, weighted)
+    def of(cls, graph: Graph, hops: int, node_type: str, disjoint: bool, **more: Any) -> "Layout":
+        """The layout of records sampled from ``graph``; ``more`` are further attributes."""
+        return cls(tuple(graph.node_types), tuple(graph.edge_types), hops, node_type, disjoint, **more)
 
     def to_json(self) -> dict[str, Any]:
         """JSON document that :meth:`from_json` reads."""
@@ -46,6 +49,7 @@ class Layout:
             "node_type": self.node_type,
             "disjoint": self.disjoint,
             **({"weighted": True} if self.weighted else {}),
+            **({} if self.time is None else {"time": self.time}),
         }
 
     @classmethod
@@ -58,6 +62,7 @@ class Layout:
             document["node_type"],
             document["disjoint"],
             document.get("weighted", False),
+            document.get("time"),
         )
 
 
@@ -77,6 +82,7 @@ class RecordColumns:
         edge_pos: (M,) int64.
         edge_counts: (R, E, H) int64.
         edge_weight: (M,) float32, where the method of sampling gives weights, or None.
+        seed_times: (S,) int64, or None: what seeds saw where the layout heeds time, else when they were.
     """
 
     layout: Layout
@@ -90,6 +96,7 @@ class RecordColumns:
     edge_pos: np.ndarray
     edge_counts: np.ndarray
     edge_weight: np.ndarray | None = None
+    seed_times: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._node_start = _starts(self.node_counts.sum(axis=2))  # (R * T + 1,) where each record's type begins
@@ -130,6 +137,7 @@ class RecordColumns:
                 len(subgraphs), len(types), layout.hops
             ),
             edge_weight=_joined(_weights(subgraphs, types), np.float32) if layout.weighted else None,
+            seed_times=None if layout.time is None else _joined(_times(subgraphs), np.int64),
         )
 
     def records(self, start: int, end: int) -> "RecordColumns":
@@ -150,6 +158,7 @@ class RecordColumns:
             edge_pos=self.edge_pos[edges],
             edge_counts=self.edge_counts[start:end],
             edge_weight=None if self.edge_weight is None else self.edge_weight[edges],
+            seed_times=None if self.seed_times is None else self.seed_times[seeds],
         )
 
     @classmethod
@@ -160,7 +169,7 @@ class RecordColumns:
             for f in fields(cls)
             if f.name != "layout" and getattr(parts[0], f.name) is not None
         }
-        return cls(**{"node_group": None, "edge_weight": None, **arrays}, layout=parts[0].layout)
+        return cls(**{"node_group": None, **arrays}, layout=parts[0].layout)
 
     def subgraph(self, record: int) -> Subgraph:
         """One record as a subgraph, its arrays copied."""
@@ -184,7 +193,14 @@ class RecordColumns:
             seeds=self.seeds[self._seed_start[record] : self._seed_start[record + 1]].copy(),
             node_type=layout.node_type,
             node_group=groups if self.node_group is not None else None,
+            seed_times=self.records(record, record + 1).seen(),
         )
+
+    def seen(self) -> SeedTimes | None:
+        """What the seeds of all records saw, where the layout heeds time."""
+        if self.layout.time is None or self.seed_times is None:
+            return None
+        return SeedTimes(self.seed_times.copy(), self.layout.time == "until")
 
     @staticmethod
     def _part(starts: np.ndarray, record: int, kind: int, kinds: int) -> slice:
@@ -209,6 +225,8 @@ class RecordColumns:
             and np.array_equal(self.node_counts[:, layout.node_types.index(layout.node_type), 0], self.seed_counts)
             and (self.node_group is not None) == layout.disjoint
             and (self.node_group is None or len(self.node_group) == len(self.nodes))
+            and (self.seed_times is None) <= (layout.time is None)
+            and (self.seed_times is None or len(self.seed_times) == len(self.seeds))
             and (self.edge_weight is not None) == layout.weighted
             and (self.edge_weight is None or len(self.edge_weight) == len(self.edge_row))
         )
@@ -260,6 +278,14 @@ def _weights(subgraphs: Sequence[Subgraph], types: Sequence[EdgeType]) -> list[n
     found = [w for w in weights if w is not None]
     if len(found) < len(weights):
         raise ValueError("subgraphs: a weighted layout wants weights of every edge type")
+    return found
+
+
+def _times(subgraphs: Sequence[Subgraph]) -> list[np.ndarray]:
+    seen = [s.seed_times for s in subgraphs]
+    found = [s.times for s in seen if s is not None]
+    if len(found) < len(seen):
+        raise ValueError("subgraphs: a layout that heeds time wants the times of their seeds")
     return found
 
 

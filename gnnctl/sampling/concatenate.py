@@ -41,7 +41,8 @@ def concatenate(columns: RecordColumns) -> Subgraph:
             None if columns.edge_weight is None else columns.edge_weight[order],
         )
         edge_counts[e] = counts.sum(axis=0).tolist()
-    return Subgraph(nodes, node_counts, edges, edge_counts, columns.seeds.copy(), layout.node_type, groups)
+    seeds = columns.seeds.copy()
+    return Subgraph(nodes, node_counts, edges, edge_counts, seeds, layout.node_type, groups, columns.seen())
 
 
 class _Local:

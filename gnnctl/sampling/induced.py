@@ -1,6 +1,7 @@
 """Subgraphs by their nodes: all edges among given or sampled nodes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -58,9 +59,10 @@ def induced_of(subgraph: Subgraph, graph: Graph, *, num_threads: int = 1) -> Sub
         subgraph: sampled from ``graph``.
         num_threads: for the search.
     """
-    return edges_among(
+    found = edges_among(
         graph, subgraph.nodes, subgraph.seeds, subgraph.node_type, subgraph.hops, subgraph.node_group, num_threads
     )
+    return replace(found, seed_times=subgraph.seed_times)
 
 
 def edges_among(

@@ -22,7 +22,7 @@ def merge(records: Sequence[Subgraph], graph: Graph, spec: Spec) -> Subgraph:
     """
     check_mergeable(spec)
     weighted = any(e.weight is not None for e in records[0].edges.values())
-    layout = Layout.of(graph, spec.hops, records[0].node_type, spec.disjoint, weighted)
+    layout = Layout.of(graph, spec.hops, records[0].node_type, spec.disjoint, weighted=weighted, time=spec.time)
     return merge_columns(RecordColumns.of(records, layout))
 
 
@@ -75,6 +75,7 @@ def merge_columns(columns: RecordColumns) -> Subgraph:
         seeds=columns.seeds.copy(),
         node_type=layout.node_type,
         node_group=groups if layout.disjoint else None,
+        seed_times=columns.seen(),
     )
 
 

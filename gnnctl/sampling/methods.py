@@ -1,6 +1,5 @@
 """The ways of sampling by name, with their parameters: what `--sampler` reads, recipes record and training opens."""
 
-import importlib
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any, get_args
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
+from gnnctl.parameters import Value, defaults_of, imported, read_parameters, split_name
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
@@ -25,8 +25,6 @@ METHODS = {
 }
 DEFAULT_HOPS = 2
 _NOT_PARAMETERS = ("graph", "hops", "seed", "num_threads", "self")
-
-Value = int | float | bool | str
 
 
 @dataclass(frozen=True)
@@ -52,27 +50,12 @@ class MethodSpec:
         Raises:
             UsageError: an unknown name or parameter, a value of the wrong type.
         """
-        name, rest = text, ""
-        for known in METHODS:
-            if text.split(":", 1)[0] == known:
-                name, _, rest = text.partition(":")
-        if name not in METHODS:
-            module, _, tail = text.partition(":")
-            attribute, _, rest = tail.partition(":")
-            name = f"{module}:{attribute}"
+        what = f"--sampler '{text}'"
+        name, rest = split_name(text, METHODS)
         defaults = parameters_of(name)
-        found: dict[str, Value] = {key: default for key, default in defaults.items() if default is not None}
-        hops = DEFAULT_HOPS
-        for part in filter(None, rest.split(",")):
-            key, equals, value = (word.strip() for word in part.partition("="))
-            if not equals or (key != "hops" and key not in defaults):
-                raise UsageError(
-                    f"--sampler '{text}': no parameter '{key}'", fix=f"it has {', '.join(['hops', *defaults])}"
-                )
-            if key == "hops":
-                hops = int(_value(text, key, value, DEFAULT_HOPS))
-            else:
-                found[key] = _value(text, key, value, defaults[key])
+        given = read_parameters(what, rest, {"hops": DEFAULT_HOPS, **defaults})
+        hops = int(given.pop("hops", DEFAULT_HOPS))
+        found: dict[str, Value] = {key: default for key, default in defaults.items() if default is not None} | given
         if hops < 1:
             raise UsageError(f"--sampler '{text}': {hops} hops", fix="give at least 1")
         return cls(name, hops, seed, found)
@@ -139,8 +122,7 @@ def parameters_of(name: str) -> dict[str, Value | None]:
     Raises:
         UsageError: there is no such method.
     """
-    signature = inspect.signature(_class_of(name).__init__)
-    return {key: p.default for key, p in signature.parameters.items() if key not in _NOT_PARAMETERS}
+    return defaults_of(_class_of(name).__init__, _NOT_PARAMETERS)
 
 
 def describe_methods() -> list[list[str]]:
@@ -154,27 +136,7 @@ def describe_methods() -> list[list[str]]:
 
 
 def _class_of(name: str) -> Any:
-    path = METHODS.get(name, name)
-    module, colon, attribute = path.partition(":")
-    try:
-        if not colon:
-            raise ImportError
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError, TypeError):
-        raise UsageError(
-            f"--sampler: there is no '{name}'", fix=f"use {', '.join(METHODS)} or package.module:Class"
-        ) from None
-
-
-def _value(text: str, key: str, value: str, default: Value | None) -> Value:
-    kind: Any = str if default is None else type(default)
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[value.lower()]
-        found: Value = kind(value)
-        return found
-    except (ValueError, KeyError):
-        raise UsageError(f"--sampler '{text}': {key} is no {kind.__name__}: '{value}'", fix="check it") from None
+    return imported("--sampler", METHODS.get(name, name), f"use {', '.join(METHODS)} or package.module:Class")
 
 
 def _arguments(spec: MethodSpec) -> dict[str, Any]:

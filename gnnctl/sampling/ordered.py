@@ -14,7 +14,8 @@ def ordered_map(
     """Results of ``function`` over ``tasks``, in the order of the tasks, whichever thread is done first.
 
     The threads gain where the function releases the GIL. An exception, of the function or of the tasks' iterator, is
-    raised where its result would have come. When the caller stops early, the threads end after what they are at.
+    raised where its result would have come. When the caller stops early, the threads end after what they are at, or
+    sooner where that calls :func:`end_if_abandoned`.
 
     Args:
         function: called in a background thread.
@@ -46,6 +47,24 @@ def ordered_map(
             thread.join()
 
 
+class Abandoned(Exception):
+    """Nobody waits for what this thread is at."""
+
+
+_at_work = threading.local()
+
+
+def end_if_abandoned() -> None:
+    """Called now and then by work that takes long.
+
+    Raises:
+        Abandoned: in a thread of :func:`ordered_map` whose caller has stopped.
+    """
+    window = getattr(_at_work, "window", None)
+    if window is not None and window.closed:
+        raise Abandoned
+
+
 class _Window(Generic[Task, Result]):
     """Numbered tasks on the one side, their results in order on the other."""
 
@@ -61,7 +80,13 @@ class _Window(Generic[Task, Result]):
         self._exhausted = False
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether the caller has stopped."""
+        return self._closed
+
     def work(self) -> None:
+        _at_work.window = self
         while (drawn := self._draw()) is not None:
             number, task = drawn
             try:

@@ -11,6 +11,7 @@ from gnnctl.native import personalized_pagerank
 from gnnctl.sampling.adjacency import Adjacency
 from gnnctl.sampling.columns import ranges
 from gnnctl.sampling.importance import ScoredLists, carrier_of, expand
+from gnnctl.sampling.ordered import end_if_abandoned
 from gnnctl.sampling.seeds import checked_method
 from gnnctl.sampling.subgraph import Subgraph
 
@@ -115,6 +116,7 @@ class Ppr:
                 with_source,
                 self._weighted,
                 self._threads,
+                end_if_abandoned,
             )
         )
 

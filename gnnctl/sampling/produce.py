@@ -59,16 +59,25 @@ class Producer:
     @property
     def layout(self) -> Layout:
         """What the records have in common."""
-        return Layout.of(self.graph, self.spec.hops, self.node_type, self.spec.disjoint, self.spec.own_weights)
+        return Layout.of(
+            self.graph,
+            self.spec.hops,
+            self.node_type,
+            self.spec.disjoint,
+            weighted=self.spec.own_weights,
+            time=self.spec.time,
+        )
 
     def records(self, first: int, last: int, num_threads: int) -> Generator[Produced, None, None]:
         """Records ``first`` to ``last - 1``, in order, whatever the number of threads."""
         sampler = open_method(self.graph, self.spec, num_threads=max(1, num_threads))
-        layout = self.layout
+        layout, times = self.layout, self.graph.nodes[self.node_type].time
 
         def make(task: Task) -> Produced:
             subgraphs = [sampler.sample(seeds, self.node_type, task.epoch) for seeds in task.seeds]
             columns = RecordColumns.of(subgraphs, layout)
+            if times is not None and columns.seed_times is None:
+                columns.seed_times = times[columns.seeds]
             labels = labels_at(self.plan.parts[task.part], self.labels[task.part], columns.seeds)
             block = Block(columns, task.first, task.part, task.epoch, labels)
             return Produced(

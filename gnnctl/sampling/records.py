@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gnnctl.errors import ArtifactError
+from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.columns import Layout, RecordColumns
 
@@ -131,7 +132,7 @@ def to_arrow(block: Block) -> "pa.RecordBatch":
         pa.array(c.seeds),
         pa.repeat("node", seeds),
         pa.array(group),
-        pa.nulls(seeds, pa.int64()),
+        _times(c.seed_times, seeds),
     ]
     seed_type = schema.field("seeds").type.value_type
     arrays["seeds"] = _list(pa.StructArray.from_arrays(parts, fields=list(seed_type)), c.seed_counts)
@@ -179,6 +180,7 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
             edge_pos=_values(batch.column("edge_pos").flatten()),
             edge_counts=_values(batch.column("edge_counts").flatten()).reshape(count, len(layout.edge_types), hops),
             edge_weight=_values(batch.column("edge_weight").flatten()) if layout.weighted else None,
+            seed_times=_values(seeds.flatten().field("time").fill_null(int(ALWAYS))),
         )
         labels = _labels(batch.column("labels"), kind, len(columns.seeds))
     except (ValueError, TypeError) as error:
@@ -202,7 +204,18 @@ def record_digests(block: Block) -> bytes:
         groups = [] if c.node_group is None else [c.node_group[n]]
         labels = [] if block.labels is None else [np.ascontiguousarray(block.labels[s])]
         weights = [] if c.edge_weight is None else [c.edge_weight[e]]
-        for values in [c.seeds[s], *labels, c.nodes[n], *groups, c.edge_row[e], c.edge_col[e], c.edge_pos[e], *weights]:
+        times = [] if c.seed_times is None or (c.seed_times[s] == ALWAYS).all() else [c.seed_times[s]]
+        for values in [
+            c.seeds[s],
+            *times,
+            *labels,
+            c.nodes[n],
+            *groups,
+            c.edge_row[e],
+            c.edge_col[e],
+            c.edge_pos[e],
+            *weights,
+        ]:
             digest.update(values.data)
         digests.append(digest.digest())
     return b"".join(digests)
@@ -225,6 +238,12 @@ def _list(values: "pa.Array", lengths: np.ndarray) -> "pa.Array":
 def _values(array: "pa.Array") -> np.ndarray:
     values: np.ndarray = array.to_numpy(zero_copy_only=True)
     return values
+
+
+def _times(times: np.ndarray | None, seeds: int) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.nulls(seeds, pa.int64()) if times is None else pa.array(times, mask=times == ALWAYS)
 
 
 def _labels(column: "pa.Array", kind: str | None, seeds: int) -> np.ndarray | None:

@@ -3,11 +3,13 @@
 import numpy as np
 
 from gnnctl.errors import DataError
+from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.native import SampledEdgeType, SamplerRules
 from gnnctl.native import Sampler as NativeSampler
 from gnnctl.sampling.bidirectional import bidirectional
+from gnnctl.sampling.future import without_future
 from gnnctl.sampling.induced import induced_of
 from gnnctl.sampling.keys import name_hash
 from gnnctl.sampling.spec import SampleSpec
@@ -86,9 +88,10 @@ class Sampler:
         if self.spec.time is not None and times is None:
             times = self._times(seeds, node_type)
         subgraph = self._drawn(seeds, node_type, epoch, times)
-        if self.spec.subgraph == "bidirectional":
-            return bidirectional(subgraph, self.graph)
-        return induced_of(subgraph, self.graph) if self.spec.subgraph == "induced" else subgraph
+        if self.spec.subgraph == "directional":
+            return subgraph
+        widened = bidirectional if self.spec.subgraph == "bidirectional" else induced_of
+        return without_future(widened(subgraph, self.graph), self.graph)
 
     def _drawn(self, seeds: np.ndarray, node_type: str, epoch: int, times: np.ndarray | None) -> Subgraph:
         nodes, edges = self._native.sample(seeds, self._types[node_type], epoch, times)
@@ -102,6 +105,7 @@ class Sampler:
             seeds=seeds.copy(),
             node_type=node_type,
             node_group=groups if self.spec.disjoint else None,
+            seed_times=None if times is None else SeedTimes(times.copy(), self.spec.time == "until"),
         )
 
     def _times(self, seeds: np.ndarray, node_type: str) -> np.ndarray:

@@ -31,7 +31,8 @@ class SampleSpec:
         time: what a seed with a time sees, in its whole tree: edges visible ``before`` its time, or ``until`` it,
             inclusive; visible is the later of an edge's time and its source's. None: everything. Needs ``disjoint``.
         subgraph: which edges the sampled nodes get: ``directional``, those drawn; ``bidirectional``, also the edges of
-            the graph that run opposite to one drawn; ``induced``, all edges of the graph among them.
+            the graph that run opposite to one drawn; ``induced``, all edges of the graph among them. With ``time``,
+            those that the seed sees.
         seed: run seed.
     """
 
@@ -70,8 +71,6 @@ class SampleSpec:
             raise UsageError(f"--time {self.time}", fix=f"use {' or '.join(get_args(Time))}")
         if self.subgraph not in get_args(Edges):
             raise UsageError(f"--subgraph {self.subgraph}", fix=f"use {', '.join(get_args(Edges))}")
-        if self.subgraph != "directional" and self.time is not None:
-            raise UsageError(f"--time: a {self.subgraph} subgraph has edges of the future", fix="leave one out")
         if self.subgraph == "induced" and self.hops == 0:
             raise UsageError("--subgraph induced without hops", fix="give a fan-out")
         if self.time is not None and not self.disjoint:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.types import EdgeType
 
 
@@ -41,6 +42,7 @@ class Subgraph:
         seeds: (s,) int64 global rows; seed i is local node i of ``node_type``.
         node_type: type of the seeds.
         node_group: by node type (n,) int32, the seed whose tree a node is in; None for joint sampling.
+        seed_times: what each seed has seen; None: everything.
     """
 
     nodes: dict[str, np.ndarray]
@@ -50,6 +52,7 @@ class Subgraph:
     seeds: np.ndarray
     node_type: str
     node_group: dict[str, np.ndarray] | None = None
+    seed_times: SeedTimes | None = None
 
     @property
     def hops(self) -> int:
@@ -71,6 +74,9 @@ class Subgraph:
         counts = self.node_counts[node_type]
         return np.repeat(np.arange(len(counts)), counts)
 
+    def _times(self) -> np.ndarray | None:
+        return None if self.seed_times is None else self.seed_times.times
+
     def same_as(self, other: "Subgraph") -> bool:
         """Whether both hold the same values in the same order."""
         if (self.node_type, list(self.nodes), list(self.edges)) != (
@@ -85,6 +91,7 @@ class Subgraph:
         return (
             groups
             and np.array_equal(self.seeds, other.seeds)
+            and _equal(self._times(), other._times())
             and all(np.array_equal(self.nodes[t], other.nodes[t]) for t in self.nodes)
             and all(list(self.node_counts[t]) == list(other.node_counts[t]) for t in self.nodes)
             and all(list(self.edge_counts[t]) == list(other.edge_counts[t]) for t in self.edges)

@@ -12,6 +12,7 @@ from torch import nn
 
 from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.nn.models.registry import models
 from gnnctl.sampling.loader import Records
 from gnnctl.sampling.methods import MethodSpec, Spec
 from gnnctl.sampling.spec import SampleSpec, rules_of
@@ -133,8 +134,9 @@ class TrainingInput:
         Raises:
             UsageError: ``wanted`` does not fit the hops.
         """
+        known = models().get(model)
         if self.spec is None:
-            return wanted or DEFAULT_LAYERS
+            return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops
         if wanted is not None and wanted != hops and model != "mlp":
             raise UsageError(

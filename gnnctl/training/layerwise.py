@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gnnctl.console import Progress, no_progress
-from gnnctl.graph.batch import Degrees, graph_degrees
+from gnnctl.graph.batch import Degrees, gathered_degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
@@ -122,9 +122,8 @@ class Layerwise:
             if store.edge_attr is not None:
                 attribute[t] = self._tensor(store.edge_attr[positions])
             if self.model.needs_degree:
-                whole, rows = graph_degrees(self.graph, t), one_hop.rows
-                parts = (whole.out[sources], whole.into[rows], whole.in_edges[rows])
-                degree[t] = Degrees(*(self._tensor(part) for part in parts))
+                whole = gathered_degrees(self.graph, t, sources, one_hop.rows)
+                degree[t] = whole.mapped(lambda part: part.to(self.device))
         edges.edge_weight, edges.edge_attr, edges.degree = weight, attribute, degree
         return edges
 

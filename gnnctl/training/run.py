@@ -31,9 +31,10 @@ class TrainedRun:
 
     Attributes:
         fit: the loop's result. metrics: exact metrics by part, with the baseline. document: contents of model.json.
-        weights: sha256 of weights.safetensors.
+        weights: sha256 of weights.safetensors. model: with the best weights.
     """
 
+    model: nn.Module
     fit: FitResult
     metrics: dict[str, Any]
     document: dict[str, Any]
@@ -99,7 +100,7 @@ def train_model(
         "parameters": count_parameters(model),
     }
     document = model_document(model_options, split.graph.schema, split.target, spec, options, facts)
-    return TrainedRun(fit, metrics, document, weights)
+    return TrainedRun(model, fit, metrics, document, weights)
 
 
 def initial_model(split: NodeSplit, model_options: ModelOptions, seed: int) -> nn.Module:

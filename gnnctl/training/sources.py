@@ -84,8 +84,8 @@ class SampledBatches:
         self._batch_size, self._records = batch_size, records
         self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
         self._balanced = balanced
-        if degrees and spec.whole() is not None:
-            why = "later ones too" if spec.time is not None else "not those of the sampler"
+        if degrees and spec.time is None and spec.whole() is not None:
+            why = "not those of the sampler"
             raise UsageError(f"this model counts a node's edges in the whole graph, {why}", fix="use sage or gat")
         if balanced and split.target.problem != "multiclass":
             raise UsageError(f"--balanced: a {split.target.problem} has no classes to balance", fix="leave it out")

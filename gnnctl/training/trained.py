@@ -24,7 +24,8 @@ WEIGHTS = "weights.safetensors"
 STATE = "state.pt"
 HISTORY = "metrics.jsonl"
 METRICS = "metrics"
-FORMAT = 1
+PACKAGE = "model.pt2"
+FORMAT = 2
 
 
 @dataclass
@@ -149,3 +150,23 @@ def model_document(
         "training": training.to_json(),
         **facts,
     }
+
+
+def package_model(model: nn.Module, schema: GraphSchema, target: Target, path: Path) -> dict[str, Any]:
+    """Compile a trained model into a package that gives scores without gnnctl.
+
+    Returns:
+        What model.json says of it: the inputs by name, and the output.
+
+    Raises:
+        UsageError: the model cannot be traced, or there is no C++ compiler.
+    """
+    from gnnctl.nn.export import Deployed, export
+
+    deployed = Deployed(model.cpu(), schema, target.node_type, plain_task(target).scores)
+    try:
+        inputs = export(deployed, path)
+    except Exception as problem:  # whatever the compiler raises, its first line is what can be acted on
+        line = next((text for text in str(problem).splitlines() if text.strip()), type(problem).__name__)
+        raise UsageError(f"--export: {line[:200]}", fix="leave it out, or install a C++ compiler") from problem
+    return {"file": path.name, "inputs": inputs, "output": {"dtype": "float32", "shape": [None, target.num_outputs]}}

@@ -1,42 +1,64 @@
+"""gnnctl bench compile: every kind of work, ours and the peer's the same job."""
+
 import pytest
 import torch
 
 from gnnctl.bench import typed_rmat, uniform
-from gnnctl.bench.compile import CompileOptions, bench_compile
+from gnnctl.bench.compile import WORKS, CompileOptions, bench_compile
 from gnnctl.bench.compile_report import compile_report
-from gnnctl.bench.peers import PEER, PEER_SORTED, peer_sides
+from gnnctl.bench.compile_sides import OURS, OURS_UNSORTED, sides_of
+from gnnctl.bench.peers import PEER, PEER_SORTED
 
 
-def test_a_model_is_measured_eager_and_compiled():
+def test_a_model_is_measured_eager_and_compiled_at_every_work():
     graph = uniform(60, 300, features=4)
-    options = CompileOptions(("sage",), hidden=8, layers=2, threads=1, repeats=2)
+    options = CompileOptions(("sage",), WORKS, hidden=8, layers=2, batch_size=20, threads=1, repeats=2)
     threads = torch.get_num_threads()
     result = bench_compile(graph, "node", options)
     assert torch.get_num_threads() == threads
     assert not result.notes
-    (row,) = result.rows
-    assert row.recompiled == 0
-    assert row.compiled is not None
-    for timings in (row.eager, row.compiled):
-        for i in range(2):
-            total = timings["forward"].values[i] + timings["backward"].values[i]
-            assert timings["total"].values[i] == pytest.approx(total)
+    rows = {(row.work, row.side): row for row in result.rows}
+    assert set(rows) == {*((work, OURS) for work in WORKS), ("full", OURS_UNSORTED)}
+    for (work, side), row in rows.items():
+        assert (row.recompiled, row.breaks) == (0, 0 if side == OURS else None)
+        assert (row.compiled is None) == (side == OURS_UNSORTED)
+        assert ("backward" in row.eager) == (work != "inference")
+        for timings in filter(None, (row.eager, row.compiled)):
+            for i in range(2):
+                parts = sum(timings[q].values[i] for q in timings if q != "total")
+                assert timings["total"].values[i] == pytest.approx(parts)
     report = compile_report(graph, "a graph", "node", options, result)
-    assert report.rows[0][:2] == ["GraphSAGE", "gnnctl"]
-    assert "| GraphSAGE | gnnctl |" in report.markdown()
+    assert report.rows[0][:3] == ["GraphSAGE", "full", OURS]
+    assert "| GraphSAGE | sampled | gnnctl |" in report.markdown()
 
 
-@pytest.mark.parametrize("name", ["gcn", "sage", "gin"])
-def test_the_peer_gives_the_same_from_both_its_forms(name):
+@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize("name", ["gcn", "sage", "gin", "gat"])
+def test_the_peer_gives_the_same_from_both_its_forms(name, work):
     pytest.importorskip("torch_geometric")
     graph = uniform(40, 200, features=4)
     notes = []
-    sides = peer_sides(name, graph, 8, 2, torch.device("cpu"), notes)
-    torch.testing.assert_close(sides[PEER][1](), sides[PEER_SORTED][1](), rtol=1e-4, atol=1e-5)
+    options = CompileOptions((name,), hidden=8, layers=2, batch_size=10, against_peer=True)
+    sides = sides_of(name, work, graph, "node", options, torch.device("cpu"), notes)
+    plain, ordered = sides[PEER], sides[PEER_SORTED]
+    for a, b, gradient in zip(plain.inputs, ordered.inputs, plain.gradients, strict=True):
+        out = plain.call(a)
+        torch.testing.assert_close(out, ordered.call(b), rtol=1e-4, atol=1e-5)
+        assert out.shape == gradient.shape
     assert not notes
+
+
+def test_edges_in_no_order_give_the_same():
+    options = CompileOptions(("gcn",), hidden=8, layers=2)
+    sides = sides_of("gcn", "full", uniform(40, 200, features=4), "node", options, torch.device("cpu"), [])
+    ours, unsorted = sides[OURS], sides[OURS_UNSORTED]
+    torch.testing.assert_close(unsorted.call(unsorted.inputs[0]), ours.call(ours.inputs[0]), rtol=1e-4, atol=1e-5)
 
 
 def test_a_typed_graph_has_no_peer():
     notes = []
-    assert peer_sides("gcn", typed_rmat(8, features=2), 8, 2, torch.device("cpu"), notes) == {}
+    options = CompileOptions(("gcn",), hidden=8, layers=2, against_peer=True)
+    graph = typed_rmat(8, features=2)
+    sides = sides_of("gcn", "full", graph, graph.node_types[0], options, torch.device("cpu"), notes)
+    assert list(sides) == [OURS]
     assert "several types" in notes[0]

@@ -38,7 +38,8 @@ def test_all_sides_compute_the_same(kernel):
 
 
 def test_figures_fit_together():
-    options = KernelOptions(("spmm sum", "csc build"), (1, 2), 4, 2, repeats=2, limit_bytes=1 << 16)
+    names = ("spmm sum", "csc build", "matrices of 64 types")
+    options = KernelOptions(names, (1, 2), 4, 2, repeats=2, limit_bytes=1 << 16, limit_rows=32)
     before = torch.get_num_threads()
     result = bench_kernels(GRAPH, options)
     assert torch.get_num_threads() == before
@@ -46,6 +47,13 @@ def test_figures_fit_together():
     for row in result.rows:
         rate = row.bytes / (row.milliseconds.median / 1e3)
         assert row.stream_share == pytest.approx(rate / result.limits[row.threads].median)
+        name, product = result.products[row.threads]
+        assert name in ("torch", "oneDNN", "gnnctl")
+        assert (row.product_share is not None) == row.kernel.startswith("matrices")
+        if row.product_share is not None:
+            operations = 2 * GRAPH.num_nodes("node") * 4 * 4 / (row.milliseconds.median / 1e3)
+            assert row.product_share == pytest.approx(operations / product.median)
+    assert not bench_kernels(GRAPH, KernelOptions(("csc build",), (1,), 4, 2, repeats=2, limit_bytes=1 << 16)).products
     report = kernels_report(GRAPH, "a graph", options, result)
     assert len(report.rows) == len(result.rows)
 

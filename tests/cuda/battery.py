@@ -79,7 +79,11 @@ class Battery:
         rowptr = np.concatenate([[0], np.bincount(row, minlength=num_src).cumsum()]).astype(np.int64)
         view = self.module.Edges(*map(self.array, (rowptr, col[perm], perm)), len(colptr) - 1)
         for width in (4, 5):
-            x, weight, grad = self.random(num_src, width), self.random(len(row), 1), self.random(len(colptr) - 1, 1, width)
+            x, weight, grad = (
+                self.random(num_src, width),
+                self.random(len(row), 1),
+                self.random(len(colptr) - 1, 1, width),
+            )
             out, most = np.full_like(grad, np.nan), np.full((len(colptr) - 1, width), -7, np.int32)
             results = self.module.Results(["max"], self.array(out), None, None, self.array(most))
             self.module.aggregate(self.place(), self.edges(csc), self.array(x), self.array(weight), results)
@@ -134,7 +138,9 @@ class Battery:
             self.module.logsumexp(self.place(), segments, self.array(x), self.array(out))
             for d, found in enumerate(out):
                 of = x[colptr[d] : colptr[d + 1]].astype(float)
-                np.testing.assert_allclose(found, np.log(np.exp(of).sum(0)) if len(of) else -np.inf, rtol=1e-5, atol=1e-5)
+                np.testing.assert_allclose(
+                    found, np.log(np.exp(of).sum(0)) if len(of) else -np.inf, rtol=1e-5, atol=1e-5
+                )
             rows = np.full((len(row), width), np.nan, np.float32)
             self.module.gather(self.place(), self.array(out), self.array(row % np.int32(len(out))), self.array(rows))
             np.testing.assert_array_equal(rows, out[row % len(out)])
@@ -155,7 +161,9 @@ class Battery:
                     np.testing.assert_allclose(out, wanted, rtol=1e-3, atol=0.05)
                 given = [self.array(values) for values in (x, ptr, grad, outer)]
                 self.module.segment_outer(self.place(), *given, tf32)
-                np.testing.assert_allclose(outer, [x[s].T.astype(float) @ grad[s] for _, s in parts], rtol=1e-3, atol=0.1)
+                np.testing.assert_allclose(
+                    outer, [x[s].T.astype(float) @ grad[s] for _, s in parts], rtol=1e-3, atol=0.1
+                )
 
 
 def main(path, *names):

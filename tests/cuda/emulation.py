@@ -52,7 +52,7 @@ THREAD = Variant("thread", (*QUICK, "-g1"), "thread")
 
 @functools.cache
 def toolkit_headers() -> Path | None:
-    """The toolkit's include folder: under CUDA_HOME or CUDA_PATH, where nvcc is, in PyPI's packages, or the usual places."""
+    """The toolkit's include folder: CUDA_HOME's, CUDA_PATH's, nvcc's, of PyPI's packages, or in the usual places."""
     nvcc = shutil.which("nvcc")
     places = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH")]
     places += [str(Path(nvcc).resolve().parents[1])] if nvcc else []
@@ -100,7 +100,14 @@ def load(variant: Variant = PLAIN) -> ModuleType:
 
 def _sources() -> list[Path]:
     ours = [path for path in (NATIVE / "cuda").iterdir() if path.suffix in {".cu", ".cuh", ".cpp", ".h"}]
-    return [*ours, *SHIM.iterdir(), NATIVE / "arrays.cpp", NATIVE / "arrays.h", NATIVE / "kernels.h", NATIVE / "address.h"]
+    return [
+        *ours,
+        *SHIM.iterdir(),
+        NATIVE / "arrays.cpp",
+        NATIVE / "arrays.h",
+        NATIVE / "kernels.h",
+        NATIVE / "address.h",
+    ]
 
 
 def _copy(to: Path) -> Path:
@@ -129,11 +136,14 @@ def _compile(variant: Variant, folder: Path, target: Path) -> None:
     common = ["g++", "-std=c++20", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unknown-pragmas"]
     common += ["-DGNNCTL_EMULATED", "-DGNNCTL_CUDA_MODULE=_emulated", f"-I{includes[0]}"]
     common += [flag for path in includes[1:] for flag in ("-isystem", path)]
+
     def unit(path: Path) -> Path:
         kernels = path.suffix == ".cu"
         flags = [*variant.flags, "-Werror"] if kernels or path.name == "engine.cpp" else ["-O0"]
         if path.name == "matmul.cu":
-            flags = [flag for flag in flags if flag != "-DGNNCTL_ONLY_FLOAT32"]  # half precision is another kernel there
+            flags = [
+                flag for flag in flags if flag != "-DGNNCTL_ONLY_FLOAT32"
+            ]  # half precision is another kernel there
         # Bindings hold no kernel; the engine says to ThreadSanitizer by hand what orders memory accesses.
         if path.name == "engine.cpp" and variant.sanitize == "thread":
             flags += ["-DGNNCTL_SHIM_TSAN"]

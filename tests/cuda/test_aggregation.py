@@ -37,7 +37,7 @@ def test_aggregations_and_gradients(where, name, width):
 
 
 @pytest.mark.parametrize("dtype", DTYPES[1:])
-@pytest.mark.parametrize("width", (3, 16, 130))
+@pytest.mark.parametrize("width", [3, 16, 130])
 def test_half_precision_is_rounded_once(where, width, dtype):
     edges = graph("random", where)
     for reduce in REDUCES:
@@ -52,7 +52,7 @@ def test_several_reductions_in_one_pass(where, dtype):
         agree(lambda x, w, r=reduces: ops.multi_aggregate(edges, x, w, r), inputs(edges, 12, 0, True), where, dtype)
 
 
-@pytest.mark.parametrize("width", (1, 17, 64))
+@pytest.mark.parametrize("width", [1, 17, 64])
 def test_a_hub_of_a_hundred_thousand_edges(where, width):
     edges = graph("hub", where)
     assert int(edges.in_degree().max()) >= HUB

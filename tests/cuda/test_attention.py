@@ -18,7 +18,7 @@ def scores(edges, heads, width=None):
     return found if width is None else [*found, torch.randn(edges.num_src, heads, width, generator=generator)]
 
 
-@pytest.mark.parametrize("heads", (1, 3, 4, 8))
+@pytest.mark.parametrize("heads", [1, 3, 4, 8])
 @pytest.mark.parametrize("name", [*GRAPHS, "hub"])
 def test_coefficients(where, name, heads):
     edges = graph(name, where)
@@ -26,7 +26,7 @@ def test_coefficients(where, name, heads):
     agree(lambda edge: ops.edge_softmax(edges, edge), scores(edges, heads)[2:], where, torch.float32)
 
 
-@pytest.mark.parametrize("width", (1, 4, 17, 130))
+@pytest.mark.parametrize("width", [1, 4, 17, 130])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_attention_and_its_sum_in_one_pass(where, name, width):
     edges = graph(name, where)
@@ -51,7 +51,7 @@ def test_half_precision(where, dtype):
     agree(lambda s, d, e: ops.attention(edges, s, d, e), given[:3], where, dtype, tolerance=3e-2)
 
 
-@pytest.mark.parametrize("width", (1, 3, 4, 17))
+@pytest.mark.parametrize("width", [1, 3, 4, 17])
 @pytest.mark.parametrize("name", [*GRAPHS, "hub"])
 def test_log_sum_exp(where, name, width):
     edges = graph(name, where)
@@ -77,6 +77,12 @@ def test_results_do_not_depend_on_the_order_of_threads(shim):
     def run():
         found = results(lambda s, d, e, x: ops.attend(edges, s, d, x, e), scores(edges, 2, 6))
         found += results(lambda s, d, e: ops.attention(edges, s, d, e), scores(edges, 4))
-        return [*found, *results(lambda v: ops.segment_logsumexp(edges.colptr, v), [torch.randn(1500, 3, generator=torch.Generator().manual_seed(0))])]
+        return [
+            *found,
+            *results(
+                lambda v: ops.segment_logsumexp(edges.colptr, v),
+                [torch.randn(1500, 3, generator=torch.Generator().manual_seed(0))],
+            ),
+        ]
 
     identical_on_every_schedule(shim, run)

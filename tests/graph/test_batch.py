@@ -72,6 +72,19 @@ def test_a_homogeneous_graph_has_the_in_degree_at_both_ends():
     assert graph_degrees(graph, t).out.tolist() == [0, 1, 2]
 
 
+def test_degrees_say_which_nodes_have_a_loop():
+    coo = np.array([[0, 0, 1, 70_000], [1, 2, 1, 70_000]])
+    graph = Graph.from_coo(70_001, coo)
+    loops = Batch.full(graph, "node").degree[graph.edge_types[0]].dst_loop
+    assert loops.nonzero().flatten().tolist() == [1, 70_000]
+    part = Batch.from_subgraph(sampled(graph, (2,), [1, 2], "node"), graph, degrees=True)
+    degree = part.degree[graph.edge_types[0]].first(part.num_nodes("node"), 2)
+    assert degree.src_loop.tolist() == [float(n == 1) for n in part.node_id["node"].tolist()]
+    assert degree.dst_loop.tolist() == [1, 0]
+    without = Graph.from_coo(3, coo[:, :2])
+    assert Batch.full(without, "node").degree[without.edge_types[0]].src_loop is None
+
+
 def test_nodes_within_a_hop_are_the_first_ones(graph):
     subgraph = sampled(graph, (4, 3), [5, 2, 9])
     batch = Batch.from_subgraph(subgraph, graph)

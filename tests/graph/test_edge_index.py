@@ -105,3 +105,27 @@ def test_no_edges():
     edges, perm = EdgeIndex.from_coo(torch.empty(2, 0, dtype=torch.int64), 3, 4)
     assert (edges.num_edges, len(perm)) == (0, 0)
     assert edges.transposed().rowptr.tolist() == [0, 0, 0, 0]
+
+
+@given(coo_graphs())
+@settings(deadline=None, max_examples=50)
+def test_reversed_edges_are_the_edges_turned_round(graph):
+    coo, num_src, num_dst = graph
+    edges, _ = EdgeIndex.from_coo(coo, num_src, num_dst)
+    turned, perm = edges.reversed()
+    expected, order = EdgeIndex.from_coo(edges.coo().flip(0), num_dst, num_src)
+    assert torch.equal(perm.long(), order)
+    assert torch.equal(turned.coo(), expected.coo())
+    assert (turned.num_src, turned.num_dst) == (num_dst, num_src)
+    rowptr, col, places = turned.transposed()
+    assert torch.equal(rowptr, expected.transposed().rowptr)
+    assert torch.equal(places.long().sort()[0], torch.arange(turned.num_edges))
+    assert torch.equal(torch.stack([edges.col(), col]).long(), turned.coo()[:, places.long()])
+    assert edges.reversed()[0] is turned
+
+
+def test_loop_flags_name_the_nodes_with_a_loop():
+    edges, _ = EdgeIndex.from_coo(torch.tensor([[0, 1, 1, 2, 0], [1, 1, 1, 0, 2]]), 4)
+    assert edges.loop_flags().tolist() == [0, 1, 0, 0]
+    assert edges.to("cpu").loop_flags() is edges.loop_flags()
+    assert EdgeIndex.from_coo(torch.tensor([[0, 1], [1, 0]]), 2)[0].loop_flags() is None

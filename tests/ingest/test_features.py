@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gnnctl.errors import DataError
+from gnnctl.graph import encode_features
 
 ROWS = {
     "id": [f"p{i}" for i in range(8)],
@@ -27,6 +28,27 @@ def graph_of(build, tmp_path, rows, features=None, encoders_from=None, **node):
 
 def taken(positions):
     return {name: [values[i] for i in positions] for name, values in ROWS.items()}
+
+
+def test_rows_are_stored_piece_by_piece_as_all_at_once(build, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 50, (70_000, 3)).astype(np.float32)  # more than one piece
+    rows = {"id": np.arange(len(x)), **{f"x{i}": x[:, i] for i in range(3)}}
+    features = {f"x{i}": "raw" for i in range(3)}
+    for format in ("float16", "bfloat16", "int8"):
+        store = graph_of(build, tmp_path, rows, features, feature_dtype=format).nodes["n"]
+        expected = encode_features(x, format)
+        assert np.array_equal(store.x, expected.values)
+        assert store.x_scale is None or np.array_equal(store.x_scale, expected.scale)
+
+
+@pytest.mark.parametrize(("format", "named"), [("float16", "feature 'size' reaches 1e\\+06, float16 ends at 65504")])
+def test_values_that_a_format_cannot_hold_are_named(build, tmp_path, format, named):
+    rows = {"id": ["a", "b"], "size": [1.0, 1e6]}
+    with pytest.raises(DataError, match=named):
+        graph_of(build, tmp_path, rows, {"size": "raw"}, feature_dtype=format)
+    with pytest.raises(DataError, match="feature_dtype = 'int4'"):
+        graph_of(build, tmp_path, rows, {"size": "raw"}, feature_dtype="int4")
 
 
 def test_features_stand_side_by_side_in_spec_order(build, tmp_path):

@@ -111,6 +111,20 @@ FUNCTIONS = {
         },
         {"src": "src|out|index|scale", "index": "index|out"},
     ),
+    "count_visible": Function(
+        _native.count_visible,
+        {
+            "colptr": Vector(np.array([0, 2, 2, 3, 5]), fixed=False),
+            "times": Chosen(
+                np.array([1, 4, 0, 2, 2]),
+                tuple(b for b in Vector(np.array([1, 4, 0, 2, 2])).bad() if b.label != "one too many"),
+            ),
+            "nodes": Vector(np.array([3, 0]), limit=4),
+            "limits": Vector(np.array([2, 7])),
+            "inclusive": Flag(True),
+        },
+        {"colptr": "colptr|nodes", "times": "times|colptr", "nodes": "nodes|limits"},
+    ),
     "csc_from_coo": Function(
         _native.csc_from_coo,
         {
@@ -263,6 +277,7 @@ FUNCTIONS |= {
             "alpha": Real(0.2, 0, 1),
             "eps": Real(1e-3, 0, 1),
             "with_source": Flag(True),
+            "poll": Chosen(None, (Bad("text", "poll"), Bad("a number", 7))),
             **TOP,
         },
     ),

@@ -227,7 +227,7 @@ def test_fallback_agrees_with_the_kernels():
     ("change", "error", "name"),
     [
         ({"x": torch.ones(5)}, ValueError, "x"),
-        ({"x": torch.ones(5, 4, dtype=torch.int64)}, TypeError, "features"),
+        ({"x": torch.ones(5, 4, dtype=torch.int64)}, TypeError, "x"),
         ({"x": torch.ones(5, 4, dtype=torch.float64)}, TypeError, "weight"),
         ({"x": torch.ones(6, 4)}, ValueError, "ptr"),
         ({"ptr": torch.tensor([0, 3, 5])}, ValueError, "ptr"),

@@ -50,4 +50,34 @@ def test_what_was_not_given_is_named(edges):
     with pytest.raises(ValueError, match="'scale'"):
         Difference("sum").propagate(edges, x=torch.ones(3, 1), bonus=0)
     with pytest.raises(ValueError, match="aggr must be"):
-        MessagePassing("median")
+        MessagePassing("mode")
+
+
+def test_plain_edges_are_sorted_together_with_what_they_carry():
+    class Carried(MessagePassing):
+        def forward(self, x, edge_index, edge_attr, factor, edge_mask=None):
+            return self.propagate(edge_index, edge_mask=edge_mask, x=x, attr=edge_attr * factor)
+
+        def message(self, x_j, attr):
+            return x_j * attr
+
+    coo = torch.randint(0, 5, (2, 40))
+    x, attr, mask = torch.randn(5, 3), torch.randn(40, 3), torch.rand(40)
+    edges, order = EdgeIndex.from_coo(coo, 5)
+    layer = Carried("max")
+    expected = layer(x, edges, attr[order], 2.0, edge_mask=mask[order])
+    assert layer.inputs == {"edge_attr", "factor", "edge_mask"}
+    torch.testing.assert_close(layer(x, coo, attr, 2.0, mask), expected)
+    torch.testing.assert_close(layer(x, edge_index=coo, edge_attr=attr, factor=2.0, edge_mask=mask), expected)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(x, coo, attr, 2.0, mask), expected)
+
+
+def test_plain_edges_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="edge_index: row: a source is outside"):
+        GraphSum()(torch.ones(3, 1), torch.tensor([[3], [0]]))
+
+
+class GraphSum(MessagePassing):
+    def forward(self, x, edge_index):
+        return self.propagate(edge_index, x=x)

@@ -11,12 +11,17 @@ from gnnctl.errors import UsageError
 from gnnctl.graph import EdgeType, Graph
 from gnnctl.graph.batch import Batch
 from gnnctl.nn import ModelOptions, build_model
-from gnnctl.nn.models.layer import LayerEdges
+from gnnctl.nn.models.jump import Jump
+from gnnctl.nn.models.registry import models
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
+from gnnctl.training.layerwise import Layerwise
 
 AB, BA, AA, CA = (EdgeType(*t.split()) for t in ("a to b", "b back a", "a to a", "c to a"))
-NAMES = ("sage", "gcn", "gat", "gin")
+ALL = models()
+TYPED = [name for name, model in ALL.items() if model.graphs != "one type"]
+ONE_TYPE = [name for name, model in ALL.items() if model.graphs != "typed"]
+ANY = [*(("typed", name) for name in TYPED), *(("plain", name) for name in ONE_TYPE)]
 
 
 def random_edges(rng, num_src, num_dst, count):
@@ -48,7 +53,8 @@ def plain():
 
 def model_of(graph, name, node_type, **options):
     torch.manual_seed(0)
-    given = {"name": name, "hidden": 16, "heads": 4, "norm": "layer", "residual": True, **options}
+    layers = 1 if name == "linkx" else 2
+    given = {"name": name, "hidden": 16, "heads": 4, "layers": layers, "norm": "layer", "residual": True, **options}
     return build_model(given, graph.schema, node_type, 7).eval()
 
 
@@ -58,8 +64,7 @@ def sampled(graph, fan_out, rows, node_type):
     return Batch.from_subgraph(subgraph, graph, degrees=True)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("which", ["typed", "plain"])
+@pytest.mark.parametrize(("which", "name"), [pair for pair in ANY if pair[1] != "mlp"])
 @pytest.mark.parametrize("fan_out", [(3, 2), (3, 2, 2), (4,)])
 def test_trimming_changes_no_number(request, name, which, fan_out):
     graph = request.getfixturevalue(which)
@@ -80,8 +85,7 @@ def test_trimming_changes_no_number(request, name, which, fan_out):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*NAMES, "mlp"])
-@pytest.mark.parametrize("which", ["typed", "plain"])
+@pytest.mark.parametrize(("which", "name"), ANY)
 def test_a_full_fan_out_gives_the_whole_graph_s_output(request, name, which):
     graph = request.getfixturevalue(which)
     node_type = graph.node_types[0]
@@ -91,15 +95,13 @@ def test_a_full_fan_out_gives_the_whole_graph_s_output(request, name, which):
     torch.testing.assert_close(model(sampled(graph, (-1, -1), rows, node_type)), whole)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_layer_by_layer_equals_forward(typed, name):
-    model = model_of(typed, name, "a", layers=3)
-    batch = Batch.full(typed, "a", np.arange(20))
-    h = model.encode(batch.x, batch.node_id)
-    edges = LayerEdges(batch.edge_index, batch.edge_weight, batch.edge_attr, batch.degree)
-    for i in range(model.num_layers):
-        h = model.layer(i, h, h, edges)
-    torch.testing.assert_close(model.head(h["a"][:20]), model(batch))
+@pytest.mark.parametrize(("which", "name"), ANY)
+def test_layer_by_layer_equals_forward(request, which, name):
+    graph = request.getfixturevalue(which)
+    node_type = graph.node_types[0]
+    model = model_of(graph, name, node_type)
+    logits, _ = Layerwise(model, graph, torch.device("cpu"), edge_budget=50).run(node_type, np.arange(20))
+    torch.testing.assert_close(torch.from_numpy(logits), model(Batch.full(graph, node_type, np.arange(20))))
 
 
 def test_only_types_that_reach_the_target_are_computed(typed):
@@ -131,17 +133,13 @@ def test_published_gcn_is_two_convolutions_and_nothing_else(plain):
     model = model_of(plain, "gcn", "node", norm="none", residual=False)
     batch = Batch.full(plain, "node")
     coo = batch.edge_index[plain.edge_types[0]].coo()
+    assert (coo[0] == coo[1]).any()
     h = batch.x["node"]
     for i, layer in enumerate(model.layers):
         mine = layer.convs[plain.edge_types[0].key]
-        conv = peer.GCNConv(*mine.lin.weight.shape[::-1], add_self_loops=False, normalize=False)
+        conv = peer.GCNConv(*mine.lin.weight.shape[::-1])
         conv.lin.weight.data, conv.bias.data = mine.lin.weight.data, mine.bias.data
-        # The graph has self loops of its own, which the peer's normalisation would merge with the added ones.
-        loops = torch.arange(200).expand(2, -1)
-        both = torch.cat([coo, loops], 1)
-        degree = torch.bincount(both[1], minlength=200).float()
-        weight = (degree[both[0]] * degree[both[1]]).rsqrt()
-        h = conv(h, both, weight)
+        h = conv(h, coo)
         h = h.relu() if i == 0 else h
     torch.testing.assert_close(model(batch), h)
     assert sum(p.numel() for p in model.parameters()) == 5 * 16 + 16 + 16 * 7 + 7
@@ -168,7 +166,7 @@ def test_masks_reach_every_layer(typed):
 
 
 def test_types_without_nodes_or_edges_in_a_batch(typed):
-    for name in NAMES:
+    for name in TYPED:
         model = model_of(typed, name, "c", norm="batch").train()
         out = model(sampled(typed, (2, 2), [4], "c"))
         out.sum().backward()
@@ -195,8 +193,8 @@ def test_a_model_by_import_path(typed, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"name": "gnn"}, "there is no model 'gnn'"),
-        ({"name": "nowhere:Net"}, "cannot load the model"),
+        ({"name": "gnn"}, "there is no 'gnn'.*--list-models"),
+        ({"name": "nowhere:Net"}, "cannot import nowhere:Net"),
         ({"name": "gat", "hidden": 10}, "cannot be shared by 8 heads"),
         ({"layers": 0}, "layers must be at least 1"),
         ({"dropout": 1.0}, "dropout must be"),
@@ -223,9 +221,50 @@ def test_options_survive_json():
     assert ModelOptions.from_json(options.to_json()) == options
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_TYPE)
 def test_names_of_the_first_parameters(plain, name):
     model = model_of(plain, name, "node")
     first = set(model.first_parameters())
     assert first
-    assert first < {n for n, _ in model.named_parameters()}
+    assert first <= {n for n, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize(
+    "options", [{"jump": "cat"}, {"jump": "max"}, {"jump": "lstm"}, {"order": "pre"}, {"order": "pre", "jump": "cat"}]
+)
+@pytest.mark.parametrize("which", ["typed", "plain"])
+def test_what_layers_remember_survives_trimming_and_layer_by_layer(request, which, options):
+    graph = request.getfixturevalue(which)
+    node_type = graph.node_types[0]
+    model = model_of(graph, "sage", node_type, layers=3, residual=True, **options)
+    batch = sampled(graph, (3, 2, 2), range(10, 20), node_type)
+    whole = replace(batch, node_counts=None, edge_counts=None, seed_rows=torch.arange(10))
+    torch.testing.assert_close(model(batch), model(whole))
+    full = Batch.full(graph, node_type, np.arange(20))
+    logits, _ = Layerwise(model, graph, torch.device("cpu"), edge_budget=50).run(node_type, np.arange(20))
+    torch.testing.assert_close(torch.from_numpy(logits), model(full))
+
+
+@pytest.mark.parametrize("kind", ["cat", "max", "lstm"])
+def test_jumping_knowledge_is_the_oracle_s(kind):
+    ours, theirs = Jump(kind, 4, 3), peer.JumpingKnowledge(kind, channels=4, num_layers=3)
+    if kind == "lstm":
+        theirs.load_state_dict({f"{name}": value for name, value in ours.state_dict().items()})
+    layers = [torch.randn(7, 4) for _ in range(3)]
+    torch.testing.assert_close(ours(layers), theirs(layers))
+
+
+def test_pre_activation_blocks_are_the_oracle_s(plain):
+    """DeepGCNs' res+: norm, activation and dropout, then the convolution, then the input on top."""
+    model = model_of(plain, "sage", "node", layers=2, residual=True, order="pre")
+    batch = Batch.full(plain, "node")
+    t = plain.edge_types[0]
+    batch.edge_weight = {t: None}
+    h = model.encode(batch.x, batch.node_id)["node"]
+    for layer in model.layers:
+        conv = lambda x, layer=layer: layer.convs[t.key](x, batch.edge_index[t])  # noqa: E731
+        block = peer.DeepGCNLayer(None, layer.norms["node"].layer, torch.nn.ReLU(), block="res+", dropout=0.0)
+        block.conv = conv
+        h = block.eval()(h)
+    expected = model.output(model.last_norm(h).relu())
+    torch.testing.assert_close(model(batch), expected)

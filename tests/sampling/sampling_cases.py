@@ -44,6 +44,20 @@ def rich_graph(rng, num_types=2, num_relations=4, most_nodes=30, most_edges=300)
     return Graph({name: NodeStore(sizes[name], time=times[name]) for name in names}, edges)
 
 
+def graph_before(graph, last):
+    """The graph without the edges that become visible at ``last`` or later."""
+    cut = {}
+    for t, e in graph.edges.items():
+        col = np.repeat(np.arange(len(e.colptr) - 1), np.diff(e.colptr))
+        keep = np.ones(len(e.row), bool)
+        for time in (e.time, None if graph.nodes[t.src].time is None else graph.nodes[t.src].time[e.row]):
+            keep &= True if time is None else time < last
+        colptr = np.concatenate([[0], np.cumsum(np.bincount(col[keep], minlength=len(e.colptr) - 1))])
+        weight, time = (None if a is None else a[keep] for a in (e.weight, e.time))
+        cut[t] = EdgeStore(colptr, e.row[keep], weight=weight, time=time)
+    return Graph(graph.nodes, cut)
+
+
 @st.composite
 def rich_cases(draw):
     """(graph, spec, seeds, node_type, epoch, times) over every way of drawing."""

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from sampling_cases import rich_cases
+from sampling_cases import graph_before, rich_cases
 from scipy.stats import chisquare
 from test_sampler import assert_is_reference
 
@@ -62,21 +62,7 @@ def test_what_comes_later_changes_nothing(case):
     if spec.time is None or not possible(graph, spec):
         return
     last = int(times.max()) + (spec.time == "until")
-    cut = {}
-    for t, e in graph.edges.items():
-        col = np.repeat(np.arange(len(e.colptr) - 1), np.diff(e.colptr))
-        parts = (e.time, None if graph.nodes[t.src].time is None else graph.nodes[t.src].time[e.row])
-        keep = np.ones(len(e.row), bool)
-        for p in parts:
-            keep &= True if p is None else p < last
-        colptr = np.concatenate([[0], np.cumsum(np.bincount(col[keep], minlength=len(e.colptr) - 1))])
-        cut[t] = EdgeStore(
-            colptr,
-            e.row[keep],
-            weight=None if e.weight is None else e.weight[keep],
-            time=None if e.time is None else e.time[keep],
-        )
-    before = Graph(graph.nodes, cut)
+    before = graph_before(graph, last)
     a = Sampler(graph, spec).sample(seeds, node_type, epoch, times)
     b = Sampler(before, spec).sample(seeds, node_type, epoch, times)
     assert all(np.array_equal(a.nodes[t], b.nodes[t]) for t in graph.node_types)

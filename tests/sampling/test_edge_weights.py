@@ -107,10 +107,11 @@ def test_damaged_weights_are_refused():
 
 def test_only_weighted_layouts_say_so():
     graph = typed_graph(60, 20)
-    plain, weighted = (Layout.of(graph, 2, "paper", False, w) for w in (False, True))
-    assert "weighted" not in plain.to_json()  # what older versions wrote stays what it was
+    plain, weighted = (Layout.of(graph, 2, "paper", False, weighted=w) for w in (False, True))
+    timed = Layout.of(graph, 2, "paper", True, time="until")
+    assert not {"weighted", "time"} & plain.to_json().keys()  # what older versions wrote stays what it was
     schema = json.loads(Path(gnnctl.schemas.__file__).with_name("subgraphs.json").read_text())
-    for layout in (plain, weighted):
+    for layout in (plain, weighted, timed):
         assert Layout.from_json(layout.to_json()) == layout
         jsonschema.validate(layout.to_json(), schema["properties"]["layout"])
     assert "edge_weight" not in record_schema().names

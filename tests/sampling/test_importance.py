@@ -1,5 +1,8 @@
 import contextlib
+import os
+import signal
 import threading
+import time
 from collections import Counter
 
 import networkx as nx
@@ -11,6 +14,7 @@ from sampling_reference import absorb, draw, fnv, mix
 
 from gnnctl.errors import UsageError
 from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.pinsage import PinSage
 from gnnctl.sampling.ppr import Ppr
 
@@ -343,3 +347,32 @@ def test_fuzzed_arguments_never_crash(name, value):
         if name in own | {"hops", "seed", "neighbors"}:
             with contextlib.suppress(UsageError):
                 method(**{"graph": graph, "hops": 1, "seed": 0, name: value}).sample(np.arange(2), "node", 1)
+
+
+def endless():
+    """Scores that would take minutes."""
+    rng = np.random.default_rng(0)
+    graph = Graph.from_coo(20_000, rng.integers(0, 20_000, (2, 200_000)))
+    return Ppr(graph, 1, 0, alpha=0.001, eps=1e-12)
+
+
+def test_a_search_without_end_can_be_interrupted():
+    method = endless()
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        method.scores(np.arange(4))
+    assert time.monotonic() - start < 30
+    timer.join()
+
+
+def test_a_search_without_end_is_left_when_nobody_waits_for_it():
+    method = endless()
+    results = ordered_map(
+        lambda rows: method.scores(rows) if len(rows) else None, [np.zeros(0, np.int64), np.arange(4)], 1
+    )
+    assert next(results) is None
+    start = time.monotonic()
+    results.close()
+    assert time.monotonic() - start < 30

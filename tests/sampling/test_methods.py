@@ -117,7 +117,7 @@ def test_all_are_described_with_their_parameters():
     ("text", "said"),
     [
         ("best", "there is no 'best"),
-        ("math:sqrt9", "there is no 'math:sqrt9"),
+        ("math:sqrt9", "cannot import math:sqrt9"),
         ("shadow:width=3", "no parameter 'width'"),
         ("shadow:depth", "no parameter 'depth'"),
         ("shadow:depth=x", "depth is no int"),

@@ -116,7 +116,7 @@ def test_a_dry_run_writes_nothing(cli, tmp_path):
         (["sampling", "--scale", "8", "--num-neighbors", "many"], 2, "'many' is no list of numbers"),
         (["sampling", "--scale", "6", "--edge-factor", "64"], 2, "too dense"),
         (["sampling", "--scale", "8", "--node-type", "city"], 2, "'city' is not in the graph"),
-        (["compile", "--models", "transformer", "--nodes", "10", "--edges", "20"], 2, "no model 'transformer'"),
+        (["compile", "--models", "nonet", "--nodes", "10", "--edges", "20"], 2, "there is no 'nonet'"),
         (["sampling", "--graph", "nowhere"], 4, "nowhere"),
         (["sampling", "--scale", "8", "--draw", "labor", "--disjoint"], 2, "labor"),
         (["loading", "--feature-formats", "float8"], 2, "there is no 'float8'"),

@@ -55,16 +55,17 @@ def accuracy(cli, *arguments):
     return json.loads(text)["metrics"]["test"]["accuracy"]
 
 
-def test_a_model_that_heeds_time_learns_nothing_from_what_comes_later(cli, hindsight, tmp_path):
+@pytest.mark.parametrize("model", ["sage", "gin"])
+def test_a_model_that_heeds_time_learns_nothing_from_what_comes_later(cli, hindsight, tmp_path, model):
     for arguments in (
         ["ingest", hindsight / "graph.toml", "-o", tmp_path / "graph"],
         ["split", tmp_path / "graph", "-o", tmp_path / "split", "--target", "user.kind"],
     ):
         code, _, error = cli(*arguments, "--quiet")
         assert code == 0, error
-    split = tmp_path / "split"
-    with_hindsight = accuracy(cli, "train", split, "-o", tmp_path / "leaky", *FAN_OUT, *FAST)
-    honest = accuracy(cli, "train", split, "-o", tmp_path / "honest", *FAN_OUT, *FAST, "--time", "before")
+    split, train = tmp_path / "split", [*FAST, "--model", model]
+    with_hindsight = accuracy(cli, "train", split, "-o", tmp_path / "leaky", *FAN_OUT, *train)
+    honest = accuracy(cli, "train", split, "-o", tmp_path / "honest", *FAN_OUT, *train, "--time", "before")
     assert with_hindsight > 0.9
     assert honest < 0.7
 
@@ -74,7 +75,7 @@ def test_a_model_that_heeds_time_learns_nothing_from_what_comes_later(cli, hinds
     sample = ["sample", split, "-o", tmp_path / "samples", *FAN_OUT, "--epochs", 6, "--time", "before", "--quiet"]
     code, _, error = cli(*sample)
     assert code == 0, error
-    accuracy(cli, "train", tmp_path / "samples", "-o", tmp_path / "stored", *FAST)
+    accuracy(cli, "train", tmp_path / "samples", "-o", tmp_path / "stored", *train)
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("honest", "stored")]
     assert weights[0] == weights[1]
     why = ["explain", tmp_path / "honest", "-o", tmp_path / "why", "--node", "user:u3", "--algorithm", "saliency"]
@@ -113,11 +114,12 @@ def test_every_way_of_drawing_trains_from_the_split_and_from_records(cli, tmp_pa
         (["--draw", "weighted"], "no edge type has weights"),
         (["--time", "before"], "neither nodes nor edges have times"),
         (["--draw", "recent", "--replace"], "--replace does not go with --draw recent"),
-        (["--model", "gcn", "--time", "before"], "counts a node's edges in the whole graph"),
+        (["--model", "gcn", "--sampler", "ppr:hops=2"], "counts a node's edges in the whole graph"),
     ],
 )
 def test_what_the_graph_or_the_rules_do_not_allow_is_said_in_one_line(cli, areas, tmp_path, arguments, said):
-    code, _, error = cli("train", areas / "split", "-o", tmp_path / "model", *FAN_OUT, *arguments, "--quiet")
+    fan_out = [] if "--sampler" in arguments else FAN_OUT
+    code, _, error = cli("train", areas / "split", "-o", tmp_path / "model", *fan_out, *arguments, "--quiet")
     assert code in (2, 3)
     assert said in error
     assert len(error.strip().splitlines()) == 1

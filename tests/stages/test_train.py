@@ -9,9 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from gnnctl.artifacts import Artifact
+from gnnctl.graph.batch import Batch
+from gnnctl.nn.export import Deployed
+from gnnctl.training.trained import TrainedModel
 
 FAST = ["--hidden", "16", "--threads", "1", "--lr", "0.02", "--quiet"]
 FAN_OUT = ["--num-neighbors", "4,3", "--batch-size", "64"]
@@ -201,7 +205,7 @@ def test_a_class_of_ones_own_is_a_model(cli, areas, tmp_path, monkeypatch):
         (["--num-neighbors", "4,3", "--layers", "3"], 2, "--layers 3 does not fit"),
         (["--num-neighbors", "4,x"], 2, "no list of numbers"),
         (["--fan-out-budget", "3"], 2, "--num-neighbors"),
-        (["--model", "sagee"], 2, "no model 'sagee'"),
+        (["--model", "sagee"], 2, "there is no 'sagee'"),
         (["--model", "no_such_module:Net"], 2, "no_such_module"),
         (["--model", "gat", "--hidden", "17"], 2, "heads"),
         (["--monitor", "auroc"], 2, "no metric"),
@@ -237,3 +241,27 @@ def test_a_dry_run_writes_nothing(cli, areas, tmp_path):
     assert code == 0
     assert "3 batches of 64" in error
     assert list(Path(tmp_path).iterdir()) == []
+
+
+SERVED = """
+import sys, torch
+package = torch._inductor.aoti_load_package(sys.argv[1])
+inputs, expected = torch.load(sys.argv[2], weights_only=True)
+torch.testing.assert_close(package(inputs), expected, rtol=1e-4, atol=1e-5)
+"""
+
+
+def test_an_exported_model_gives_the_predictions_without_gnnctl(cli, areas, tmp_path):
+    code, _, error = cli("train", areas / "split", "-o", tmp_path / "m", "--model", "gcn", "--export", *FAST)
+    assert code == 0, error
+    trained = TrainedModel.open(tmp_path / "m")
+    document = json.loads((tmp_path / "m" / "model.json").read_text())
+    served = Deployed(trained.model, trained.schema, trained.target.node_type)
+    rows = trained.split.part("test")[0]
+    batch = Batch.full(trained.graph, trained.target.node_type, rows)
+    inputs = served.inputs_of(batch)
+    assert set(inputs) == set(document["package"]["inputs"])
+    with torch.no_grad():
+        torch.save((inputs, trained.task.scores(trained.model(batch))), tmp_path / "case.pt")
+    arguments = [sys.executable, "-c", SERVED, tmp_path / "m" / "model.pt2", tmp_path / "case.pt"]
+    subprocess.run(arguments, check=True, cwd=tmp_path, timeout=200)

@@ -19,6 +19,7 @@ namespace py = pybind11;
 struct DeviceEdges {
     Csc csc;
     std::int64_t num_src = 0;
+    std::vector<Array> held;  // keeps the memory alive
     DeviceEdges(const Array& colptr, const std::optional<Array>& row, const std::optional<Array>& perm, std::int64_t num_src);
 };
 

@@ -7,11 +7,15 @@ namespace {
 struct BoundScores {
     Scores scores;
     DType dtype;
+    std::vector<Array> held;  // keeps the memory alive
 
     BoundScores(const DeviceEdges& edges, const std::optional<Array>& src, const std::optional<Array>& dst, const std::optional<Array>& edge, double slope) {
         const Array* given = edge ? &*edge : src ? &*src : dst ? &*dst : nullptr;
         if (given == nullptr) throw py::value_error("scores: none");
         scores.edges = edges.csc;
+        held = edges.held;
+        for (const std::optional<Array>* part : {&src, &dst, &edge})
+            if (*part) held.push_back(**part);
         scores.dtype = scalar_of(*given, "scores");
         scores.heads = given->row_size();
         scores.slope = static_cast<float>(slope);

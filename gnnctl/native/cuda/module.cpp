@@ -14,6 +14,9 @@ DeviceEdges::DeviceEdges(const Array& colptr, const std::optional<Array>& row, c
     csc.num_dst = colptr.rows() - 1;
     csc.colptr = colptr.expect<const std::int64_t>("colptr", DType::int64, csc.num_dst + 1, 1);
     csc.num_edges = row ? row->rows() : sources;
+    held.push_back(colptr);
+    for (const std::optional<Array>* indices : {&row, &perm})
+        if (*indices) held.push_back(**indices);
     const Array* kind = row ? &*row : perm ? &*perm : nullptr;
     if (kind == nullptr) return;
     if (kind->dtype() != DType::int32 && kind->dtype() != DType::int64) throw py::type_error("row: expected int32 or int64");

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import attend, attention, segment_reduce, spmm
 
@@ -48,12 +49,12 @@ class GATConv(MessagePassing):
         pair = isinstance(in_channels, tuple)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         self.heads, self.out_channels, self.concat = heads, out_channels, concat
-        self.negative_slope, self.dropout, self.self_loops = negative_slope, dropout, self_loops
-        self.lin = nn.Linear(source, heads * out_channels, bias=False)
-        self.lin_dst = nn.Linear(target, heads * out_channels, bias=False) if pair else None
+        self.negative_slope, self.dropout, self.adds_loops = negative_slope, dropout, self_loops
+        self.lin = Linear(source, heads * out_channels, bias=False)
+        self.lin_dst = Linear(target, heads * out_channels, bias=False) if pair else None
         self.att_src = nn.Parameter(torch.empty(heads, out_channels))
         self.att_dst = nn.Parameter(torch.empty(heads, out_channels))
-        self.edge_lin = nn.Linear(edge_channels, heads * out_channels, bias=False) if edge_channels else None
+        self.edge_lin = Linear(edge_channels, heads * out_channels, bias=False) if edge_channels else None
         self.att_edge = nn.Parameter(torch.empty(heads, out_channels)) if edge_channels else None
         self.bias = nn.Parameter(torch.zeros(heads * out_channels if concat else out_channels)) if bias else None
         self.reset_parameters()
@@ -86,14 +87,14 @@ class GATConv(MessagePassing):
         score_edge = None
         if self.edge_lin is not None and self.att_edge is not None and edge_attr is not None:
             score_edge = _scores(self.edge_lin, edge_attr, self.att_edge)
-        if self.self_loops:
+        if self.adds_loops:
             looped, loops, edges = edge_index.with_self_loops()
-            edge_weight = _with_loops(edge_weight, loops, edges)
-            edge_mask = _with_loops(edge_mask, loops, edges)
+            edge_weight = with_loops(edge_weight, loops, edges)
+            edge_mask = with_loops(edge_mask, loops, edges)
             # A loop has no features: it scores as the destination's average edge, whatever else is in the batch.
             if score_edge is not None:
                 average = segment_reduce(edge_index.colptr, score_edge, "mean")
-                score_edge = _with_loops(score_edge, loops, edges, average)
+                score_edge = with_loops(score_edge, loops, edges, average)
             edge_index = looped
         if edge_weight is None and edge_mask is None and not (self.training and self.dropout > 0):
             out = attend(edge_index, score_src, score_dst, hidden, score_edge, self.negative_slope)
@@ -114,7 +115,8 @@ def _scores(linear: nn.Linear, values: Tensor, vector: Tensor) -> Tensor:
     return nn.functional.linear(values, folded)
 
 
-def _with_loops(values: Tensor | None, loops: Tensor, edges: Tensor, fill: Tensor | None = None) -> Tensor | None:
+def with_loops(values: Tensor | None, loops: Tensor, edges: Tensor, fill: Tensor | None = None) -> Tensor | None:
+    """Values of edges and of loops, where :meth:`EdgeIndex.with_self_loops` put them; loops have ``fill``, or ones."""
     if values is None:
         return None
     count = loops.shape[0]

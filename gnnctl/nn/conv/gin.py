@@ -5,7 +5,8 @@ from torch import Tensor, nn
 
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.gcn import unsampled
+from gnnctl.nn.conv.normalization import unsampled
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, masked
 from gnnctl.nn.ops import gather_src, segment_reduce, spmm
 
@@ -41,7 +42,7 @@ class GINConv(MessagePassing):
         self.network = network
         self.root = root
         self.eps = nn.Parameter(torch.zeros(())) if train_eps else None
-        self.edge_lin = nn.Linear(edge_channels, in_channels) if edge_channels else None
+        self.edge_lin = Linear(edge_channels, in_channels) if edge_channels else None
 
     def forward(
         self,

@@ -1,10 +1,11 @@
 """GraphSAGE."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.aggr import AggregationLike, aggregation
+from gnnctl.nn.linear import Linear, linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends, project_first
-from gnnctl.nn.ops import Reduce
 
 
 class SAGEConv(MessagePassing):
@@ -17,7 +18,7 @@ class SAGEConv(MessagePassing):
     Args:
         in_channels: width of the sources, or (of sources, of destinations).
         out_channels: width of the result.
-        aggr: mean, sum, max or min.
+        aggr: see :func:`gnnctl.nn.aggr.aggregation`; several are put side by side before W_1.
         root: whether the destination's own features take part.
         bias: whether there is a bias.
     """
@@ -27,23 +28,22 @@ class SAGEConv(MessagePassing):
         in_channels: int | tuple[int, int],
         out_channels: int,
         *,
-        aggr: Reduce = "mean",
+        aggr: AggregationLike = "mean",
         root: bool = True,
         bias: bool = True,
     ) -> None:
-        super().__init__(aggr)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
-        self.lin = nn.Linear(source, out_channels, bias=bias)
-        self.root = nn.Linear(target, out_channels, bias=False) if root else None
+        super().__init__(aggregation(aggr, source))
+        self.lin = Linear(self.aggr.channels(source), out_channels, bias=bias)
+        self.root = Linear(target, out_channels, bias=False) if root else None
 
     def forward(
         self, x: Pair, edge_index: EdgeIndex, edge_weight: Tensor | None = None, edge_mask: Tensor | None = None
     ) -> Tensor:
         """(D, out_channels)."""
         source, target = ends(x, edge_index.num_dst)
-        linear = self.aggr in ("sum", "mean")
-        if linear and project_first(edge_index, source, self.lin.out_features):
-            out = self.propagate(edge_index, edge_weight, edge_mask, x=nn.functional.linear(source, self.lin.weight))
+        if self.aggr.linear and project_first(edge_index, source, self.lin.out_features):
+            out = self.propagate(edge_index, edge_weight, edge_mask, x=linear(source, self.lin.weight))
             out = out if self.lin.bias is None else out + self.lin.bias
         else:
             out = self.lin(self.propagate(edge_index, edge_weight, edge_mask, x=source))

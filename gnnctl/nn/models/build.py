@@ -1,17 +1,14 @@
 """A model by its name."""
 
-import importlib
 from typing import Any
 
 from torch import nn
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.types import GraphSchema
-from gnnctl.nn.models.gnn import GNN
-from gnnctl.nn.models.mlp import MLP
 from gnnctl.nn.models.options import ModelOptions
-
-NAMES = ("sage", "gcn", "gat", "gin", "mlp")
+from gnnctl.nn.models.registry import models
+from gnnctl.parameters import imported
 
 
 def build_model(
@@ -20,29 +17,29 @@ def build_model(
     """Build the model that ``options.name`` names, its weights drawn from torch's generator.
 
     ``package.module:Class`` is imported and called as
-    ``Class(schema=..., node_type=..., out_channels=..., options=...)``; its ``forward(batch)`` returns
-    (num_seeds, out_channels).
+    ``Class(schema=..., node_type=..., out_channels=..., options=..., **options.parameters)``; its ``forward(batch)``
+    returns (num_seeds, out_channels).
 
     Raises:
         UsageError: there is no such model, or options do not fit.
     """
     if isinstance(options, dict):
         options = ModelOptions.from_json(options)
-    if options.name == "mlp":
-        return MLP(options, schema, node_type, out_channels)
-    if options.name in NAMES:
-        return GNN(options, schema, node_type, out_channels)
-    if ":" not in options.name:
-        raise UsageError(
-            f"there is no model '{options.name}'", fix=f"choose {', '.join(NAMES)} or package.module:Class"
-        )
-    module_path, class_name = options.name.split(":", 1)
-    try:
-        found = getattr(importlib.import_module(module_path), class_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"cannot load the model {options.name}: {error}", fix="check the path and PYTHONPATH"
-        ) from error
+    known = models()
+    if options.name in known:
+        return known[options.name].build(options, schema, node_type, out_channels)
+    found = imported_model(options.name)
+    return found(schema=schema, node_type=node_type, out_channels=out_channels, options=options, **options.parameters)
+
+
+def imported_model(name: str) -> type[nn.Module]:
+    """The class that ``package.module:Class`` names.
+
+    Raises:
+        UsageError: there is none, or it is no module.
+    """
+    fix = "gnnctl train --list-models names those there are; else write package.module:Class, and check PYTHONPATH"
+    found = imported(f"--model {name}", name, fix)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise UsageError(f"{options.name} is no torch.nn.Module", fix="name a class of modules")
-    return found(schema=schema, node_type=node_type, out_channels=out_channels, options=options)
+        raise UsageError(f"--model: {name} is no torch.nn.Module", fix="name a class of modules")
+    return found

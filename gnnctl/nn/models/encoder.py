@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.options import Activation, Norm
+from gnnctl.nn.norm import BatchNorm, DiffGroupNorm, LayerNorm
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -36,7 +38,7 @@ class NodeEmbedding(nn.Module):
         self.num_nodes = num_nodes
         self.shared = nn.Parameter(torch.empty(out_channels))
         self.own = nn.Embedding(num_nodes, channels) if channels and num_nodes else None
-        self.lin = nn.Linear(channels, out_channels, bias=False) if self.own is not None else None
+        self.lin = Linear(channels, out_channels, bias=False) if self.own is not None else None
         nn.init.normal_(self.shared, std=out_channels**-0.5)
         if self.own is not None:
             nn.init.zeros_(self.own.weight)
@@ -53,22 +55,23 @@ class NodeEmbedding(nn.Module):
 
 
 class RowNorm(nn.Module):
-    """The normalisation of a layer's output; batch statistics need two rows, fewer take the running ones."""
+    """The normalisation of a layer's output.
+
+    Of those of :mod:`gnnctl.nn.norm` the ones whose prediction does not depend on the batch: of each row by itself, or
+    with running statistics.
+    """
+
+    GROUPS = 8  # of a DiffGroupNorm
 
     def __init__(self, kind: Norm, channels: int) -> None:
         super().__init__()
-        self.batch = nn.BatchNorm1d(channels) if kind == "batch" else None
-        self.layer = nn.LayerNorm(channels) if kind == "layer" else None
+        self.batch = BatchNorm(channels) if kind == "batch" else None
+        self.layer = LayerNorm(channels, mode="node") if kind == "layer" else None
+        self.group = DiffGroupNorm(channels, self.GROUPS) if kind == "diff-group" else None
 
     def forward(self, h: Tensor) -> Tensor:
         """(n, channels)."""
-        result = h
-        if self.layer is not None:
-            result = self.layer(h)
-        elif self.batch is not None:
-            if self.training and h.shape[0] < 2:
-                norm = self.batch
-                result = nn.functional.batch_norm(h, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-            else:
-                result = self.batch(h)
-        return result
+        for norm in (self.batch, self.layer, self.group):
+            if norm is not None:
+                h = norm(h)
+        return h

@@ -1,15 +1,22 @@
 """The model over typed graphs, of which a homogeneous one is the case of one type."""
 
 from collections.abc import Mapping
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
-from gnnctl.graph.batch import Batch, Degrees
+from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
-from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
+from gnnctl.nn.linear import Linear
+from gnnctl.nn.message_passing import MessagePassing
+from gnnctl.nn.models.convolutions import conv_of
+from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
+from gnnctl.nn.models.jump import Jump
 from gnnctl.nn.models.layer import LayerEdges, TypedLayer, module_name
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.models.steps import run_layers
 
 
 class GNN(nn.Module):
@@ -17,6 +24,10 @@ class GNN(nn.Module):
 
     Only node and edge types from which the target can still be reached are computed, and of a sampled batch only
     the nodes that a later layer uses.
+
+    What enters a layer has a row for each node: its representation, and beside it what a later layer or the output
+    must remember of earlier ones (the first representation for convolutions that ask for ``x_0``, all of them for
+    ``jump``), so that layers can be computed one after the other for any part of the graph.
 
     Args:
         options: the architecture.
@@ -34,17 +45,27 @@ class GNN(nn.Module):
         super().__init__()
         if node_type not in schema.nodes:
             raise UsageError(f"the graph has no node type '{node_type}'", fix=f"it has {', '.join(schema.nodes)}")
+        kind = conv_of(options)
+        if {"heads", "concat"} <= kind.accepts and options.hidden % options.heads:
+            raise UsageError(
+                f"hidden {options.hidden} cannot be shared by {options.heads} heads",
+                fix=f"make it a multiple of {options.heads}, or change heads",
+            )
         self.options = options
         self.node_type = node_type
         self.num_layers = options.layers
         self.out_channels = out_channels
         homogeneous = schema.is_homogeneous
-        self.needs_degree = options.name in ("gcn", "gin")
-        self.adds_self_loops = homogeneous and options.name == "gat"
+        if not homogeneous and not kind.typed:
+            raise UsageError(f"{options.name} needs one node type and one edge type", fix="choose another model")
         bare = homogeneous and schema.nodes[node_type].features > 0
-        self.encoded = not bare if options.encode is None else options.encode
-        if not self.encoded and not bare:
-            raise UsageError("encode false needs one node type with features", fix="leave the option away")
+        self.remembers_first = "x_0" in kind.takes
+        same_widths = kind.encoded or self.remembers_first or options.order == "pre"
+        self.encoded = not bare or same_widths if options.encode is None else options.encode
+        if not self.encoded and (not bare or same_widths):
+            what = f"{options.name} needs one" if same_widths else "nodes of many types or without features need one"
+            raise UsageError(f"encode false: {what}", fix="leave the option away")
+        jumps = options.jump != "none"
 
         # From the outputs backwards: the node types whose representation each layer's input must have.
         self.needed: list[list[str]] = [[node_type]]
@@ -55,35 +76,41 @@ class GNN(nn.Module):
             sources = {t.src for t in used} | set(self.needed[0])
             self.needed.insert(0, [name for name in schema.nodes if name in sources])
 
-        kind = options.activation or ("elu" if options.name == "gat" else "relu")
         self.encoders = nn.ModuleDict()
         if self.encoded:
             for name in self.needed[0]:
                 node = schema.nodes[name]
                 self.encoders[module_name(name)] = (
-                    nn.Linear(node.features, options.hidden)
+                    Linear(node.features, options.hidden)
                     if node.features
                     else NodeEmbedding(node.num_nodes, options.embedding, options.hidden)
                 )
-        self.activation = activation_of(kind)
+        self.activation = activation_of(options.activation or kind.activation)
         self.first_dropout = nn.Dropout(_first_dropout(options, self.encoded))
         self.hidden_dropout = nn.Dropout(options.dropout if self.encoded else 0.0)
-        widths = [options.hidden] * (options.layers + 1)
+        self.widths = [options.hidden] * (options.layers + 1)
         if not self.encoded:
-            widths[0], widths[-1] = schema.nodes[node_type].features, out_channels
+            self.widths[0] = schema.nodes[node_type].features
+            self.widths[-1] = options.hidden if jumps else out_channels
         self.layers = nn.ModuleList(
             TypedLayer(
                 options,
                 {t: schema.edges[t] for t in followed[i]},
                 self.needed[i + 1],
-                widths[i],
-                widths[i + 1],
+                self.widths[i],
+                self.widths[i + 1],
                 homogeneous=homogeneous,
-                hidden=self.encoded or i + 1 < options.layers,
+                hidden=self.encoded or jumps or i + 1 < options.layers,
+                number=i + 1,
             )
             for i in range(options.layers)
         )
-        self.output = nn.Linear(options.hidden, out_channels) if self.encoded else None
+        self.needs_degree = "degree" in kind.takes
+        self.adds_self_loops = any(isinstance(m, MessagePassing) and m.adds_loops for m in self.modules())
+        self.jump = Jump(options.jump, options.hidden, options.layers) if jumps else None
+        ends = options.hidden if self.jump is None else self.jump.out_channels
+        self.last_norm = RowNorm(options.norm, ends) if options.order == "pre" else None
+        self.output = Linear(ends, out_channels) if self.encoded or jumps else None
 
     def first_parameters(self) -> list[str]:
         """Names of the parameters of the encoders and of the first layer."""
@@ -100,41 +127,7 @@ class GNN(nn.Module):
             batch: a whole graph or a sampled part.
             edge_mask: by edge type (E,), multiplies every message on the edge in all layers.
         """
-        if self.needs_degree and batch.degree is None and batch.node_counts is not None:
-            raise ValueError(f"{self.options.name} needs degrees in the whole graph: Batch.from_subgraph(degrees=True)")
-        last = self.num_layers
-        within = batch.within(last)
-        x = {t: v if v is None or batch.node_counts is None else v[: within[t]] for t, v in batch.x.items()}
-        ids = {t: v if batch.node_counts is None else v[: within[t]] for t, v in batch.node_id.items()}
-        h = self.encode(x, ids)
-        for i in range(last):
-            kept = batch.within(last - 1 - i)
-            h_dst = {t: v if batch.node_counts is None else v[: kept[t]] for t, v in h.items()}
-            h = self.layer(i, h, h_dst, self._edges(batch, i, edge_mask or {}))
-        return self.head(batch.seeds_of(h[self.node_type]))
-
-    def _edges(self, batch: Batch, layer: int, edge_mask: Mapping[EdgeType, Tensor]) -> LayerEdges:
-        index = batch.trimmed(layer, self.num_layers)
-        whole = batch.node_counts is None
-
-        def first(values: Mapping[EdgeType, Tensor | None]) -> dict[EdgeType, Tensor]:
-            return {
-                t: v if whole else v[: index[t].num_edges] for t, v in values.items() if v is not None and t in index
-            }
-
-        degree = batch.degree or {}
-        return LayerEdges(
-            edge_index=index,
-            edge_weight=first(batch.edge_weight),
-            edge_attr=first(batch.edge_attr),
-            degree={
-                t: Degrees(d.src[: index[t].num_src], d.dst[: index[t].num_dst], d.in_edges[: index[t].num_dst])
-                for t, d in degree.items()
-            }
-            if self.needs_degree
-            else {},
-            edge_mask=first(edge_mask),
-        )
+        return self.head(batch.seeds_of(run_layers(self, batch, edge_mask)[self.node_type]))
 
     # -- layer by layer, for exact inference --------------------------------------------------------------------------
 
@@ -168,12 +161,35 @@ class GNN(nn.Module):
     def layer(
         self, index: int, h_src: dict[str, Tensor], h_dst: dict[str, Tensor], edges: LayerEdges
     ) -> dict[str, Tensor]:
-        """Representations after layer ``index``, of the destination rows, by node type."""
-        found: dict[str, Tensor] = self.layers[index](h_src, h_dst, edges)
-        return found
+        """What enters layer ``index + 1``, or the head: rows of the destinations, by node type.
+
+        Args:
+            index: of the layer.
+            h_src, h_dst: what enters this one; where a destination type is among the sources, it is its first rows.
+            edges: from the former to the latter.
+        """
+        layer, width = cast(TypedLayer, self.layers[index]), self.widths[index]
+        if not self.remembers_first and self.jump is None:
+            out: dict[str, Tensor] = layer(h_src, h_dst, edges)
+            return out
+        # Newest first, so that the representation to work on is the first columns; the very first is the last ones.
+        first = {t: h[:, -self.widths[0] :] for t, h in h_dst.items()} if self.remembers_first else None
+        now = {t: h[:, :width] for t, h in h_dst.items()}
+        found = layer({t: h[:, :width] for t, h in h_src.items()}, now, edges, first)
+        memory: Mapping[str, Tensor] = first or {}
+        if self.jump is not None and (index or self.remembers_first):
+            memory = h_dst
+        return {t: torch.cat([h, memory[t]], 1) if t in memory else h for t, h in found.items()}
 
     def head(self, h: Tensor) -> Tensor:
-        """(n, out_channels) logits of representations after the last layer."""
+        """(n, out_channels) logits of what the last layer gives."""
+        if self.jump is not None:
+            layers = torch.split(h, self.options.hidden, dim=1)[: self.num_layers]
+            h = self.jump(list(layers[::-1]))
+        elif self.remembers_first:
+            h = h[:, : self.widths[-1]]
+        if self.last_norm is not None:
+            h = self.hidden_dropout(self.activation(self.last_norm(h)))
         return h if self.output is None else self.output(h)
 
 

@@ -1,14 +1,18 @@
-"""One round of message passing over all edge types."""
+"""One round of message passing over typed edges."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeSchema, EdgeType
-from gnnctl.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
+from gnnctl.nn.linear import Linear
+from gnnctl.nn.message_passing import MessagePassing
+from gnnctl.nn.models.convolutions import ConvKind, Site, conv_of, make_conv
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.options import ModelOptions
 
@@ -23,6 +27,15 @@ class LayerEdges:
     degree: Mapping[EdgeType, Degrees] = field(default_factory=dict)
     edge_mask: Mapping[EdgeType, Tensor] = field(default_factory=dict)
 
+    def values(self, edge_type: EdgeType) -> dict[str, Any]:
+        """What the edges of a type carry, by the names that layers give it; None where they carry it not."""
+        return {
+            "edge_weight": self.edge_weight.get(edge_type),
+            "edge_attr": self.edge_attr.get(edge_type),
+            "edge_mask": self.edge_mask.get(edge_type),
+            "degree": self.degree.get(edge_type),
+        }
+
 
 def module_name(name: str) -> str:
     """A type's name as a module's, which may hold no dot."""
@@ -35,6 +48,9 @@ class TypedLayer(nn.Module):
     In a homogeneous graph the one convolution has the destination's own part as its paper has it; in a typed one that
     part is one Linear per node type.
 
+    Norm, activation and dropout follow the sum, and the layer's input is added to the result (``order`` post); or they
+    come before it, and the input is added to the sum (``order`` pre; "DeepGCNs", Li et al., 2019).
+
     Args:
         options: the model's.
         edge_types: those that this layer follows.
@@ -42,7 +58,8 @@ class TypedLayer(nn.Module):
         in_channels: width of the input, the same for all types.
         out_channels: width of the output.
         homogeneous: one node type and one edge type.
-        hidden: whether norm, activation and dropout follow (else this layer gives the outputs).
+        hidden: whether norm, activation and dropout belong to it (else this layer gives the outputs).
+        number: of the layer, from 1.
     """
 
     def __init__(
@@ -55,44 +72,62 @@ class TypedLayer(nn.Module):
         *,
         homogeneous: bool,
         hidden: bool,
+        number: int,
     ) -> None:
         super().__init__()
         self.options = options
         self.edge_types = list(edge_types)
         self.targets = targets
         self.homogeneous = homogeneous
+        kind = conv_of(options)
+        site = partial(
+            Site, options, in_channels=in_channels, out_channels=out_channels, homogeneous=homogeneous, hidden=hidden
+        )
         self.convs = nn.ModuleDict(
-            {
-                module_name(t.key): _conv(options, schema, in_channels, out_channels, homogeneous, hidden)
-                for t, schema in edge_types.items()
-            }
+            {module_name(t.key): _conv(kind, site(schema=schema, layer=number)) for t, schema in edge_types.items()}
         )
-        rooted = not homogeneous or options.name == "sage"
         self.roots = nn.ModuleDict(
-            {module_name(t): nn.Linear(in_channels, out_channels) for t in targets} if rooted else {}
+            {} if homogeneous else {module_name(t): Linear(in_channels, out_channels) for t in targets}
         )
-        kind = options.activation or ("elu" if options.name == "gat" else "relu")
-        mixed = options.feed_forward or options.name == "gin"
-        self.mixers = nn.ModuleDict(
-            {module_name(t): nn.Sequential(activation_of(kind), nn.Linear(out_channels, out_channels)) for t in targets}
-            if mixed
-            else {}
-        )
-        self.norms = nn.ModuleDict(
-            {module_name(t): RowNorm(options.norm, out_channels) for t in targets} if hidden else {}
-        )
-        self.activation = activation_of(kind) if hidden else None
+        activation = options.activation or kind.activation
+        self.mixers = nn.ModuleDict()
+        if options.feed_forward or kind.mixed:
+            for t in targets:
+                mixer = nn.Sequential(activation_of(activation), Linear(out_channels, out_channels))
+                self.mixers[module_name(t)] = mixer
+        self.pre = hidden and options.order == "pre"
+        sources = [t.src for t in edge_types] if self.pre else []
+        width = in_channels if self.pre else out_channels
+        normed = dict.fromkeys([*targets, *sources]) if hidden else {}
+        self.norms = nn.ModuleDict({module_name(t): RowNorm(options.norm, width) for t in normed})
+        self.activation = activation_of(activation) if hidden else None
         self.dropout = nn.Dropout(options.dropout if hidden else 0.0)
         self.residual = options.residual and in_channels == out_channels
 
-    def forward(self, h_src: dict[str, Tensor], h_dst: dict[str, Tensor], edges: LayerEdges) -> dict[str, Tensor]:
+    def forward(
+        self,
+        h_src: dict[str, Tensor],
+        h_dst: dict[str, Tensor],
+        edges: LayerEdges,
+        x_0: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """Output rows of the destinations, by node type.
 
         Args:
             h_src: (S, in_channels) rows by node type.
-            h_dst: (D, in_channels) rows by node type, those to compute; in general other nodes than the sources.
+            h_dst: (D, in_channels) rows by node type, those to compute; where their type is among the sources they are
+                its first rows.
             edges: from the former to the latter.
+            x_0: (D, in_channels) first representations of the destinations, for convolutions that ask for them.
         """
+        before = h_dst
+        if self.pre:
+            h_src = {name: self._normed(name, h) for name, h in h_src.items() if module_name(name) in self.norms}
+            h_dst = {
+                name: h_src[name][: h.shape[0]] if name in h_src else self._normed(name, h)
+                for name, h in h_dst.items()
+                if module_name(name) in self.norms
+            }
         out: dict[str, Tensor] = {}
         for name in self.targets:
             if name in h_dst and module_name(name) in self.roots:
@@ -103,62 +138,31 @@ class TypedLayer(nn.Module):
                 continue
             if not self.homogeneous and (index.num_edges == 0 or index.num_dst == 0):
                 continue  # nothing arrives: without a bias the convolution would add zeros
-            arrived = self._convolve(t, h_src[t.src], h_dst[t.dst], index, edges)
+            given = edges.values(t)
+            if x_0 is not None:
+                given["x_0"] = x_0[t.dst]
+            conv = cast(MessagePassing, self.convs[module_name(t.key)])
+            arrived = conv((h_src[t.src], h_dst[t.dst]), edge_index=index, **_taken(conv, given))
             out[t.dst] = out[t.dst] + arrived if t.dst in out else arrived
-        return {name: self._finish(name, h, h_dst[name]) for name, h in out.items()}
+        return {name: self._finish(name, h, before[name]) for name, h in out.items()}
 
-    def _convolve(self, t: EdgeType, source: Tensor, target: Tensor, index: EdgeIndex, edges: LayerEdges) -> Tensor:
-        conv = self.convs[module_name(t.key)]
-        pair = (source, target)
-        weight, mask, attr = edges.edge_weight.get(t), edges.edge_mask.get(t), edges.edge_attr.get(t)
-        degree = edges.degree.get(t)
-        if isinstance(conv, GCNConv):
-            result = conv(pair, index, weight, mask, degree)
-        elif isinstance(conv, GINConv):
-            result = conv(pair, index, weight, mask, degree, attr)
-        elif isinstance(conv, GATConv):
-            result = conv(pair, index, weight, mask, attr)
-        else:
-            result = conv(pair, index, weight, mask)
-        out: Tensor = result
+    def _normed(self, name: str, h: Tensor) -> Tensor:
+        assert self.activation is not None
+        out: Tensor = self.dropout(self.activation(self.norms[module_name(name)](h)))
         return out
 
     def _finish(self, name: str, h: Tensor, before: Tensor) -> Tensor:
         key = module_name(name)
         if key in self.mixers:
             h = self.mixers[key](h)
-        if self.activation is None:
-            return h
-        h = self.dropout(self.activation(self.norms[key](h)))
-        return h + before if self.residual else h
+        if self.activation is not None and not self.pre:
+            h = self._normed(name, h)
+        return h + before if self.residual and self.activation is not None else h
 
 
-def _conv(
-    options: ModelOptions,
-    schema: EdgeSchema,
-    in_channels: int,
-    out_channels: int,
-    homogeneous: bool,
-    hidden: bool,
-) -> nn.Module:
-    if options.name == "sage":
-        return SAGEConv(in_channels, out_channels, aggr=options.aggr, root=False, bias=False)
-    if options.name == "gcn":
-        return GCNConv(in_channels, out_channels, self_loops=homogeneous, bias=homogeneous)
-    if options.name == "gin":
-        network = nn.Linear(in_channels, out_channels, bias=homogeneous)
-        return GINConv(network, edge_channels=schema.features, in_channels=in_channels, root=homogeneous)
-    if options.name != "gat":
-        raise ValueError(f"no such layer: {options.name}")
-    heads = options.heads if hidden else options.output_heads
-    width = out_channels // heads if hidden else out_channels
-    return GATConv(
-        in_channels if homogeneous else (in_channels, in_channels),
-        width,
-        heads=heads,
-        concat=hidden,
-        dropout=options.dropout if options.attention_dropout is None else options.attention_dropout,
-        edge_channels=schema.features,
-        self_loops=homogeneous,
-        bias=homogeneous,
-    )
+def _taken(conv: MessagePassing, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name in conv.inputs}
+
+
+def _conv(kind: ConvKind, site: Site) -> nn.Module:
+    return make_conv(kind, site) if kind.make is None else kind.make(kind, site)

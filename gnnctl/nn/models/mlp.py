@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.options import ModelOptions
 
@@ -37,13 +38,13 @@ class MLP(nn.Module):
         parts: list[nn.Module] = [nn.Dropout(options.input_dropout or 0.0)]
         for before, after in pairwise(widths):
             parts += [
-                nn.Linear(before, after),
+                Linear(before, after),
                 RowNorm(options.norm, after),
                 activation_of(options.activation or "relu"),
             ]
             parts.append(nn.Dropout(options.dropout))
         self.hidden = nn.Sequential(*parts)
-        self.output = nn.Linear(widths[-1], out_channels)
+        self.output = Linear(widths[-1], out_channels)
 
     def first_parameters(self) -> list[str]:
         """Names of the parameters of the first Linear."""

@@ -14,8 +14,7 @@ from gnnctl.nn.ops.checks import (
     array,
     array_or_none,
     as_float,
-    check_edges,
-    check_weight,
+    check_messages,
     compute_dtype,
     native_edges,
     new_result,
@@ -54,7 +53,8 @@ def multi_aggregate(
 
 def aggregate(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None, reduces: Sequence[Reduce]) -> Tensor:
     """:func:`multi_aggregate`, without defaults."""
-    check_reduces(edge_index, x, reduces)
+    check_messages(edge_index, x, weight)
+    check_names(reduces)
     rowptr, col, perm = edge_index.transposed_for(x)
     out: Tensor = _aggregate(edge_index.colptr, edge_index.row, x, weight, rowptr, col, perm, ",".join(reduces))[0]
     return out
@@ -65,17 +65,6 @@ def aggregate_segments(colptr: Tensor, values: Tensor, reduces: Sequence[Reduce]
     check_names(reduces)
     out: Tensor = _aggregate(colptr, None, values, None, None, None, None, ",".join(reduces))[0]
     return out
-
-
-def check_reduces(edge_index: EdgeIndex, x: Tensor, reduces: Sequence[str]) -> None:
-    """Check that features fit the edges, and the reductions.
-
-    Raises:
-        ValueError: they do not.
-    """
-    if x.dim() == 0 or x.shape[0] != edge_index.num_src:
-        raise ValueError(f"x {tuple(x.shape)} has not one row for each of {edge_index.num_src} sources")
-    check_names(reduces)
 
 
 def check_names(reduces: Sequence[str]) -> None:
@@ -105,12 +94,9 @@ def _aggregate(
     That is the unrounded mean for var and std; and for min and max, int32, the rank of the chosen edge within its
     destination (the first of equals), or -1.
     """
-    check_weight(x, weight)
     names = reduces.split(",")
     if device.elsewhere(x):
         return device.aggregate(colptr, row, x, weight, names)
-    if row is not None:
-        check_edges("weight", weight, row.shape[0])
     found = _outputs(colptr, x, names, new_result)
     x, factors = x.detach().contiguous(), as_float(weight, compute_dtype(x))
     edges = native_edges(colptr, row, x.shape[0])

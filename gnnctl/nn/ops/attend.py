@@ -18,8 +18,8 @@ def attend(
 ) -> Tensor:
     """The sum over each destination's edges of ``x[row]`` weighed by :func:`~gnnctl.nn.ops.attention.attention`.
 
-    The same as ``spmm(edge_index, x, attention(edge_index, src, dst, edge))``. On a GPU one pass over the edges does it,
-    and nothing is kept for an edge: the softmax's largest score and sum are updated as edges come (Milakov and
+    The same as ``spmm(edge_index, x, attention(edge_index, src, dst, edge))``. On a GPU one pass over the edges does
+    it, and nothing is kept for an edge: the softmax's largest score and sum are updated as edges come (Milakov and
     Gimelshein 2018, https://arxiv.org/abs/1805.02867), backward computes the coefficients again.
 
     Args:
@@ -94,8 +94,8 @@ def _(
     negative_slope: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     rows = (colptr.shape[0] - 1, x.shape[1])
-    levels = (x.new_empty(rows, dtype=torch.float32) for _ in range(2))
-    return x.new_empty((*rows, x.shape[2])), *levels
+    peak, scale = (x.new_empty(rows, dtype=torch.float32) for _ in range(2))
+    return x.new_empty((*rows, x.shape[2])), peak, scale
 
 
 @torch.library.custom_op("gnnctl::attend_backward", mutates_args=())

@@ -8,7 +8,16 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
 from gnnctl.nn.ops import device
-from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_edges, compute_dtype, native_edges, new_result
+from gnnctl.nn.ops.checks import (
+    array,
+    array_or_none,
+    as_float,
+    check_edges,
+    check_floats,
+    compute_dtype,
+    native_edges,
+    new_result,
+)
 from gnnctl.nn.ops.gather import sum_by_source
 
 
@@ -21,7 +30,13 @@ def edge_softmax(edge_index: EdgeIndex, scores: Tensor) -> Tensor:
 
     Returns:
         Probabilities, shaped like the scores.
+
+    Raises:
+        TypeError: scores are not floating point.
+        ValueError: there is not one row for each edge.
     """
+    check_floats(scores=scores)
+    check_edges("scores", scores, edge_index.num_edges)
     flat = scores if scores.dim() == 2 else scores.unsqueeze(-1)
     return softmax_rows(edge_index.colptr, flat).view_as(scores)
 
@@ -46,7 +61,12 @@ def attention(
 
     Returns:
         (E, H), summing to one over each destination's edges.
+
+    Raises:
+        TypeError: scores are not floating point.
+        ValueError: their shapes do not fit.
     """
+    check_floats(src=src, dst=dst, edge=edge)
     if src.dim() != 2 or src.shape[0] != edge_index.num_src:
         raise ValueError(f"src {tuple(src.shape)} has not one row for each of {edge_index.num_src} sources")
     rowptr, _, perm = edge_index.transposed_for(src)
@@ -94,12 +114,13 @@ def _native_scores(parts: tuple[Tensor | None, ...], dtype: torch.dtype, slope: 
 
 def _check_heads(num_edges: int, src: Tensor | None, dst: Tensor | None, edge: Tensor | None, num_dst: int) -> int:
     check_edges("edge", edge, num_edges)
-    if dst is not None and dst.shape[0] != num_dst:
-        raise ValueError(f"dst has {dst.shape[0]} rows for {num_dst} destinations")
-    heads = {t.shape[1] for t in (src, dst, edge) if t is not None and t.dim() == 2}
-    if len(heads) != 1:
-        raise ValueError("scores must all be (., H) with the same H")
-    return int(heads.pop())
+    if dst is not None and (dst.dim() != 2 or dst.shape[0] != num_dst):
+        raise ValueError(f"dst {tuple(dst.shape)} has not one row for each of {num_dst} destinations")
+    shapes = {name: t.shape for name, t in (("src", src), ("dst", dst), ("edge", edge)) if t is not None}
+    if any(len(shape) != 2 for shape in shapes.values()) or len({shape[1] for shape in shapes.values()}) != 1:
+        listed = ", ".join(f"{name} {tuple(shape)}" for name, shape in shapes.items())
+        raise ValueError(f"scores must all be (., H) with the same H, got {listed}")
+    return int(next(iter(shapes.values()))[1])
 
 
 @_attention.register_fake

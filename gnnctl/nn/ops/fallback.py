@@ -9,7 +9,7 @@ from torch import Tensor
 def destinations(colptr: Tensor, num_edges: int) -> Tensor:
     """(E,) int64 destination of each edge."""
     count = torch.diff(colptr)
-    return torch.repeat_interleave(torch.arange(len(count), device=colptr.device), count, output_size=num_edges)
+    return torch.repeat_interleave(torch.arange(count.shape[0], device=colptr.device), count, output_size=num_edges)
 
 
 def _times(values: Tensor, weight: Tensor | None) -> Tensor:
@@ -21,9 +21,9 @@ def _times(values: Tensor, weight: Tensor | None) -> Tensor:
 def _segment(colptr: Tensor, values: Tensor, reduce: str) -> Tensor:
     if values.shape[0] == 0 or values.numel() == 0:
         return values.new_zeros((colptr.shape[0] - 1, *values.shape[1:]))
-    flat = values.reshape(values.shape[0], -1).contiguous()
+    flat = values.reshape(values.shape[0], values.shape[1:].numel()).contiguous()
     out = torch.segment_reduce(flat, reduce, offsets=colptr, axis=0, initial=0 if reduce == "sum" else None)
-    return out.reshape(-1, *values.shape[1:])
+    return out.reshape(colptr.shape[0] - 1, *values.shape[1:])
 
 
 def expand(colptr: Tensor, values: Tensor, num_edges: int) -> Tensor:

@@ -11,16 +11,25 @@ from gnnctl.nn.ops.spmm import native_sum
 
 
 def gather_src(edge_index: EdgeIndex, x: Tensor) -> Tensor:
-    """(E, ...): of (S, ...) source rows, the source of each edge."""
+    """(E, ...): of (S, ...) source rows of any dtype, the source of each edge."""
+    _check_rows(x, edge_index.num_src)
     rowptr, _, perm = edge_index.transposed_for(x)
     out: Tensor = _gather(x, edge_index.row, rowptr, perm)
     return out
 
 
 def gather_dst(edge_index: EdgeIndex, x: Tensor) -> Tensor:
-    """(E, ...): of (D, ...) destination rows, the destination of each edge."""
+    """(E, ...): of (D, ...) destination rows of any dtype, the destination of each edge."""
+    _check_rows(x, edge_index.num_dst)
     out: Tensor = _gather(x, edge_index.col(), edge_index.colptr, None)
     return out
+
+
+def _check_rows(x: Tensor, num_rows: int) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x must be a tensor, got {type(x).__name__}")
+    if x.dim() == 0 or x.shape[0] != num_rows:
+        raise ValueError(f"x {tuple(x.shape)} has not one row for each of {num_rows} nodes")
 
 
 def sum_by_source(values: Tensor, row: Tensor, rowptr: Tensor | None, perm: Tensor | None, num_src: int) -> Tensor:

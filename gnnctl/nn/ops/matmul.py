@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gnnctl.native import _native
 from gnnctl.nn.ops import device
-from gnnctl.nn.ops.checks import array, array_or_none, as_float, compute_dtype, new_result
+from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_floats, compute_dtype, new_result
 
 
 def segment_matmul(x: Tensor, ptr: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -47,6 +47,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         TypeError: x is no float, or the dtypes differ.
         ValueError: the shapes do not fit.
     """
+    check_floats(x=x, weight=weight, bias=bias)
     if weight.dim() != 2 or x.dim() < 1 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"weight {tuple(weight.shape)} does not fit x {tuple(x.shape)}")
     if bias is not None and bias.shape != weight.shape[:1]:
@@ -81,6 +82,7 @@ def grouped_matmul(
         if len(values) != len(xs):
             raise ValueError(f"{name} has {len(values)} matrices for {len(xs)} xs")
     for i, (x, weight, bias) in enumerate(zip(xs, weights, added, strict=True)):
+        check_floats(**{f"xs[{i}]": x, f"weights[{i}]": weight, f"biases[{i}]": bias})
         if x.dim() != 2:
             raise ValueError(f"xs[{i}] must be (N, K), got {tuple(x.shape)}")
         if weight.dim() != 2 or weight.shape[0] != x.shape[1]:
@@ -97,7 +99,6 @@ def grouped_matmul(
 
 
 def _check_dtypes(x: Tensor, **others: Tensor | None) -> None:
-    compute_dtype(x)
     if torch.is_autocast_enabled(x.device.type):
         return
     for name, tensor in others.items():
@@ -106,6 +107,7 @@ def _check_dtypes(x: Tensor, **others: Tensor | None) -> None:
 
 
 def _check_segments(x: Tensor, ptr: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    check_floats(x=x, weight=weight, bias=bias)
     if x.dim() != 2:
         raise ValueError(f"x must be (N, K), got {tuple(x.shape)}")
     if weight.dim() != 3 or weight.shape[1] != x.shape[1]:
@@ -113,7 +115,7 @@ def _check_segments(x: Tensor, ptr: Tensor, weight: Tensor, bias: Tensor | None)
     if ptr.dtype != torch.int64:
         raise TypeError(f"ptr must be int64, got {ptr.dtype}")
     if ptr.dim() != 1 or ptr.shape[0] != weight.shape[0] + 1:
-        raise ValueError(f"ptr {tuple(ptr.shape)} is not (T + 1,) for {weight.shape[0]} types")
+        raise ValueError(f"ptr {tuple(ptr.shape)} is not (T + 1,) for weight {tuple(weight.shape)}")
     if bias is not None and bias.shape != (weight.shape[0], weight.shape[2]):
         raise ValueError(f"bias {tuple(bias.shape)} is not (T, M) for weight {tuple(weight.shape)}")
     _check_dtypes(x, weight=weight, bias=bias)
@@ -166,6 +168,21 @@ def _segment_outer(x: Tensor, ptr: Tensor | None, grad: Tensor, num_types: int) 
 @_segment_outer.register_fake
 def _(x: Tensor, ptr: Tensor | None, grad: Tensor, num_types: int) -> Tensor:
     return x.new_empty((num_types, x.shape[1], grad.shape[1]))
+
+
+def _setup_outer(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, ptr, grad, _ = inputs
+    ctx.save_for_backward(x, ptr, grad)
+
+
+def _backward_outer(ctx: Any, of_out: Tensor) -> tuple[Tensor | None, ...]:
+    x, ptr, grad = ctx.saved_tensors
+    of_x = _segment_matmul(grad, ptr, of_out, None, True) if ctx.needs_input_grad[0] else None
+    of_grad = _segment_matmul(x, ptr, of_out, None, False) if ctx.needs_input_grad[2] else None
+    return of_x, None, of_grad, None
+
+
+_segment_outer.register_autograd(_backward_outer, setup_context=_setup_outer)
 
 
 def _setup_segments(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

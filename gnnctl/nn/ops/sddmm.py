@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.ops import device
+from gnnctl.nn.ops.checks import check_floats
 from gnnctl.nn.ops.spmm import _sddmm as _products
 from gnnctl.nn.ops.spmm import _spmm_backward, native_sum
 
@@ -26,14 +27,13 @@ def sddmm(edge_index: EdgeIndex, dst_features: Tensor, src_features: Tensor) -> 
         TypeError: not floating point, or different dtypes.
         ValueError: the shapes do not fit.
     """
+    check_floats(dst_features=dst_features, src_features=src_features)
     for name, features, rows in (
         ("dst_features", dst_features, edge_index.num_dst),
         ("src_features", src_features, edge_index.num_src),
     ):
         if features.dim() not in (2, 3) or features.shape[0] != rows:
             raise ValueError(f"{name} {tuple(features.shape)} is not ({rows}, F) or ({rows}, H, F)")
-        if not features.is_floating_point():
-            raise TypeError(f"{name} must be floating point, got {features.dtype}")
     if dst_features.shape[1:] != src_features.shape[1:]:
         raise ValueError(f"src_features {tuple(src_features.shape)} does not fit {tuple(dst_features.shape)}")
     autocast = torch.is_autocast_enabled(dst_features.device.type)

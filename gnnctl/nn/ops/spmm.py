@@ -8,13 +8,12 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
 from gnnctl.nn.ops import device
-from gnnctl.nn.ops.aggregate import Reduce, aggregate, check_reduces
+from gnnctl.nn.ops.aggregate import Reduce, aggregate
 from gnnctl.nn.ops.checks import (
     array,
     array_or_none,
     as_float,
-    check_edges,
-    check_weight,
+    check_messages,
     compute_dtype,
     native_edges,
     new_result,
@@ -40,7 +39,7 @@ def spmm(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None = None, reduce:
     """
     if reduce not in ("sum", "mean"):
         return aggregate(edge_index, x, weight, (reduce,)).squeeze(1)
-    check_reduces(edge_index, x, (reduce,))
+    check_messages(edge_index, x, weight)
     rowptr, col, perm = edge_index.transposed_for(x)
     out: Tensor = _spmm(edge_index.colptr, edge_index.row, x, weight, rowptr, col, perm, reduce == "mean")
     return out
@@ -66,7 +65,6 @@ def _spmm(
     perm: Tensor | None,
     mean: bool,
 ) -> Tensor:
-    check_weight(x, weight)
     if device.elsewhere(x):
         return device.spmm(colptr, row, x, weight, mean)
     return native_sum(colptr, row, None, x, weight, mean)
@@ -77,8 +75,6 @@ def native_sum(
 ) -> Tensor:
     """(D, ...) of x's dtype: per destination the sum or mean of ``weight[perm[e]] * x[row[e]]``, on the CPU."""
     dtype = compute_dtype(x)
-    if row is not None:
-        check_edges("weight", weight, row.shape[0])
     x, weight = x.detach().contiguous(), as_float(weight, dtype)
     edges = native_edges(colptr, row, x.shape[0], perm)
     out = new_result((colptr.shape[0] - 1, *x.shape[1:]), x.dtype)

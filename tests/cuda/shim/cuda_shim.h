@@ -50,8 +50,6 @@ T shuffle_xor(const void* site, unsigned mask, T value, int lanes) {
     return found;
 }
 
-constexpr int size_class(std::size_t bytes) { return bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 4 ? 2 : bytes == 8 ? 3 : 4; }
-
 template <typename T>
 void check_address(const T* address) {
     if (reinterpret_cast<std::uintptr_t>(address) % sizeof(T) != 0) fail("an access of " + std::to_string(sizeof(T)) + " bytes that is not aligned to them");
@@ -62,14 +60,14 @@ void check_address(const T* address) {
 template <typename T>
 inline T __ldg(const T* address) {
     ::shim::check_address(address);
-    ::shim::traffic->loaded[::shim::size_class(sizeof(T))] += sizeof(T);
+    ::shim::count_load(sizeof(T));
     return *address;
 }
 
 template <typename T>
 inline void put(T* address, T value) {
     ::shim::check_address(address);
-    ::shim::traffic->stored[::shim::size_class(sizeof(T))] += sizeof(T);
+    ::shim::count_store(sizeof(T));
     *address = value;
 }
 

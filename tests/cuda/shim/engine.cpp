@@ -34,9 +34,12 @@ void __tsan_release(void* address);
 namespace shim {
 
 Coordinates thread_index, block_index, block_size, grid_size;
-Traffic* traffic = nullptr;
 
 namespace {
+
+Traffic* traffic = nullptr;  // of the running block
+
+constexpr int size_class(std::size_t bytes) { return bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 4 ? 2 : bytes == 8 ? 3 : 4; }
 
 constexpr std::size_t kStack = 256 * 1024;
 constexpr unsigned kNoSync = 1;  // of __tsan_switch_to_fiber: a switch orders nothing
@@ -209,6 +212,9 @@ void set_schedule(Schedule wanted, std::uint64_t seed) {
     schedule = wanted;
     random_order.seed(seed);
 }
+
+void count_load(std::size_t bytes) { traffic->loaded[size_class(bytes)] += static_cast<std::int64_t>(bytes); }
+void count_store(std::size_t bytes) { traffic->stored[size_class(bytes)] += static_cast<std::int64_t>(bytes); }
 
 std::vector<Launch>& launches() {
     static std::vector<Launch> all;

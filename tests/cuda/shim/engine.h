@@ -31,7 +31,9 @@ struct Launch {
     std::vector<Traffic> traffic;  // by block
 };
 std::vector<Launch>& launches();
-extern Traffic* traffic;  // of the running block
+// In the engine, so that ThreadSanitizer does not take the counters for the kernels' own memory.
+void count_load(std::size_t bytes);
+void count_store(std::size_t bytes);
 
 // Runs a kernel to its end. Throws std::runtime_error where a thread failed, or the threads of a block did not meet.
 void launch(const char* name, std::int64_t blocks, int threads, const std::function<void()>& kernel);

@@ -51,7 +51,7 @@ def sddmm(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, 
 
 
 def aggregate(colptr: Tensor, row: Tensor | None, x: Tensor, weight: Tensor | None, reduces: list[str]) -> Saved:
-    """(D, R, ...) several reductions; the mean in float32, and the ranks of the edges that minimum and maximum chose."""
+    """(D, R, ...) reductions; the mean in float32, and the ranks of the edges that minimum and maximum chose."""
     kernels = kernels_for(x)
     if kernels is None:
         return fallback.aggregate(colptr, row, x, weight, reduces)
@@ -129,7 +129,7 @@ def _results(kernels: Kernels, reduces: Sequence[str], saved: Saved | None) -> A
 
 
 def _folded(kernels: Kernels, edges: Any, grad: Tensor, results: Any, reduces: Sequence[str]) -> Tensor | None:
-    """(D, 1 or 2, ...) float32: what messages have in common; None for a lone sum, and where there are only extremes."""
+    """(D, 1 or 2, ...) float32: what messages have in common; None for a lone sum, and for extremes alone."""
     if list(reduces) == ["sum"] or set(reduces) <= {"min", "max"}:
         return None
     parts = 2 if "var" in reduces or "std" in reduces else 1

@@ -45,7 +45,7 @@ def attention_backward(
 def attend(
     kernels: Kernels, colptr: Tensor, row: Tensor, parts: Parts, x: Tensor, slope: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(D, H, F) sums of ``x`` (S, H, F) weighed by :func:`attention`; (D, H) largest scores, and the softmax's scales."""
+    """(D, H, F) sums of ``x`` (S, H, F) weighed by :func:`attention`; (D, H) largest scores, softmax scales."""
     x, shape = ready(x), (colptr.shape[0] - 1, x.shape[1])
     out = x.new_empty((*shape, x.shape[2]))
     peak, scale = (x.new_empty(shape, dtype=torch.float32) for _ in range(2))

@@ -125,8 +125,8 @@ def kernels_for(tensor: Tensor) -> Kernels | None:
         return None
     if _CUDA is None:
         raise RuntimeError(
-            f"a tensor is on {tensor.device}, but this build of gnnctl has no CUDA kernels; build it where nvcc is found "
-            f"(pip install . -C cmake.define.GNNCTL_CUDA=ON), or set {VARIABLE}=torch to run on plain torch operations"
+            f"a tensor is on {tensor.device}, but this build of gnnctl has no CUDA kernels; build it where nvcc is "
+            f"found (pip install . -C cmake.define.GNNCTL_CUDA=ON), or set {VARIABLE}=torch for plain torch operations"
         )
     return _CUDA
 

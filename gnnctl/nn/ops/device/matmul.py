@@ -87,7 +87,7 @@ def _tf32() -> bool:
 
 
 def _grouped_mm_is_faster(x: Tensor, weight: Tensor) -> bool:
-    """Whether torch's grouped product has its own fast kernel here: bfloat16, compute capability 9, rows of 16 bytes."""
+    """Whether torch has a fast kernel of its own here: bfloat16, compute capability 9, rows of 16 bytes."""
     if x.dtype != torch.bfloat16 or x.shape[0] == 0 or not (x.is_contiguous() and weight.is_contiguous()):
         return False
     if any(size % 8 != 0 or size == 0 for size in (*weight.shape[1:], x.shape[1])):

@@ -1,0 +1,105 @@
+"""Graph attention whose ranking of neighbours depends on the destination."""
+
+import torch
+from torch import Tensor, nn
+
+from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.conv.gat import with_loops
+from gnnctl.nn.message_passing import MessagePassing, Pair, ends
+from gnnctl.nn.ops import edge_softmax, gather_dst, gather_src, segment_reduce, spmm
+
+
+class GATv2Conv(MessagePassing):
+    r"""The layer of "How Attentive are Graph Attention Networks?" (Brody et al., 2022), with H heads side by side.
+
+    .. math::
+        \alpha_{ji} = \mathrm{softmax}_{j \to i} \,
+            a^\top \mathrm{LeakyReLU} \left( W_s x_j + W_d x_i + W_e e_{ji} \right), \quad
+        h_i = \sum_{j \to i} \alpha_{ji} W_s x_j + b
+
+    Shapes: x (S, in) or ((S, in_src), (D, in_dst)); edge_attr (E, edge_channels); result (D, H * out), or (D, out)
+    where heads are averaged. A self loop has the average features of the destination's edges.
+
+    Args:
+        in_channels: width of x, or (of sources, of destinations).
+        out_channels: width of each head.
+        heads: H.
+        concat: heads side by side, or their average.
+        negative_slope: of the leaky ReLU.
+        dropout: of the attention coefficients, in training.
+        edge_channels: width of edge features that take part; 0 for none.
+        self_loops: whether a node attends to itself too (sources and destinations being the same nodes).
+        share_weights: whether W_d is W_s; both ends then have the same width.
+        residual: whether a linear map of the destination's own features is added.
+        bias: whether there are biases.
+
+    Raises:
+        ValueError: shared weights for ends of different widths.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        *,
+        heads: int = 1,
+        concat: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        edge_channels: int = 0,
+        self_loops: bool = True,
+        share_weights: bool = False,
+        residual: bool = False,
+        bias: bool = True,
+    ) -> None:
+        super().__init__("sum")
+        source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
+        if share_weights and source != target:
+            raise ValueError(f"share_weights needs ends of one width, got in_channels {in_channels}")
+        self.heads, self.out_channels, self.concat = heads, out_channels, concat
+        self.negative_slope, self.dropout, self.self_loops = negative_slope, dropout, self_loops
+        width = heads * out_channels
+        total = width if concat else out_channels
+        self.lin = nn.Linear(source, width, bias=bias)
+        self.lin_dst = None if share_weights else nn.Linear(target, width, bias=bias)
+        self.att = nn.Parameter(torch.empty(heads, out_channels))
+        self.edge_lin = nn.Linear(edge_channels, width, bias=False) if edge_channels else None
+        self.res = nn.Linear(target, total, bias=False) if residual else None
+        self.bias = nn.Parameter(torch.zeros(total)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew (Glorot); biases are zero."""
+        for linear in (self.lin, self.lin_dst, self.edge_lin, self.res):
+            if linear is not None:
+                nn.init.xavier_uniform_(linear.weight)
+                if linear.bias is not None:
+                    nn.init.zeros_(linear.bias)
+        nn.init.xavier_uniform_(self.att)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(
+        self, x: Pair, edge_index: EdgeIndex, edge_mask: Tensor | None = None, edge_attr: Tensor | None = None
+    ) -> Tensor:
+        """(D, heads * out_channels), or (D, out_channels)."""
+        source, target = ends(x, edge_index.num_dst)
+        hidden = self.lin(source)
+        own = (self.lin if self.lin_dst is None else self.lin_dst)(target)
+        edge = None if self.edge_lin is None or edge_attr is None else self.edge_lin(edge_attr)
+        if self.self_loops:
+            looped, loops, edges = edge_index.with_self_loops()
+            edge_mask = with_loops(edge_mask, loops, edges)
+            if edge is not None:
+                edge = with_loops(edge, loops, edges, segment_reduce(edge_index.colptr, edge, "mean"))
+            edge_index = looped
+        score = gather_src(edge_index, hidden) + gather_dst(edge_index, own)
+        score = score if edge is None else score + edge
+        score = nn.functional.leaky_relu(score, self.negative_slope).view(-1, self.heads, self.out_channels)
+        alpha = edge_softmax(edge_index, (score * self.att).sum(-1))
+        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = alpha if edge_mask is None else alpha * edge_mask[:, None]
+        out = spmm(edge_index, hidden.view(-1, self.heads, self.out_channels), alpha.to(hidden.dtype))
+        out = out.flatten(1) if self.concat else out.mean(1)
+        out = out if self.res is None else out + self.res(target)
+        return out if self.bias is None else out + self.bias

@@ -1,0 +1,72 @@
+"""The four layers that the models started with."""
+
+import torch_geometric.nn as peer
+from conv_case import EDGE_WIDTH, WIDTH, ConvCase
+from torch import nn
+
+from gnnctl.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
+
+SAGE_NAMES = {"lin.weight": "lin_l.weight", "lin.bias": "lin_l.bias", "root.weight": "lin_r.weight"}
+GIN_NAMES = {
+    "network.weight": "nn.weight",
+    "network.bias": "nn.bias",
+    "edge_lin.weight": "lin.weight",
+    "edge_lin.bias": "lin.bias",
+}
+
+
+def _gin(peer_kind, **options):
+    return lambda: peer_kind(nn.Linear(WIDTH, 4), **options)
+
+
+CASES = [
+    *(
+        ConvCase(
+            f"sage-{aggr}",
+            lambda aggr=aggr: SAGEConv(WIDTH, 5, aggr=aggr),
+            lambda aggr=aggr: peer.SAGEConv(WIDTH, 5, aggr=aggr),
+            names=SAGE_NAMES,
+            pair=(
+                lambda aggr=aggr: SAGEConv((WIDTH, WIDTH - 2), 5, aggr=aggr),
+                lambda aggr=aggr: peer.SAGEConv((WIDTH, WIDTH - 2), 5, aggr=aggr),
+            ),
+        )
+        for aggr in ("mean", "max", "median")
+    ),
+    ConvCase(
+        "sage-multi",
+        lambda: SAGEConv(WIDTH, 5, aggr="mean,max,std"),
+        lambda: peer.SAGEConv(WIDTH, 5, aggr=["mean", "max", "std"]),
+        names=SAGE_NAMES,
+    ),
+    ConvCase(
+        "gcn",
+        lambda: GCNConv(WIDTH, 5),
+        lambda: peer.GCNConv(WIDTH, 5),
+        takes=("edge_weight",),
+    ),
+    ConvCase(
+        "gin",
+        lambda: GINConv(nn.Linear(WIDTH, 4), train_eps=True),
+        _gin(peer.GINConv, train_eps=True),
+        names=GIN_NAMES,
+    ),
+    ConvCase(
+        "gine",
+        lambda: GINConv(nn.Linear(WIDTH, 4), edge_channels=EDGE_WIDTH, in_channels=WIDTH),
+        _gin(peer.GINEConv, train_eps=False, edge_dim=EDGE_WIDTH),
+        takes=("edge_attr",),
+        names=GIN_NAMES,
+    ),
+    ConvCase(
+        "gat",
+        lambda: GATConv(WIDTH, 4, heads=2),
+        lambda: peer.GATConv(WIDTH, 4, heads=2),
+        loops=False,
+        pair=(
+            lambda: GATConv((WIDTH, WIDTH - 2), 4, heads=2, self_loops=False),
+            lambda: peer.GATConv((WIDTH, WIDTH - 2), 4, heads=2, add_self_loops=False),
+        ),
+        pair_names={"lin.weight": "lin_src.weight"},
+    ),
+]

@@ -1,0 +1,440 @@
+"""Poolings that keep or merge nodes: against the oracle with the same weights, and what must hold of any."""
+
+import pytest
+import torch
+import torch_geometric.nn as peer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch_geometric.data import Batch
+
+from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.conv import GCNConv
+from gnnctl.nn.pool import (
+    ASAPooling,
+    ClusterPooling,
+    EdgePooling,
+    PANPooling,
+    SAGPooling,
+    TopKPooling,
+    clusters_of,
+    components,
+    graclus,
+    greedy_matching,
+    knn_interpolate,
+    knn_pool,
+    merge,
+    merge_rows,
+    unpool_clusters,
+    unpool_nodes,
+    voxel_grid,
+)
+from gnnctl.nn.pool.select import top_k
+
+WIDTH = 5
+PTR = torch.tensor([0, 8, 8, 9, 20])
+BATCH = torch.repeat_interleave(torch.arange(4), PTR.diff())
+
+
+def batch_of_graphs(seed=0, dtype=torch.float32, density=0.3):
+    """Features, edges without loops and repetitions, and their weights; graphs of 8, 0, 1 and 11 nodes."""
+    draw = torch.Generator().manual_seed(seed)
+    x = torch.randn(20, WIDTH, generator=draw).to(dtype)
+    parts = [torch.rand(20, 20, generator=draw) < density, BATCH[:, None] == BATCH, ~torch.eye(20, dtype=torch.bool)]
+    coo = (parts[0] & parts[1] & parts[2]).nonzero().T
+    edges, order = EdgeIndex.from_coo(coo, 20)
+    weight = torch.rand(coo.shape[1], generator=draw).to(dtype) + 0.1
+    return x, edges, weight[order]
+
+
+def randomize(module):
+    torch.manual_seed(7)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return module
+
+
+POOLINGS = {
+    "topk": lambda: TopKPooling(WIDTH, ratio=0.4),
+    "topk-count": lambda: TopKPooling(WIDTH, ratio=3, multiplier=2.0),
+    "topk-min-score": lambda: TopKPooling(WIDTH, min_score=0.1),
+    "sag": lambda: SAGPooling(GCNConv(WIDTH, 1), ratio=0.6),
+    "sag-min-score": lambda: SAGPooling(GCNConv(WIDTH, 1), min_score=0.1),
+    "pan": lambda: PANPooling(WIDTH, ratio=0.5),
+    "asap": lambda: ASAPooling(WIDTH, ratio=0.5, self_loops=True),
+    "asap-conv": lambda: ASAPooling(WIDTH, ratio=2, conv=GCNConv(WIDTH, WIDTH)),
+    "edge-softmax": lambda: EdgePooling(WIDTH),
+    "edge-tanh": lambda: EdgePooling(WIDTH, method="tanh", offset=0.2),
+    "edge-sigmoid": lambda: EdgePooling(WIDTH, method="sigmoid"),
+    "cluster-tanh": lambda: ClusterPooling(WIDTH),
+    "cluster-sigmoid": lambda: ClusterPooling(WIDTH, method="sigmoid", threshold=0.7),
+    "cluster-log-softmax": lambda: ClusterPooling(WIDTH, method="log_softmax", threshold=-2.5),
+}
+every = pytest.mark.parametrize("name", POOLINGS)
+
+
+def call(pooling, x, edges, weight, ptr=None):
+    if isinstance(pooling, PANPooling | ASAPooling):
+        return pooling(x, edges, weight, ptr)
+    return pooling(x, edges, ptr)
+
+
+def pairs(coo):
+    return sorted(zip(*coo.tolist(), strict=True))
+
+
+# -- the oracle -------------------------------------------------------------------------------------------------------
+
+
+def assert_kept_like(mine, theirs, edge_attr=None):
+    """``theirs``: x, edge_index, edge_attr, batch, perm, score of the peer, which orders nodes by score."""
+    x, coo, attr, batch, perm, score = theirs
+    order = perm.argsort()
+    assert mine.nodes.tolist() == perm[order].tolist()
+    torch.testing.assert_close(mine.x, x[order])
+    torch.testing.assert_close(mine.score, score[order])
+    assert mine.ptr.diff().tolist() == torch.bincount(batch, minlength=4).tolist()
+    place = order.argsort()
+    assert pairs(mine.edge_index.coo()) == pairs(place[coo])
+    if edge_attr is not None:
+        found = dict(zip(zip(*mine.edge_index.coo().tolist(), strict=True), edge_attr[mine.edges], strict=True))
+        for i, (a, b) in enumerate(place[coo].T.tolist()):
+            torch.testing.assert_close(found[a, b], attr[i])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"ratio": 0.4}, {"ratio": 3, "multiplier": 2.0}, {"min_score": 0.1}],
+    ids=["ratio", "count", "min-score"],
+)
+def test_topk_keeps_what_the_oracle_keeps(options):
+    x, edges, weight = batch_of_graphs()
+    ours, theirs = randomize(TopKPooling(WIDTH, **options)), peer.TopKPooling(WIDTH, **options)
+    theirs.select.weight.data.copy_(ours.weight[None])
+    assert_kept_like(ours(x, edges, PTR), theirs(x, edges.coo(), weight, BATCH), weight)
+    attention = torch.randn(20, WIDTH)
+    assert_kept_like(ours(x, edges, PTR, attention), theirs(x, edges.coo(), weight, BATCH, attention), weight)
+
+
+@pytest.mark.parametrize("options", [{"ratio": 0.6}, {"min_score": 0.1}], ids=["ratio", "min-score"])
+def test_sag_keeps_what_the_oracle_keeps(options):
+    x, edges, weight = batch_of_graphs()
+    ours = randomize(SAGPooling(GCNConv(WIDTH, 1), **options))
+    theirs = peer.SAGPooling(WIDTH, GNN=peer.GCNConv, **options)
+    theirs.gnn.load_state_dict(ours.conv.state_dict())
+    theirs.select.weight.data.fill_(1.0)
+    assert_kept_like(ours(x, edges, PTR), theirs(x, edges.coo(), weight, BATCH), weight)
+
+
+class Matrix:
+    """As much of the peer's sparse matrix, destinations by sources, as its pooling reads."""
+
+    def __init__(self, edges, weight):
+        self.parts = edges.col().long(), edges.row.long(), weight
+
+    def coo(self):
+        return self.parts
+
+
+def test_pan_keeps_what_the_oracle_keeps():
+    x, edges, weight = batch_of_graphs()
+    ours, theirs = randomize(PANPooling(WIDTH, ratio=0.5)), peer.PANPooling(WIDTH, ratio=0.5)
+    theirs.load_state_dict({"p": ours.projection, "beta": ours.beta, "select.weight": torch.ones(1, 1)})
+    # The peer's edges stand the other way round.
+    assert_kept_like(ours(x, edges, weight, PTR), theirs(x, Matrix(edges, weight), BATCH), weight)
+
+
+@pytest.mark.parametrize("conv", [False, True])
+@pytest.mark.parametrize("loops", [False, True])
+def test_asap_is_the_oracles(conv, loops):
+    x, edges, weight = batch_of_graphs()
+    ours = randomize(ASAPooling(WIDTH, ratio=0.5, self_loops=loops, conv=GCNConv(WIDTH, WIDTH) if conv else None))
+    theirs = peer.ASAPooling(WIDTH, ratio=0.5, add_self_loops=loops, GNN=peer.GCNConv if conv else None)
+    names = {
+        "lin": "lin",
+        "attention": "att",
+        "fitness_src": "gnn_score.lin1",
+        "fitness_dst": "gnn_score.lin2",
+        "fitness_own": "gnn_score.lin3",
+        "conv": "gnn_intra_cluster",
+    }
+    state = {names[n.split(".")[0]] + n[n.index(".") :]: v for n, v in ours.state_dict().items()}
+    theirs.load_state_dict(state | {"select.weight": torch.ones(1, 1)})
+    x.requires_grad_()
+    weight.requires_grad_()
+    mine, other = ours(x, edges, weight, PTR), theirs(x, edges.coo(), weight, BATCH)
+    order = other[4].argsort()
+    assert mine.nodes.tolist() == other[4][order].tolist()
+    torch.testing.assert_close(mine.x, other[0][order])
+    assert mine.ptr.diff().tolist() == torch.bincount(other[3], minlength=4).tolist()
+    count = len(order)
+    dense, expected = torch.zeros(2, count, count)
+    mine_src, mine_dst = mine.edge_index.coo()
+    dense = dense.index_put((mine_src, mine_dst), mine.edge_weight)
+    src, dst = order.argsort()[other[1]]
+    expected = expected.index_put((src, dst), other[2])
+    torch.testing.assert_close(dense, expected)
+    assert mine.edge_index.num_edges == other[1].shape[1]
+    gradients = [torch.autograd.grad(v.square().sum(), x)[0] for v in (mine.x, other[0])]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_of_the_edge_weights_that_asap_makes():
+    pooling = randomize(ASAPooling(WIDTH, ratio=0.5)).double()
+    x, edges, weight = batch_of_graphs(3, torch.float64)
+    inputs = x.requires_grad_(), weight.requires_grad_()
+    assert torch.autograd.gradcheck(lambda v, w: pooling(v, edges, w, PTR).edge_weight, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("method", ["softmax", "tanh", "sigmoid"])
+def test_edge_pooling_is_the_oracles(method):
+    x, edges, _ = batch_of_graphs(density=0.8)
+    assert 1 not in edges.in_degree()  # the softmax of a single edge is one: these would be equal
+    ours = randomize(EdgePooling(WIDTH, method=method))
+    theirs = peer.EdgePooling(WIDTH, getattr(peer.EdgePooling, f"compute_edge_score_{method}"))
+    theirs.load_state_dict(ours.state_dict())
+    mine, (y, coo, batch, info) = ours(x, edges, PTR), theirs(x, edges.coo(), BATCH)
+    place = torch.zeros(len(y), dtype=torch.int64).scatter_(0, info.cluster, mine.clusters.cluster)
+    assert place.sort().values.tolist() == list(range(len(y)))
+    torch.testing.assert_close(mine.x[place], y)
+    torch.testing.assert_close(mine.score[place], info.new_edge_score)
+    assert pairs(mine.edge_index.coo()) == pairs(place[coo])
+    assert mine.ptr.diff().tolist() == torch.bincount(batch, minlength=4).tolist()
+    torch.testing.assert_close(EdgePooling.unpool(mine.x, mine), theirs.unpool(y, info)[0])
+
+
+@pytest.mark.parametrize("method", ["tanh", "sigmoid", "log_softmax"])
+def test_cluster_pooling_is_the_oracles(method):
+    x, edges, _ = batch_of_graphs()
+    x, (edges, _) = x[9:], edges.subgraph(torch.arange(9, 20))  # one graph: the peer's softmax is over all
+    thresholds = {"tanh": 0.3, "sigmoid": 0.85, "log_softmax": -2.0}
+    ours = randomize(ClusterPooling(WIDTH, method=method, threshold=thresholds[method]))
+    theirs = peer.ClusterPooling(WIDTH, method, threshold=ours.threshold)
+    theirs.load_state_dict(ours.state_dict())
+    mine, (y, coo, _, info) = ours(x, edges), theirs(x, edges.coo(), torch.zeros(11, dtype=torch.int64))
+    assert 1 < len(y) < 11
+    place = torch.zeros(len(y), dtype=torch.int64).scatter_(0, info.cluster, mine.clusters.cluster)
+    torch.testing.assert_close(mine.x[place], y)
+    assert pairs(mine.edge_index.coo()) == pairs(place[coo])
+
+
+@pytest.mark.parametrize(("aggr", "pool"), [("max", peer.max_pool), ("mean", peer.avg_pool)])
+def test_merged_nodes_and_edges_are_the_oracles(aggr, pool):
+    x, edges, weight = batch_of_graphs()
+    label = torch.randint(0, 4, (20,)) + 10 * BATCH
+    data = Batch(batch=BATCH, x=x, edge_index=edges.coo(), edge_attr=weight, pos=x[:, :3])
+    expected = pool(label, data)
+    clusters = clusters_of(label, PTR)
+    merged = merge(clusters, x, edges, weight, aggr)
+    torch.testing.assert_close(merged.x, expected.x)
+    torch.testing.assert_close(merge_rows(clusters, x[:, :3], "mean"), expected.pos)
+    order = expected.edge_index.T.tolist()
+    found = dict(zip(zip(*merged.edge_index.coo().tolist(), strict=True), merged.edge_attr, strict=True))
+    assert sorted(found) == sorted(map(tuple, order))
+    torch.testing.assert_close(torch.stack([found[tuple(e)] for e in order]), expected.edge_attr)
+    assert clusters.ptr.diff().tolist() == torch.bincount(expected.batch, minlength=4).tolist()
+    torch.testing.assert_close(unpool_clusters(merged.x, clusters), expected.x[clusters.cluster])
+
+
+# -- what holds of any ------------------------------------------------------------------------------------------------
+
+
+@every
+def test_a_batch_of_graphs_is_pooled_like_the_graphs_one_by_one(name):
+    pooling = randomize(POOLINGS[name]())
+    x, edges, weight = batch_of_graphs(1)
+    together = call(pooling, x, edges, weight, PTR)
+    assert together.ptr[-1] == len(together.x) == together.edge_index.num_dst == together.edge_index.num_src
+    for i in range(4):
+        nodes = torch.arange(PTR[i], PTR[i + 1])
+        part, positions = edges.subgraph(nodes)
+        alone = call(pooling, x[nodes], part, weight[positions])
+        rows = slice(together.ptr[i], together.ptr[i + 1])
+        torch.testing.assert_close(alone.x, together.x[rows])
+        own, _ = together.edge_index.subgraph(torch.arange(rows.start, rows.stop))
+        assert torch.equal(alone.edge_index.coo(), own.coo())
+
+
+@every
+def test_renumbered_nodes_are_pooled_to_the_same_graphs(name):
+    pooling = randomize(POOLINGS[name]()).double()
+    x, edges, weight = batch_of_graphs(2, torch.float64, density=0.8)
+    before = call(pooling, x, edges, weight, PTR)
+    order = torch.cat([a + torch.randperm(b - a) for a, b in zip(PTR.tolist()[:-1], PTR.tolist()[1:], strict=True)])
+    moved, shuffle = EdgeIndex.from_coo(order.argsort()[edges.coo()], 20)
+    after = call(pooling, x[order], moved, weight[shuffle], PTR)
+    assert torch.equal(before.ptr, after.ptr)
+    apart = torch.cdist(before.x, after.x)
+    place = apart.argmin(1)
+    assert place.sort().values.tolist() == list(range(len(place)))
+    torch.testing.assert_close(after.x[place], before.x)
+    assert pairs(place[before.edge_index.coo()]) == pairs(after.edge_index.coo())
+
+
+@every
+def test_edges_stay_sorted_and_within_range(name):
+    x, edges, weight = batch_of_graphs(3)
+    found = call(randomize(POOLINGS[name]()), x, edges, weight, PTR).edge_index
+    EdgeIndex(found.colptr, found.row, found.num_src, found.num_dst, validate=True)
+
+
+@every
+@pytest.mark.parametrize("nodes", [0, 1, 4])
+def test_graphs_without_edges(name, nodes):
+    pooling = randomize(POOLINGS[name]())
+    edges, _ = EdgeIndex.from_coo(torch.empty(2, 0, dtype=torch.int64), nodes)
+    x = torch.randn(nodes, WIDTH, requires_grad=True)
+    out = call(pooling, x, edges, torch.empty(0))
+    assert out.x.isfinite().all()
+    assert (len(out.x) == 0) == (nodes == 0)
+    out.x.sum().backward()
+    assert x.grad.isfinite().all()
+
+
+@every
+def test_gradients_by_finite_differences(name):
+    pooling = randomize(POOLINGS[name]()).double()
+    x, edges, weight = batch_of_graphs(4, torch.float64)
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: call(pooling, v, edges, weight, PTR).x, (x,), fast_mode=True)
+
+
+@every
+def test_weights_survive_a_round_trip(name):
+    first, second = randomize(POOLINGS[name]()), POOLINGS[name]()
+    second.load_state_dict(first.state_dict())
+    x, edges, weight = batch_of_graphs(5)
+    torch.testing.assert_close(call(first, x, edges, weight, PTR).x, call(second, x, edges, weight, PTR).x)
+
+
+@pytest.mark.parametrize("name", ["asap", "edge-softmax", "cluster-tanh"])
+def test_compiles_whole_and_once_where_sizes_may_depend_on_data(name):
+    torch._dynamo.reset()
+    pooling = randomize(POOLINGS[name]())
+    compiled = torch.compile(pooling, fullgraph=True, dynamic=True, backend="aot_eager")
+    torch._dynamo.utils.counters.clear()
+    with torch._dynamo.config.patch(capture_dynamic_output_shape_ops=True):
+        for seed in (0, 1):
+            x, edges, weight = batch_of_graphs(seed)
+            given = (x, edges, weight, PTR) if name == "asap" else (x, edges, PTR)
+            found, plain = compiled(*given), pooling(*given)
+            torch.testing.assert_close(found.x, plain.x)
+            assert torch.equal(found.edge_index.coo(), plain.edge_index.coo())
+            assert torch.equal(found.ptr, plain.ptr)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+
+
+# -- the parts --------------------------------------------------------------------------------------------------------
+
+
+def test_of_equal_scores_the_first_nodes_are_kept():
+    kept = top_k(torch.tensor([1.0, 1.0, 1.0, 0.0, 2.0]), torch.tensor([0, 3, 3, 5]), 2)
+    assert kept.nodes.tolist() == [0, 1, 3, 4]
+    assert kept.ptr.tolist() == [0, 2, 2, 4]
+    assert len(top_k(torch.zeros(10), torch.tensor([0, 10]), 0.3).nodes) == 3  # and not 4, for rounding
+    for wrong in (0, 1.5, -0.1):
+        with pytest.raises(ValueError, match="ratio must be"):
+            top_k(torch.zeros(3), torch.tensor([0, 3]), wrong)
+
+
+def test_unpooled_rows_stand_where_they_were_taken_from():
+    x, edges, _ = batch_of_graphs()
+    kept = TopKPooling(WIDTH)(x, edges, PTR)
+    back = unpool_nodes(kept.x, kept.nodes, 20)
+    torch.testing.assert_close(back[kept.nodes], kept.x)
+    assert back.abs().sum() == kept.x.abs().sum()
+
+
+@st.composite
+def scored_edges(draw):
+    nodes, count = draw(st.integers(1, 9)), draw(st.integers(0, 25))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 9999)))
+    edges, _ = EdgeIndex.from_coo(torch.randint(0, nodes, (2, count), generator=generator), nodes)
+    return edges, torch.randint(0, 6, (count,), generator=generator).float()
+
+
+@settings(max_examples=80, deadline=None)
+@given(scored_edges())
+def test_matching_in_rounds_takes_the_edges_of_the_greedy_loop(case):
+    edges, score = case
+    src, dst = edges.coo().tolist()
+    free, taken = set(range(edges.num_src)), []
+    for e in sorted(range(edges.num_edges), key=lambda e: -score[e]):
+        if src[e] in free and dst[e] in free:
+            free -= {src[e], dst[e]}
+            taken.append(e)
+    assert greedy_matching(edges, score).tolist() == sorted(taken)
+
+
+@settings(max_examples=60, deadline=None)
+@given(scored_edges())
+def test_components_are_those_of_the_undirected_graph(case):
+    edges, _ = case
+    src, dst = edges.coo().numpy()
+    _, expected = connected_components(coo_matrix(([1] * len(src), (src, dst)), shape=(edges.num_src,) * 2), False)
+    label = components(edges)
+    assert torch.equal(label[:, None] == label, torch.from_numpy(expected[:, None] == expected))
+    assert all(int((label == i).nonzero()[0, 0]) == i for i in set(label.tolist()))
+
+
+@settings(max_examples=60, deadline=None)
+@given(scored_edges(), st.sampled_from([None, 3]))
+def test_graclus_joins_neighbours_in_pairs_and_leaves_no_pair_unjoined(case, seed):
+    edges, score = case
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    label = graclus(edges, score + 1, generator=generator).tolist()
+    joined = {frozenset(e) for e in edges.coo().T.tolist()}
+    for i in set(label):
+        members = [n for n, other in enumerate(label) if other == i]
+        assert len(members) == 1 or (len(members) == 2 and frozenset(members) in joined)
+    alone = {n for n, i in enumerate(label) if label.count(i) == 1}
+    assert not [e for e in joined if len(e) == 2 and e <= alone]
+
+
+def test_graclus_joins_the_heaviest_by_the_normalised_cut():
+    # a path 0 - 1 - 2 - 3: by the cut, the ends are joined before the middle of equal weight
+    coo = torch.tensor([[0, 1, 1, 2, 2, 3], [1, 0, 2, 1, 3, 2]])
+    edges, order = EdgeIndex.from_coo(coo, 4)
+    assert graclus(edges).tolist() == [0, 0, 2, 2]
+    assert graclus(edges, torch.tensor([1.0, 1, 9, 9, 1, 1])[order]).tolist() == [0, 1, 1, 3]
+
+
+def test_voxels_are_cells_of_the_grid():
+    pos = torch.rand(200, 3) * 4 - 1
+    label = voxel_grid(pos, [0.5, 1.0, 2.0], start=[-1.0, -1.0, -1.0])
+    cell = ((pos + 1) / torch.tensor([0.5, 1.0, 2.0])).floor()
+    same = (cell[:, None] == cell).all(-1)
+    assert torch.equal(label[:, None] == label, same)
+    ptr = torch.tensor([0, 100, 200])
+    clusters = clusters_of(label, ptr)
+    graph = torch.arange(200) // 100
+    assert torch.equal(clusters.cluster[:, None] == clusters.cluster, same & (graph[:, None] == graph))
+    assert voxel_grid(pos[:0], 1.0).shape == (0,)
+    with pytest.raises(ValueError, match="size must be"):
+        voxel_grid(pos, 0.0)
+
+
+def test_interpolation_weighs_the_nearest_by_inverse_squared_distance():
+    x, pos, to = torch.randn(20, 4, requires_grad=True), torch.randn(20, 3), torch.randn(11, 3)
+    ptr, ptr_to = PTR, torch.tensor([0, 4, 4, 5, 11])
+    graph_to = torch.repeat_interleave(torch.arange(4), ptr_to.diff())
+    apart = torch.cdist(to, pos).square().masked_fill(graph_to[:, None] != BATCH, float("inf"))
+    weight = torch.zeros(11, 20).scatter(1, apart.topk(3, largest=False).indices, 1.0) / apart
+    out = knn_interpolate(x, pos, to, 3, ptr, ptr_to)
+    torch.testing.assert_close(out, weight @ x / weight.sum(1, keepdim=True))
+    torch.testing.assert_close(knn_interpolate(x, pos, pos[:5], 3), x[:5])
+    gradient = torch.randn_like(out)
+    found = torch.autograd.grad(out, x, gradient)[0]
+    torch.testing.assert_close(found, (weight / weight.sum(1, keepdim=True)).T @ gradient)
+
+
+def test_points_far_apart_take_what_their_neighbours_have():
+    x, pos = torch.randn(20, 4), torch.randn(20, 3)
+    pooled = knn_pool(x, pos, 3, PTR, ratio=0.5)
+    assert pooled.ptr.tolist() == [0, 4, 4, 5, 11]
+    torch.testing.assert_close(pooled.pos, pos[pooled.nodes])
+    apart = torch.cdist(pooled.pos, pos).masked_fill(BATCH[pooled.nodes, None] != BATCH, float("inf"))
+    for i in range(11):
+        near = [j for j in apart[i].argsort()[:3].tolist() if apart[i, j] < float("inf")]
+        torch.testing.assert_close(pooled.x[i], x[near].amax(0))
