@@ -13,7 +13,7 @@ WORD = {2: 1, 4: 2, 8: 3, 16: 4}  # index of an access size in what the shim cou
 
 
 def power_law():
-    """The RMAT graph of the benchmarks, small: its largest degree is two hundred times the average."""
+    """The RMAT graph of the benchmarks, small: its largest degree is sixty times the average."""
     store = next(iter(rmat(12).edges.values()))
     colptr, row = (torch.from_numpy(a.copy()) for a in (store.colptr[:], store.row[:]))
     count = len(colptr) - 1
@@ -26,11 +26,11 @@ def launches(shim, run):
     return shim.taken_launches()
 
 
-@pytest.mark.parametrize("width", [16, 64])
+@pytest.mark.parametrize("width", [64, 512])
 def test_blocks_share_the_edges_of_hubs(shim, width):
     edges = power_law()
     degrees = edges.in_degree()
-    assert degrees.max() > 100 * degrees.float().mean()
+    assert degrees.max() > 50 * degrees.float().mean()
     walk, _ = launches(shim, lambda: ops.spmm(edges, torch.ones(edges.num_src, width)))
     read = torch.tensor(walk["loaded"])[:, WORD[16]].double()  # bytes of features: edges of the block
     assert read.sum() == edges.num_edges * width * 4
@@ -39,7 +39,7 @@ def test_blocks_share_the_edges_of_hubs(shim, width):
     assert read.max() <= chunks * 64 * width * 4
     # A block for as many destinations would take what the largest of them have.
     rows = torch.nn.functional.pad(degrees, (0, -len(degrees) % chunks)).view(-1, chunks).sum(1)
-    assert read.max() / read.mean() < 1.5
+    assert read.max() / read.mean() < 1.1
     assert rows.max() / rows.double().mean() > 10
 
 

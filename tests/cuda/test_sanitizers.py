@@ -53,13 +53,18 @@ MUTANTS = {
         "segment.cu",
         "walk.cuh",
         "(ours ? parts.tail : parts.head)[chunk * slots + s] = state;",
-        "(ours ? parts.tail : parts.head)[s] = state;",
+        "(ours ? parts.tail : parts.head)[0 * chunk * slots + s] = state;",
     ),
-    "a column too far": Mutant(
-        emulation.ADDRESS, "case_segments", "gather.cu", "layout.cuh", "&& slot < slots;", "&& slot <= slots;"
+    "an index too far": Mutant(
+        emulation.ADDRESS,
+        "case_segments",
+        "gather.cu",
+        "gather.cu",
+        "index_at(index, wide, i)",
+        "index_at(index, wide, i + 1)",
     ),
     "shared memory too small": Mutant(
-        emulation.ADDRESS, "case_segments", "segment.cu", "walk.cuh", "shared, kJoinThreads);", "shared, 32);"
+        emulation.ADDRESS, "case_segments", "segment.cu", "walk.cuh", "shared, kJoinThreads);", "shared, 2);"
     ),
     "scratch memory too small": Mutant(
         emulation.ADDRESS, "case_products", "matmul.cu", "matmul.cu", "chunks * m * n)", "(chunks - 1) * m * n)"
@@ -69,8 +74,8 @@ MUTANTS = {
         "case_segments",
         "segment.cu",
         "vector.cuh",
-        "return width % (kFull<S> * heads) == 0 && ",
-        "return width > 4 || ",
+        "width % (kFull<S> * heads) == 0 &&",
+        "width % heads == 0 &&",
     ),
     "an edge of the next destination": Mutant(
         emulation.ADDRESS,

@@ -21,7 +21,6 @@
 extern "C" {
 void* __tsan_get_current_fiber(void);
 void* __tsan_create_fiber(unsigned flags);
-void __tsan_destroy_fiber(void* fiber);
 void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
@@ -42,18 +41,24 @@ Traffic* traffic = nullptr;  // of the running block
 constexpr int size_class(std::size_t bytes) { return bytes == 1 ? 0 : bytes == 2 ? 1 : bytes == 4 ? 2 : bytes == 8 ? 3 : 4; }
 
 constexpr std::size_t kStack = 256 * 1024;
+constexpr std::size_t kCarriers = 521;  // a prime: in time every thread meets each of them
 constexpr unsigned kNoSync = 1;  // of __tsan_switch_to_fiber: a switch orders nothing
 
 enum class State { ready, at_barrier, at_meeting, done };
 
-struct Fiber {
-    void* stack = nullptr;     // saved stack pointer
+// A stack, and the thread that ThreadSanitizer takes its user for.
+struct Carrier {
     char* memory = nullptr;
+    TSAN(void* tsan = nullptr;)
+};
+
+struct Fiber {
+    Carrier* carrier = nullptr;
+    void* stack = nullptr;     // saved stack pointer
     State state = State::done;
     const void* site = nullptr;
     unsigned mask = 0;
     unsigned meetings = 0;
-    TSAN(void* tsan = nullptr;)
 };
 
 struct Meeting {
@@ -76,6 +81,8 @@ struct Arena {
 Schedule schedule = Schedule::forward;
 std::mt19937_64 random_order(0);
 std::vector<Fiber> fibers;
+std::vector<Carrier> carriers;
+std::size_t turn = 0;  // blocks so far
 std::vector<Warp> warps;
 std::vector<std::unique_ptr<Arena>> arenas;
 std::vector<std::unique_ptr<char>> tokens;  // never the same address twice within a launch
@@ -130,10 +137,10 @@ void resume(std::size_t index) {
     current = index;
     thread_index.x = static_cast<unsigned>(index);
     Fiber& fiber = fibers[index];
-    TSAN(__tsan_switch_to_fiber(fiber.tsan, kNoSync);)
+    TSAN(__tsan_switch_to_fiber(fiber.carrier->tsan, kNoSync);)
 #if defined(__SANITIZE_ADDRESS__)
     void* fake = nullptr;
-    __sanitizer_start_switch_fiber(&fake, fiber.memory, kStack);
+    __sanitizer_start_switch_fiber(&fake, fiber.carrier->memory, kStack);
 #endif
     gnnctl_switch(&scheduler_stack, fiber.stack);
 #if defined(__SANITIZE_ADDRESS__)
@@ -143,15 +150,17 @@ void resume(std::size_t index) {
 
 void prepare(std::size_t index) {
     Fiber& fiber = fibers[index];
-#if defined(GNNCTL_SHIM_TSAN)
-    // A stack or a shadow of another block's thread would look like a race with it.
-    if (fiber.memory != nullptr) munmap(fiber.memory, kStack);
-    fiber.memory = nullptr;
-    if (fiber.tsan != nullptr) __tsan_destroy_fiber(fiber.tsan);
-    fiber.tsan = __tsan_create_fiber(0);
-#endif
-    if (fiber.memory == nullptr) fiber.memory = new_stack();
-    fiber.stack = gnnctl_new_stack(fiber.memory + kStack, entry);
+    // Who carries both a thread of this block and one of another orders the two, which hides a race between them. New
+    // carriers for every block would take a hundred times as long: they are dealt out anew instead, so that it happens
+    // to few pairs of threads, and to others in every launch.
+    std::size_t seat = index;
+    TSAN(seat = (turn * (fibers.size() + 1) + index) % carriers.size();)
+    fiber.carrier = &carriers[seat];
+    if (fiber.carrier->memory == nullptr) {
+        fiber.carrier->memory = new_stack();
+        TSAN(fiber.carrier->tsan = __tsan_create_fiber(0);)
+    }
+    fiber.stack = gnnctl_new_stack(fiber.carrier->memory + kStack, entry);
     fiber.state = State::ready;
     fiber.site = nullptr;
     fiber.meetings = 0;
@@ -185,6 +194,7 @@ void run_block() {
     for (Warp& warp : warps) warp = Warp{};
     barrier_token = fresh_token();
     arrived = 0;
+    ++turn;
     for (std::size_t i = 0; i < fibers.size(); ++i) prepare(i);
     std::vector<std::int64_t> queue;
     while (failure.empty()) {
@@ -226,12 +236,9 @@ void launch(const char* name, std::int64_t blocks, int threads, const std::funct
     failure.clear();
     body = &kernel;
     const auto count = static_cast<std::size_t>(threads);
-    while (fibers.size() > count) {
-        if (fibers.back().memory != nullptr) munmap(fibers.back().memory, kStack);
-        TSAN(if (fibers.back().tsan != nullptr) __tsan_destroy_fiber(fibers.back().tsan);)
-        fibers.pop_back();
-    }
-    fibers.resize(count);
+    fibers.assign(count, Fiber{});
+    if (carriers.size() < kCarriers) carriers.resize(kCarriers);
+    if (count > kCarriers) throw std::runtime_error(std::string(name) + ": more threads than the shim carries");
     warps.assign((count + kWarp - 1) / kWarp, Warp{});
     tokens.clear();
     start_token = fresh_token();
