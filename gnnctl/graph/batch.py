@@ -1,6 +1,6 @@
 """What a model's forward sees: features and edges of a whole graph, or of a sampled part of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from gnnctl.graph.degrees import Degrees, NodesAtTimes, SeedTimes, degrees_at, gathered_degrees, graph_degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
+from gnnctl.graph.relations import RelationPairs
 from gnnctl.graph.types import EdgeType
 
 __all__ = ["Batch", "Degrees", "Sampled", "SampledEdges", "gathered_degrees", "graph_degrees"]
@@ -61,6 +62,7 @@ class Batch:
         node_counts: by node type nodes per hop, 0..H; None: a whole graph, which cannot be trimmed.
         edge_counts: by edge type edges per hop, 1..H, or None.
         layers: by layer its edges, where :meth:`prepare` has been called.
+        pairs: by layer its edges of all types together, where a model arranged them ahead.
     """
 
     x: dict[str, Tensor | None]
@@ -76,6 +78,7 @@ class Batch:
     node_counts: dict[str, list[int]] | None = None
     edge_counts: dict[EdgeType, list[int]] | None = None
     layers: dict[int, dict[EdgeType, EdgeIndex]] = field(default_factory=dict)
+    pairs: dict[int, RelationPairs] = field(default_factory=dict)
 
     @classmethod
     def full(
@@ -187,18 +190,23 @@ class Batch:
             for t, edges in self.edge_index.items()
         }
 
-    def prepare(self, num_layers: int, *, first: bool = True, self_loops: bool = False) -> "Batch":
+    def prepare(
+        self, num_layers: int, *, first: bool = True, self_loops: bool = False, grouped: Container[int] = ()
+    ) -> "Batch":
         """Compute ahead (in a loading thread) each layer's edges and their views by source; returns this batch.
 
         Args:
             num_layers: of the model.
             first: whether the first layer's inputs need a gradient (an encoder or embeddings come before it).
             self_loops: whether the layers add loops (attention over one type of nodes).
+            grouped: layers that use ``pairs`` in place of the edges of each type.
         """
         if self.layers:
             return self
         layers = {layer: self.trimmed(layer, num_layers) for layer in range(num_layers)}
         for layer, by_type in layers.items():
+            if layer in grouped:
+                continue
             for edges in by_type.values():
                 used = edges.with_self_loops()[0] if self_loops else edges
                 if used.num_edges and (layer or first or self_loops):
@@ -236,6 +244,7 @@ class Batch:
             node_id={t: change(v) for t, v in self.node_id.items()},
             edge_index={t: change_edges(e) for t, e in self.edge_index.items()},
             layers={i: {t: change_edges(e) for t, e in edges.items()} for i, edges in self.layers.items()},
+            pairs={i: pairs.mapped(change, change_edges) for i, pairs in self.pairs.items()},
             edge_weight=_changed(self.edge_weight, change),
             edge_attr=_changed(self.edge_attr, change),
             seed_rows=None if self.seed_rows is None else change(self.seed_rows),

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.aggr import Aggregation, AggregationLike, aggregation
+from gnnctl.nn.lazy import LazyLayer
 from gnnctl.nn.ops import gather_dst, gather_src
 
 # What layers take as node features: one tensor where sources and destinations are the same nodes, else both.
 Pair = Tensor | tuple[Tensor, Tensor]
 
 
-class MessagePassing(nn.Module):
+class MessagePassing(nn.Module, metaclass=LazyLayer):
     """Computes ``update(aggregate(message(...)))`` for every destination.
 
     A layer overrides :meth:`message`; its parameters say what it is given, looked at once, at construction. A name
@@ -27,6 +28,8 @@ class MessagePassing(nn.Module):
     ``edge_mask`` (E,) that multiplies every message (explanations), ``degree``. A plain (2, E) tensor of sources over
     destinations may stand for the :class:`~gnnctl.graph.edge_index.EdgeIndex`: it is sorted at each call, and with it
     every argument called ``edge_...``, which must be in its order.
+
+    An ``in_channels`` of -1 is taken from the first call; see :class:`~gnnctl.nn.lazy.LazyLayer`.
 
     Args:
         aggr: how the messages of a destination become one; see :func:`gnnctl.nn.aggr.aggregation`.

@@ -12,6 +12,7 @@ from torch import nn
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
 from gnnctl.nn.models import ModelOptions, build_model
+from gnnctl.nn.models.gnn import GNN
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
 from gnnctl.training.checkpoint import save_weights
@@ -106,7 +107,11 @@ def train_model(
 def initial_model(split: NodeSplit, model_options: ModelOptions, seed: int) -> nn.Module:
     """The model with its first weights, a function of the seed alone (same torch)."""
     seed_torch(seed, 0)
-    return build_model(model_options, split.graph.schema, split.target.node_type, split.target.num_outputs)
+    graph = split.graph
+    model = build_model(model_options, graph.schema, split.target.node_type, split.target.num_outputs)
+    if isinstance(model, GNN):
+        model.fit_degrees(lambda t: torch.from_numpy(np.bincount(np.diff(graph.edges[t].colptr))))
+    return model
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -35,6 +35,8 @@ def small_data(tmp_path):
     [
         (["cora.sh", "DATA", "OUT", "gcn", "2", "3"], "gcn: mean test accuracy"),
         (["cora.sh", "DATA", "OUT", "gat", "1", "3"], "gat: mean test accuracy"),
+        (["cora.sh", "DATA", "OUT", "sgc", "1", "3"], "sgc: mean test accuracy"),
+        (["cora.sh", "DATA", "OUT", "appnp", "1", "3"], "appnp: mean test accuracy"),
         (["minesweeper.sh", "DATA", "OUT", "split0", "3"], "auroc"),
     ],
 )

@@ -19,7 +19,7 @@ from gnnctl.training.layerwise import Layerwise
 
 AB, BA, AA, CA = (EdgeType(*t.split()) for t in ("a to b", "b back a", "a to a", "c to a"))
 ALL = models()
-TYPED = [name for name, model in ALL.items() if model.graphs != "one type"]
+TYPED = [name for name, model in ALL.items() if model.graphs != "one type" and not model.needs_edge_attr]
 ONE_TYPE = [name for name, model in ALL.items() if model.graphs != "typed"]
 ANY = [*(("typed", name) for name in TYPED), *(("plain", name) for name in ONE_TYPE)]
 
@@ -48,7 +48,8 @@ def typed():
 @pytest.fixture(scope="module")
 def plain():
     rng = np.random.default_rng(1)
-    return Graph.from_coo(200, random_edges(rng, 200, 200, 1200), x=rng.normal(size=(200, 5)))
+    edges, x = random_edges(rng, 200, 200, 1200), rng.normal(size=(200, 5))
+    return Graph.from_coo(200, edges, x=x, edge_attr=rng.random((1200, 3)))
 
 
 def model_of(graph, name, node_type, **options):
@@ -201,6 +202,9 @@ def test_a_model_by_import_path(typed, tmp_path, monkeypatch):
         ({"norm": "group"}, "norm cannot be 'group'"),
         ({"wide": 1}, "no such model option: wide"),
         ({"encode": False}, "encode false"),
+        ({"name": "nn"}, "nn needs edge features"),
+        ({"name": "sgc"}, "one node type and one edge type"),
+        ({"name": "linkx"}, "one node type with features"),
     ],
 )
 def test_options_that_do_not_fit_are_named(typed, options, message):

@@ -37,6 +37,24 @@ def write_graph(path, *, seed=0, papers=300, authors=60, features=4, extra=0):
     return path
 
 
+def write_papers(path, *, papers=200, features=4):
+    """Papers alone, that cite papers of their area."""
+    rng = np.random.default_rng(0)
+    area = rng.integers(0, 3, papers)
+    cites = rng.integers(0, papers, (2, papers * 20))
+    cites = np.unique(cites[:, area[cites[0]] == area[cites[1]]], axis=1)
+    graph = Graph.from_coo(
+        {"paper": papers},
+        {CITES: cites},
+        x={"paper": rng.normal(0, 1, (papers, features))},
+        columns={"paper": pa.table({"area": pa.array([f"area {i}" for i in area])})},
+        ids={"paper": pa.array([f"p{i:04}" for i in range(papers)])},
+    )
+    with ArtifactWriter(path, Recipe("graph", "ingest", 1, {"papers": papers})) as writer:
+        graph.write(writer)
+    return path
+
+
 def write_split(path, graph, target="paper.area"):
     artifact = Artifact.open(graph)
     opened = Graph.open(artifact)

@@ -18,3 +18,14 @@ def areas(tmp_path_factory):
     write_split(folder / "split", folder / "graph")
     write_split(folder / "ages", folder / "graph", "paper.age")
     return folder
+
+
+@pytest.fixture(scope="session")
+def papers(tmp_path_factory):
+    """A folder with `graph` and `split` of one node type and one edge type."""
+    from areas_task import write_papers, write_split
+
+    folder = tmp_path_factory.mktemp("papers")
+    write_papers(folder / "graph")
+    write_split(folder / "split", folder / "graph")
+    return folder

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.numpy import load_file
@@ -265,3 +267,42 @@ def test_an_exported_model_gives_the_predictions_without_gnnctl(cli, areas, tmp_
         torch.save((inputs, trained.task.scores(trained.model(batch))), tmp_path / "case.pt")
     arguments = [sys.executable, "-c", SERVED, tmp_path / "m" / "model.pt2", tmp_path / "case.pt"]
     subprocess.run(arguments, check=True, cwd=tmp_path, timeout=200)
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments"),
+    [
+        ("areas", ["--model", "pna", *FAN_OUT]),
+        ("areas", ["--model", "gen", "--order", "pre", "--residual", "--norm", "layer", *FAN_OUT]),
+        ("areas", ["--model", "transformer", "--jump", "lstm", *FAN_OUT]),
+        ("papers", ["--model", "transformer:beta=true", *FAN_OUT]),
+        ("papers", ["--model", "appnp:alpha=0.2", "--layers", "3"]),
+        ("papers", ["--model", "tag:hops=2", *FAN_OUT]),
+        ("papers", ["--model", "linkx", "--num-neighbors", "5", "--batch-size", "64"]),
+    ],
+    ids=lambda value: value[1] if isinstance(value, list) else value,
+)
+def test_models_train_and_predict_from_the_command_line(request, cli, tmp_path, data, arguments):
+    folder = request.getfixturevalue(data)
+    code, _, error = cli("train", folder / "split", "-o", tmp_path / "m", *FAST, "--epochs", 2, *arguments)
+    assert code == 0, error
+    code, _, error = cli("predict", tmp_path / "m", "-o", tmp_path / "p", "--part", "test", "--quiet")
+    assert code == 0, error
+    again = TrainedModel.open(tmp_path / "m")
+    batch = Batch.full(again.graph, again.target.node_type, again.split.part("test")[0])
+    with torch.no_grad():
+        scores = again.task.scores(again.model(batch))
+    table = pq.read_table(tmp_path / "p" / "predictions.parquet")
+    columns = [table[name].to_numpy() for name in table.column_names if name.startswith("score_")]
+    stored = {tuple(np.round(row, 4)) for row in np.stack(columns, 1).tolist()}
+    assert {tuple(np.round(row, 4)) for row in scores.tolist()} == stored
+
+
+def test_models_are_listed_with_what_they_take(cli):
+    code, text, _ = cli("train", "--list-models")
+    assert code == 0
+    rows = {line.split()[0]: line for line in text.splitlines()[2:]}
+    assert len(rows) >= 25
+    assert "one type" in rows["appnp"]
+    assert "alpha=0.1" in rows["appnp"]
+    assert "features (needed)" in rows["nn"]

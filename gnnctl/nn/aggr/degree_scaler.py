@@ -41,13 +41,8 @@ class DegreeScalerAggregation(Aggregation):
         super().__init__()
         if not scalers or any(name not in _SCALES for name in scalers):
             raise ValueError(f"scalers must be among {', '.join(get_args(Scaler))}, got {list(scalers)}")
-        total = float(degrees.sum())
-        if total <= 0:
-            raise ValueError("degrees counts no destination")
         self.aggr, self.scalers = aggregation(aggr), tuple(scalers)
-        bins = torch.arange(degrees.numel(), dtype=torch.float64)
-        counts = degrees.to(torch.float64)
-        self.initial = float(bins @ counts) / total, float((bins + 1).log() @ counts) / total
+        self.initial = _averages(degrees)
         for name in ("average", "average_log"):
             if learn:
                 self.register_parameter(name, nn.Parameter(torch.empty(1)))
@@ -68,6 +63,18 @@ class DegreeScalerAggregation(Aggregation):
         average, average_log = self.average.to(out.dtype), self.average_log.to(out.dtype)
         return torch.cat([_SCALES[name](out, count, average, average_log) for name in self.scalers], dim=-1)
 
+    def fit(self, degrees: Tensor) -> None:
+        """Take the averages of another graph.
+
+        Args:
+            degrees: (K,) integers, how many destinations have 0, 1, ... K - 1 rows.
+
+        Raises:
+            ValueError: a histogram of nothing.
+        """
+        self.initial = _averages(degrees)
+        self._set_averages()
+
     def _set_averages(self) -> None:
         with torch.no_grad():
             self.average.fill_(self.initial[0])
@@ -81,6 +88,16 @@ class DegreeScalerAggregation(Aggregation):
         """Back to the graph's averages; the aggregation's weights are drawn anew."""
         self._set_averages()
         self.aggr.reset_parameters()
+
+
+def _averages(degrees: Tensor) -> tuple[float, float]:
+    """Of the number of rows n, and of log(n + 1)."""
+    total = float(degrees.sum())
+    if total <= 0:
+        raise ValueError("degrees counts no destination")
+    bins = torch.arange(degrees.numel(), dtype=torch.float64)
+    counts = degrees.to(torch.float64)
+    return float(bins @ counts) / total, float((bins + 1).log() @ counts) / total
 
 
 # (out, number of rows, average number, average logarithm) -> scaled

@@ -25,6 +25,10 @@ from gnnctl.nn.conv.gin import GINConv
 from gnnctl.nn.conv.gmm import GMMConv
 from gnnctl.nn.conv.graph_conv import GraphConv
 from gnnctl.nn.conv.grav_net import GravNetConv
+from gnnctl.nn.conv.han import HANConv
+from gnnctl.nn.conv.heat import HEATConv
+from gnnctl.nn.conv.hetero import HeteroConv
+from gnnctl.nn.conv.hgt import HGTConv
 from gnnctl.nn.conv.hypergraph import HypergraphConv
 from gnnctl.nn.conv.le import LEConv
 from gnnctl.nn.conv.lg import LGConv
@@ -39,6 +43,8 @@ from gnnctl.nn.conv.point_net import PointNetConv
 from gnnctl.nn.conv.point_transformer import PointTransformerConv
 from gnnctl.nn.conv.ppf import PPFConv
 from gnnctl.nn.conv.res_gated import ResGatedGraphConv
+from gnnctl.nn.conv.rgat import RGATConv
+from gnnctl.nn.conv.rgcn import RGCNConv
 from gnnctl.nn.conv.sage import SAGEConv
 from gnnctl.nn.conv.sg import SGConv
 from gnnctl.nn.conv.signed import SignedConv
@@ -76,6 +82,10 @@ __all__ = [
     "GatedGraphConv",
     "GraphConv",
     "GravNetConv",
+    "HANConv",
+    "HEATConv",
+    "HGTConv",
+    "HeteroConv",
     "HypergraphConv",
     "LEConv",
     "LGConv",
@@ -90,6 +100,8 @@ __all__ = [
     "PointNetConv",
     "PointTransformerConv",
     "PropagateConv",
+    "RGATConv",
+    "RGCNConv",
     "ResGatedGraphConv",
     "SAGEConv",
     "SGConv",

@@ -1,6 +1,6 @@
 """The model over typed graphs, of which a homogeneous one is the case of one type."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -9,14 +9,16 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.aggr.degree_scaler import DegreeScalerAggregation
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import conv_of
 from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
 from gnnctl.nn.models.jump import Jump
-from gnnctl.nn.models.layer import LayerEdges, TypedLayer, module_name
+from gnnctl.nn.models.layer import LayerEdges, TypedLayer
 from gnnctl.nn.models.options import ModelOptions
 from gnnctl.nn.models.steps import run_layers
+from gnnctl.nn.typed import module_name
 
 
 class GNN(nn.Module):
@@ -46,7 +48,7 @@ class GNN(nn.Module):
         if node_type not in schema.nodes:
             raise UsageError(f"the graph has no node type '{node_type}'", fix=f"it has {', '.join(schema.nodes)}")
         kind = conv_of(options)
-        if {"heads", "concat"} <= kind.accepts and options.hidden % options.heads:
+        if kind.attends and options.hidden % options.heads:
             raise UsageError(
                 f"hidden {options.hidden} cannot be shared by {options.heads} heads",
                 fix=f"make it a multiple of {options.heads}, or change heads",
@@ -116,9 +118,29 @@ class GNN(nn.Module):
         """Names of the parameters of the encoders and of the first layer."""
         return [name for name, _ in self.named_parameters() if name.startswith(("encoders.", "layers.0."))]
 
+    def fit_degrees(self, degrees: Callable[[EdgeType], Tensor]) -> None:
+        """Take the training graph's degrees, where aggregations are scaled by them; before training.
+
+        Args:
+            degrees: of an edge type (K,) integers, how many destinations have 0, 1, ... K - 1 in-edges.
+        """
+        for layer in self.layers:
+            for t, conv in cast(TypedLayer, layer).convs_by_type():
+                for part in conv.modules():
+                    if isinstance(part, DegreeScalerAggregation):
+                        part.fit(degrees(t))
+
     def prepare(self, batch: Batch) -> Batch:
         """Compute ahead what this model's forward and backward need of the batch's structure."""
-        return batch.prepare(self.num_layers, first=self.encoded, self_loops=self.adds_self_loops)
+        if batch.layers:
+            return batch
+        found = {
+            i: cast(TypedLayer, layer).pairs(batch.trimmed(i, self.num_layers)) for i, layer in enumerate(self.layers)
+        }
+        batch.pairs = {i: pairs.transposed() for i, pairs in found.items() if pairs is not None}
+        return batch.prepare(
+            self.num_layers, first=self.encoded, self_loops=self.adds_self_loops, grouped=batch.pairs.keys()
+        )
 
     def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
         """(num_seeds, out_channels) logits.

@@ -28,6 +28,7 @@ class Model:
         layers: what a full batch takes where nobody says how many.
         graphs: which it takes.
         edge_weight, edge_attr: whether it makes use of weights, and of edge features.
+        needs_edge_attr: whether every edge type must have features.
     """
 
     summary: str
@@ -37,6 +38,7 @@ class Model:
     graphs: Literal["any", "one type", "typed"] = "any"
     edge_weight: bool = False
     edge_attr: bool = False
+    needs_edge_attr: bool = False
 
     def build(self, options: ModelOptions, schema: GraphSchema, node_type: str, out_channels: int) -> nn.Module:
         """The module, its weights drawn from torch's generator."""
@@ -68,6 +70,7 @@ def models() -> dict[str, Model]:
             graphs="any" if kind.typed else "one type",
             edge_weight="edge_weight" in kind.takes,
             edge_attr="edge_attr" in kind.takes,
+            needs_edge_attr=kind.needs_features,
         )
         for name, kind in CONVS.items()
     }
@@ -109,5 +112,7 @@ def describe_models() -> list[list[str]]:
     for name, model in models().items():
         shown = ",".join(f"{k}={v}" if v is not None else k for k, v in model.parameters.items())
         uses = [word for word, used in (("weights", model.edge_weight), ("features", model.edge_attr)) if used]
+        if model.needs_edge_attr:
+            uses.append("(needed)")
         rows.append([name, model.graphs, " ".join(uses) or "-", shown or "-", model.summary])
     return rows

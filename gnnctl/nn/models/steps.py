@@ -68,4 +68,5 @@ def layer_edges(
         edge_attr=first(batch.edge_attr),
         degree={t: d.first(index[t].num_src, index[t].num_dst) for t, d in degree.items()} if degrees else {},
         edge_mask=first(edge_mask),
+        pairs=batch.pairs.get(layer),
     )
