@@ -145,6 +145,24 @@ class Battery:
             self.module.gather(self.place(), self.array(out), self.array(row % np.int32(len(out))), self.array(rows))
             np.testing.assert_array_equal(rows, out[row % len(out)])
 
+    def case_nonsense(self):
+        """Segments that fall or leave the rows: any result, but no access outside of what was given."""
+        far = 10**12
+        for colptr in ([0, 2, 2, 9], [5, 3, 1, 0], [0, far, 2, 6], [far] * 4, [-far] * 4, [0, 6, 0, 6], [0, -3, 4, 6]):
+            for count in (6, 200):
+                ptr, x = np.array(colptr, np.int64), self.random(count, 5)
+                out, weight = np.zeros((3, 5), np.float32), self.random(3, 5, 5)
+                most, rows = np.zeros((3, 5), np.int32), np.zeros_like(x)
+                segments = self.module.Edges(self.array(ptr), None, None, count)
+                results = self.module.Results(["max"], self.array(out), None, None, self.array(most))
+                self.module.aggregate(self.place(), segments, self.array(x), None, results)
+                self.module.spread(self.place(), segments, self.array(out), results, None, self.array(rows))
+                self.module.logsumexp(self.place(), segments, self.array(x), self.array(out))
+                given = [self.array(values) for values in (x, ptr, weight)]
+                self.module.segment_matmul(self.place(), *given, False, None, self.array(rows), False)
+                given = [self.array(values) for values in (x, ptr, x, weight)]
+                self.module.segment_outer(self.place(), *given, False)
+
     def case_products(self):
         ptr = np.array([0, 0, 70, 71, 200], np.int64)
         for dtype, tf32 in ((np.float32, False), (np.float32, True), (np.float16, False)):

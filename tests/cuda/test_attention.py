@@ -6,6 +6,7 @@ from edges import GRAPHS, agree, graph, identical_on_every_schedule, results
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn import ops
+from gnnctl.nn.ops.attend import _attend
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -69,6 +70,16 @@ def test_large_and_masked_scores(where):
     assert ops.edge_softmax(edges, torch.full((5,), -float("inf"), device=where)).isnan().all()
     total = ops.segment_logsumexp(edges.colptr, given)
     torch.testing.assert_close(total, torch.tensor([1e4 + 0.3132617, 0.0], device=where))
+
+
+def test_the_fused_operator_keeps_torch_rules(shim):
+    edges = graph("random", torch.device("cpu"))
+    src, dst, edge, x = (tensor.requires_grad_() for tensor in scores(edges, 2, 3))
+    view = edges.transposed()
+    for given in (view, (None, None, None)):
+        torch.library.opcheck(_attend, (edges.colptr, edges.row, src, dst, x, edge, *given, 0.2))
+    compiled = torch.compile(lambda *parts: ops.attend(edges, *parts), backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(compiled(src, dst, x, edge), ops.attend(edges, src, dst, x, edge))
 
 
 def test_results_do_not_depend_on_the_order_of_threads(shim):

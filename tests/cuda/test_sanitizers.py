@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import emulation
 import pytest
+from battery import Battery
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import sanitize
 
 BATTERY = Path(__file__).parent / "battery.py"
+SENSIBLE = [name for name in dir(Battery) if name.startswith("case_") and name != "case_nonsense"]
 
 
 class Mutant(NamedTuple):
@@ -118,7 +120,9 @@ def battery(variant, *cases):
 
 @pytest.mark.parametrize("variant", [emulation.ADDRESS, emulation.THREAD], ids=lambda variant: variant.name)
 def test_kernels_are_clean(variant):
-    done = battery(variant)
+    # Nonsense may well race: what is promised of it is memory alone.
+    cases = () if variant is emulation.ADDRESS else SENSIBLE
+    done = battery(variant, *cases)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "clean\n"
 

@@ -33,7 +33,12 @@ struct Products {
     OneProduct list[kTable];            // list[0]: the first type's, for rows by type
 };
 
-__device__ __forceinline__ Index bound(const Products& p, Index t) { return p.ptr == nullptr ? (t == 0 ? 0 : p.rows) : colptr_at(p.ptr, t); }
+// Where a type's rows begin; within the rows whatever ptr holds, which the host does not look at.
+__device__ __forceinline__ Index bound(const Products& p, Index t) {
+    if (p.ptr == nullptr) return t == 0 ? 0 : p.rows;
+    const Index at = colptr_at(p.ptr, t);
+    return at < 0 ? 0 : at > p.rows ? p.rows : at;
+}
 __device__ __forceinline__ Index first_chunk(const Products& p, Index t, int shift) { return (bound(p, t) >> shift) + t; }
 
 // The chunk's type and rows; false where there are none.

@@ -27,6 +27,7 @@ constexpr int kJoinThreads = 128;
 struct Line {
     const std::int64_t* colptr;
     Index num_dst;
+    Index num_edges;
     Index length;   // destinations and edges
     Index chunk;    // steps, 1 << shift
     int shift;
@@ -40,7 +41,7 @@ inline Line line_of(const Csc& edges, Index slots) {
     const int shift = length < (Index{1} << 25) ? 6 : 8;
     const Index chunk = Index{1} << shift;
     const Index chunks = ceil_div(length, chunk);
-    return {edges.colptr, edges.num_dst, length, chunk, shift, chunks, Layout(chunks, slots)};
+    return {edges.colptr, edges.num_dst, edges.num_edges, length, chunk, shift, chunks, Layout(chunks, slots)};
 }
 
 // The destination at `place`: the largest d with colptr[d] + d <= place.
@@ -86,8 +87,12 @@ __global__ void __launch_bounds__(kRowThreads, 4) walk(R reducer, Line line, Par
     Index begin = colptr_at(line.colptr, d);
     bool ours = e == begin;  // whether the destination begins in this chunk
     if (R::joined && s == 0) parts.first[chunk] = d;
-    while (left > 0) {
-        const Index end = colptr_at(line.colptr, d + 1);
+    if (e < 0 || e > line.num_edges) return;
+    while (left > 0 && d < line.num_dst) {
+        // Segments come as they are, and looking at colptr on the host would wait: one that falls, or goes beyond the
+        // edges, gives wrong sums but no access outside them.
+        Index end = colptr_at(line.colptr, d + 1);
+        end = end > line.num_edges ? line.num_edges : end < e ? e : end;
         const Index stop = end - e < left ? end : e + left;
         typename R::State state;
         reducer.open(state, slot, d);
@@ -116,7 +121,8 @@ __global__ void __launch_bounds__(kJoinThreads, 4) join(R reducer, Line line, Pa
     if (d >= line.num_dst) return;
     const Index begin = colptr_at(line.colptr, d), end = colptr_at(line.colptr, d + 1);
     if (begin + d >= boundary || begin + d < boundary - line.chunk) return;  // not open at the boundary, or not ours
-    const Index count = ((end + d) >> line.shift) - chunk;  // chunks after this one that hold a part of it
+    Index count = ((end + d) >> line.shift) - chunk;  // chunks after this one that hold a part of it
+    if (count > line.chunks - 1 - chunk) count = line.chunks - 1 - chunk;
     // `lanes` threads side by side take as many slots, and so do the other `shares` for their share of the parts.
     const int lane = static_cast<int>(threadIdx.x) % lanes, share = static_cast<int>(threadIdx.x) / lanes, shares = kJoinThreads / lanes;
     const Index per_share = (count + shares - 1) >> (__ffs(shares) - 1);
@@ -143,10 +149,9 @@ void run_walk(const char* name, const R& reducer, const Csc& edges, Index slots,
     if (slots == 0 || edges.num_dst == 0) return;
     using State = typename R::State;
     const Line line = line_of(edges, slots);
-    const bool joined = R::joined && line.chunks > 1;
     Parts<State> parts;
-    if (R::joined) parts.first = scratch<Index>(place, line.chunks);
-    if (joined) {
+    if (R::joined) {
+        parts.first = scratch<Index>(place, line.chunks);
         parts.head = scratch<State>(place, line.chunks * slots);
         parts.tail = scratch<State>(place, line.chunks * slots);
     }
@@ -154,7 +159,7 @@ void run_walk(const char* name, const R& reducer, const Csc& edges, Index slots,
     if constexpr (R::joined) {
         int lanes = 1;
         while (lanes < 32 && lanes < slots) lanes *= 2;
-        if (joined) launch(name, join<R>, line.chunks - 1, kJoinThreads, place, reducer, line, parts, lanes);
+        launch(name, join<R>, line.chunks - 1, kJoinThreads, place, reducer, line, parts, lanes);
     }
 }
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.ops import device
 from gnnctl.nn.ops.attention import attention
-from gnnctl.nn.ops.checks import check_edges
+from gnnctl.nn.ops.checks import check_floats
 from gnnctl.nn.ops.gather import sum_by_source
 from gnnctl.nn.ops.spmm import _spmm_backward, segment_sum, spmm
 
@@ -34,13 +34,16 @@ def attend(
         (D, H, F); zero for a destination without edges.
 
     Raises:
+        TypeError: not floating point.
         ValueError: shapes do not fit.
     """
+    check_floats(src=src, dst=dst, x=x, edge=edge)
     if x.dim() != 3 or x.shape[:2] != src.shape or x.shape[0] != edge_index.num_src:
         raise ValueError(f"x {tuple(x.shape)} is not ({edge_index.num_src}, H, F) for src {tuple(src.shape)}")
     if dst.shape != (edge_index.num_dst, x.shape[1]):
         raise ValueError(f"dst {tuple(dst.shape)} is not ({edge_index.num_dst}, {x.shape[1]})")
-    check_edges("edge", edge, edge_index.num_edges)
+    if edge is not None and edge.shape != (edge_index.num_edges, x.shape[1]):
+        raise ValueError(f"edge {tuple(edge.shape)} is not ({edge_index.num_edges}, {x.shape[1]})")
     if not device.elsewhere(x) or x.numel() == 0 or device.kernels_for(x) is None:
         prob = attention(edge_index, src, dst, edge, negative_slope)
         return spmm(edge_index, x, prob.to(x.dtype))

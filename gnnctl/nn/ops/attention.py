@@ -88,10 +88,10 @@ def _attention(
 ) -> Tensor:
     given = next(t for t in (edge, src, dst) if t is not None)
     num_edges = _num_edges(row, edge)
+    heads = _check_heads(num_edges, src, dst, edge, colptr.shape[0] - 1)
     if device.elsewhere(given):
         return device.attention(colptr, row, (src, dst, edge), negative_slope, num_edges)
     dtype = compute_dtype(given)
-    heads = _check_heads(num_edges, src, dst, edge, colptr.shape[0] - 1)
     edges = native_edges(colptr, row, num_edges if src is None else src.shape[0])
     out = new_result((num_edges, heads), dtype)
     _native.attention(
