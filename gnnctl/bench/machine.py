@@ -38,11 +38,13 @@ def machine_facts() -> dict[str, Any]:
 
 
 def machine_rates(repeats: int = LEAST_REPEATS, entries: int = GATHER_ENTRIES) -> dict[str, Timing]:
-    """The machine's limits, one thread: ``gather`` (random reads of an int64 array, per second) and ``copy``
-    (bytes read and written per second by a streaming copy)."""
+    """The machine's limits, one thread: ``gather`` (random reads of an int64 array in pages of 4 KiB, per second),
+    ``gather_large`` (the same in pages of 2 MiB), and ``copy`` (bytes read and written per second by a streaming copy).
+    """
     reads = min(entries, 1 << 23)
     return {
         "gather": Timing(tuple(random_gather_rate(entries, reads, repeats))),
+        "gather_large": Timing(tuple(random_gather_rate(entries, reads, repeats, True))),
         "copy": Timing(tuple(stream_bandwidth(min(COPY_BYTES, entries * 16), repeats))),
     }
 

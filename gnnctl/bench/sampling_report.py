@@ -20,7 +20,11 @@ def sampling_report(
     document: dict[str, Any] = {
         "benchmark": "sampling",
         "machine": result.machine,
-        "limits": {"gathers_per_second": gather.to_json(), "copy_bytes_per_second": copy.to_json()},
+        "limits": {
+            "gathers_per_second": gather.to_json(),
+            "gathers_per_second_large_pages": result.limits["gather_large"].to_json(),
+            "copy_bytes_per_second": copy.to_json(),
+        },
         "graph": {"name": graph_name, "fingerprint": graph.fingerprint, **graph.summary()},
         "node_type": result.node_type,
         "spec": spec.to_json(),
@@ -42,6 +46,7 @@ def sampling_report(
     ]
     notes = [
         f"gather: {gather.median / 1e6:.0f} M random reads/s of an int64 array of {options.gather_entries / 1e6:.1f}M "
+        f"in pages of 4 KiB ({result.limits['gather_large'].median / 1e6:.0f} in pages of 2 MiB) "
         f"entries on one thread, measured in the same run; copy: {copy.median / 1e9:.1f} GB/s read and written",
         f"medians of {options.repeats} measurements of {options.num_batches} batches; "
         "spread: half the distance between the quartiles",

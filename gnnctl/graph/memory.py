@@ -47,10 +47,15 @@ def array(tensor: Tensor) -> _native.Array:
 
 
 def new_result(shape: tuple[int, ...] | torch.Size, dtype: torch.dtype) -> Tensor:
-    """An uninitialised CPU tensor; a large one in large pages, where faults would cost more than the kernel."""
-    out = torch.empty(shape, dtype=dtype)
-    if out.numel() >= _LARGE:
-        _native.huge_pages(array(out))
+    """An uninitialised CPU tensor; a large one in memory that is reused, where new pages would cost more than kernels.
+
+    At most 512 MiB of such memory are kept while nobody uses them.
+    """
+    count = torch.Size(shape).numel()
+    if count < _LARGE:
+        return torch.empty(shape, dtype=dtype)
+    memory = torch.from_numpy(_native.result_memory(count * dtype.itemsize))
+    out: Tensor = torch.empty(0, dtype=dtype).set_(memory.untyped_storage(), 0, shape)  # type: ignore[call-overload]
     return out
 
 

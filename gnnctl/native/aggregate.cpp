@@ -37,8 +37,8 @@ struct Aggregates {
         if (has(kMul) && reduces.size() > 1) throw py::value_error("reduces: mul only alone");
         if (reduces.empty()) throw py::value_error("reduces: empty");
         if ((has(kVar) || has(kStd)) != average.has_value()) throw py::value_error("average: needed for var and std, and only there");
-        if (has(kMin) != argmin.has_value()) throw py::value_error("argmin: needed for min, and only there");
-        if (has(kMax) != argmax.has_value()) throw py::value_error("argmax: needed for max, and only there");
+        if (argmin.has_value() && !has(kMin)) throw py::value_error("argmin: only for min");
+        if (argmax.has_value() && !has(kMax)) throw py::value_error("argmax: only for max");
     }
 
     bool has(Reduce reduce) const { return std::find(reduces.begin(), reduces.end(), reduce) != reduces.end(); }
@@ -81,6 +81,8 @@ void aggregate(const Edges& edges, const Array& x, const Array* weight, const Ag
 GradientArgs gradient(const Edges& edges, const Array& grad, const Aggregates& results) {
     GradientArgs args;
     if (results.has(kMul)) throw py::value_error("reduces: mul has a gradient of its own");
+    if (results.has(kMin) != results.argmin.has_value()) throw py::value_error("argmin: needed for the gradient of min");
+    if (results.has(kMax) != results.argmax.has_value()) throw py::value_error("argmax: needed for the gradient of max");
     args.edges = edges;
     args.dtype = grad.dtype();
     const auto columns = static_cast<std::int64_t>(results.reduces.size());
@@ -144,6 +146,15 @@ void sddmm(const Edges& edges, const Array& grad, const Array& x, const Array& o
     run(kernels_for(x.dtype()).dots, args, edges, x.row_size(), threads);
 }
 
+void weighted_gradient(const Edges& edges, const Array& grad, const Array& weight, const Array& x, const Array& out, const Array& dots, int threads) {
+    WeightedGradientArgs args;
+    args.messages = make_messages(edges, grad, &weight);
+    args.x = x.expect("x", grad.dtype(), edges.num_dst, grad.row_size());
+    args.out = out.expect("out", grad.dtype(), edges.num_dst, grad.row_size());
+    args.dots = dots.expect("dots", compute_dtype(grad.dtype()), edges.num_edges, args.messages.heads);
+    run(kernels_for(grad.dtype()).weighted_gradient, args, edges, grad.row_size(), threads);
+}
+
 }  // namespace
 
 void bind_aggregate(py::module_& m) {
@@ -153,7 +164,8 @@ void bind_aggregate(py::module_& m) {
         .def(py::init<std::vector<std::string>, std::optional<Array>, std::optional<Array>, std::optional<Array>, std::optional<Array>>(),
              arg("reduces"), arg("out") = py::none(), arg("average") = py::none(), arg("argmin") = py::none(), arg("argmax") = py::none(),
              "out (D, R, ...) has a column per reduction; average (D, ...) of the compute type with var or std; argmin and "
-             "argmax (D, ...) int32 with min and max: the chosen edge's rank in its destination, -1 without edges.");
+             "argmax (D, ...) int32, which the gradients of min and max need: the chosen edge's rank in its destination, "
+             "-1 without edges.");
     m.def("aggregate", &aggregate, arg("edges"), arg("x"), arg("weight").none(true), arg("results"), arg("threads"),
           "Fills the results from messages weight[e] * x[row[e]] in one pass over the edges.");
     m.def("spread", &spread, arg("edges"), arg("grad"), arg("results"), arg("x").none(true), arg("out"), arg("threads"),
@@ -164,6 +176,8 @@ void bind_aggregate(py::module_& m) {
           "Adds the gradient of minimum and maximum to that of x, out (S, ...) of the compute type.");
     m.def("select_weights", &select_weights, arg("edges"), arg("grad"), arg("results"), arg("x"), arg("out"), arg("threads"),
           "Adds the gradient of minimum and maximum to that of the weights, out (E, H).");
+    m.def("weighted_gradient", &weighted_gradient, arg("edges"), arg("grad"), arg("weight"), arg("x"), arg("out"), arg("dots"), arg("threads"),
+          "Both gradients of a weighted sum in one pass over the view by source: out (S, ...) that of x, dots (E, H) that of the weights.");
     m.def("sddmm", &sddmm, arg("edges"), arg("grad"), arg("x"), arg("out"), arg("mean"), arg("threads"),
           "out[e, h] = dot(grad[d, h], x[row[e], h]), divided by d's edges for a mean: the gradient of the weights.");
 }

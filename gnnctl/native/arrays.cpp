@@ -3,7 +3,10 @@
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
-#include <sys/mman.h>
+
+#include <memory>
+
+#include "pooled_array.h"
 
 namespace py = pybind11;
 
@@ -15,16 +18,12 @@ constexpr int kDTypes = 6;
 
 std::string name_of(DType dtype) { return kNames[static_cast<int>(dtype)]; }
 
-// Large new results are slow to touch page by page; a hint, so failure does not matter.
-void huge_pages(const Array& array) {
-#ifdef MADV_HUGEPAGE
-    constexpr std::uintptr_t page = 4096;
-    const auto first = (reinterpret_cast<std::uintptr_t>(array.data()) + page - 1) / page * page;
-    const auto last = (reinterpret_cast<std::uintptr_t>(array.data()) + static_cast<std::uintptr_t>(array.bytes())) / page * page;
-    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#else
-    (void)array;
-#endif
+// Results of kernels, which large new ones would spend more time on getting pages for than on computing. Never
+// destroyed: arrays may outlive the module.
+py::array_t<std::uint8_t> result_memory(std::size_t bytes) {
+    static const auto* pool = new std::shared_ptr<BufferPool>(std::make_shared<BufferPool>(std::size_t{512} << 20));
+    if (bytes > (std::size_t{1} << 48)) throw py::value_error("bytes: too many: " + std::to_string(bytes));
+    return pooled_array<std::uint8_t>(*pool, {static_cast<py::ssize_t>(bytes)});
 }
 
 }  // namespace
@@ -101,7 +100,7 @@ void bind_arrays(py::module_& m) {
     using py::arg;
     py::class_<Array>(m, "Array", "A tensor's contiguous CPU memory: address, dtype code and shape.")
         .def(py::init<py::object, Address, int, std::vector<std::int64_t>>(), arg("owner"), arg("address"), arg("dtype"), arg("shape"));
-    m.def("huge_pages", &huge_pages, arg("array"), "Asks the system for large pages where the memory is not touched yet.");
+    m.def("result_memory", &result_memory, arg("bytes"), "(bytes,) uint8, uninitialised, in large pages; reused when it is let go of.");
     py::class_<Edges>(m, "Edges", "Destination-sorted edges; they keep their arrays alive.")
         .def(py::init(&make_edges), arg("colptr"), arg("row").none(true), arg("perm").none(true), arg("num_src"),
              py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),

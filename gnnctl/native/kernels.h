@@ -81,6 +81,15 @@ struct DotArgs {
     bool mean = false;
 };
 
+// Both gradients of a weighted sum, over the view by source: `messages` are the gradients of destinations along the
+// edges of each source, out[s] = sum of weight[e] * grad[d], dots[e] = dot(grad[d], x[s]).
+struct WeightedGradientArgs {
+    Messages messages;
+    const void* x = nullptr;            // (sources, heads, width)
+    void* out = nullptr;                // the same
+    void* dots = nullptr;               // (edges, heads), of the compute type, where the weights stand
+};
+
 // score = leaky_relu(src[row[e]] + dst[d] + edge[e]); every part may be missing. All are (., heads).
 struct AttentionArgs {
     Edges edges;
@@ -129,6 +138,7 @@ struct KernelTable {
     Kernel<GradientArgs> spread;      // the gradient of each edge's row
     Kernel<GradientArgs> fold;        // linear and, where the variance is wanted, curved
     Kernel<DotArgs> dots;
+    Kernel<WeightedGradientArgs> weighted_gradient;
     Kernel<AttentionArgs> attention;
     Kernel<AttentionArgs> attention_backward;
     Kernel<SegmentArgs> logsumexp;

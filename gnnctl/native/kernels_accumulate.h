@@ -25,33 +25,39 @@ struct Product {
     }
 };
 
-// The first of equals is chosen; a NaN is taken and then kept.
-template <typename S, int Bytes, int V, bool Minimum>
+// The first of equals is chosen; a NaN is taken and then kept. Ranked: which edge it was is kept too, for the gradient.
+template <typename S, int Bytes, int V, bool Minimum, bool Ranked>
 struct Extremum {
     static constexpr int most = 8;
     using T = Compute<S>;
     using Int = typename SameSizeInt<T>::type;
     Vec<T, Bytes> best[V];
-    Vec<Int, Bytes> rank[V];
+    Vec<Int, Bytes> rank[Ranked ? V : 1];
 
     inline void begin(int v, const Vec<T, Bytes>& value, std::int64_t here) {
         best[v] = value;
-        rank[v] = Vec<Int, Bytes>{} + static_cast<Int>(here);
+        if constexpr (Ranked) rank[v] = Vec<Int, Bytes>{} + static_cast<Int>(here);
     }
     inline void take(int v, const Vec<T, Bytes>& value, std::int64_t here) {
-        const Vec<Int, Bytes> now = Vec<Int, Bytes>{} + static_cast<Int>(here);
-        rank[v] = (Minimum ? value < best[v] : value > best[v]) ? now : rank[v];
+        if constexpr (Ranked) {
+            const Vec<Int, Bytes> now = Vec<Int, Bytes>{} + static_cast<Int>(here);
+            rank[v] = (Minimum ? value < best[v] : value > best[v]) ? now : rank[v];
+            rank[v] = value != value ? now : rank[v];
+        }
         best[v] = (Minimum ? value < best[v] : value > best[v]) ? value : best[v];
-        rank[v] = value != value ? now : rank[v];
         best[v] = value != value ? value : best[v];
     }
     inline void end(int v, const AggregateArgs& a, std::int64_t at, std::int64_t packed, T) const {
         void* out = a.out[Minimum ? kMin : kMax];
-        std::int32_t* arg = Minimum ? a.argmin : a.argmax;
         if (out != nullptr) put<S, Bytes>(a.streaming, static_cast<S*>(out) + at, best[v]);
+        if constexpr (Ranked) end_rank(v, Minimum ? a.argmin : a.argmax, a.streaming, packed);
+    }
+
+private:
+    inline void end_rank(int v, std::int32_t* arg, bool streaming, std::int64_t packed) const {
         if (arg == nullptr) return;
         if constexpr (sizeof(Int) == sizeof(std::int32_t)) {
-            put<std::int32_t, Bytes>(a.streaming, arg + packed, rank[v]);
+            put<std::int32_t, Bytes>(streaming, arg + packed, rank[v]);
         } else if constexpr (Bytes == 0) {
             arg[packed] = static_cast<std::int32_t>(rank[v]);
         } else {
@@ -60,9 +66,13 @@ struct Extremum {
     }
 };
 template <typename S, int Bytes, int V>
-using Least = Extremum<S, Bytes, V, true>;
+using Least = Extremum<S, Bytes, V, true, false>;
 template <typename S, int Bytes, int V>
-using Most = Extremum<S, Bytes, V, false>;
+using Most = Extremum<S, Bytes, V, false, false>;
+template <typename S, int Bytes, int V>
+using RankedLeast = Extremum<S, Bytes, V, true, true>;
+template <typename S, int Bytes, int V>
+using RankedMost = Extremum<S, Bytes, V, false, true>;
 
 template <typename T, int Bytes>
 static inline Vec<T, Bytes> root(Vec<T, Bytes> value) {
@@ -133,6 +143,14 @@ struct SumAndExtremes : Both<S, Bytes, V, Sum, Extremes> {
     static constexpr int most = 4;
 };
 template <typename S, int Bytes, int V>
-struct Everything : Both<S, Bytes, V, Moments, Extremes> {
+struct RankedExtremes : Both<S, Bytes, V, RankedLeast, RankedMost> {
+    static constexpr int most = 4;
+};
+template <typename S, int Bytes, int V>
+struct RankedSumAndExtremes : Both<S, Bytes, V, Sum, RankedExtremes> {
+    static constexpr int most = 4;
+};
+template <typename S, int Bytes, int V>
+struct Everything : Both<S, Bytes, V, Moments, RankedExtremes> {
     static constexpr int most = 4;
 };

@@ -152,11 +152,17 @@ static void aggregate_wanted(const AggregateArgs& a, std::int64_t first, std::in
     const bool least = a.out[kMin] != nullptr, greatest = a.out[kMax] != nullptr;
     if (moments && (least || greatest)) return aggregate_with<S, Everything>(a, first, last);
     if (moments) return aggregate_with<S, Moments>(a, first, last);
-    if (linear && (least || greatest)) return aggregate_with<S, SumAndExtremes>(a, first, last);
+    if (!least && !greatest) return aggregate_with<S, Sum>(a, first, last);
+    if (a.argmin != nullptr || a.argmax != nullptr) {
+        if (linear) return aggregate_with<S, RankedSumAndExtremes>(a, first, last);
+        if (least && greatest) return aggregate_with<S, RankedExtremes>(a, first, last);
+        if (least) return aggregate_with<S, RankedLeast>(a, first, last);
+        return aggregate_with<S, RankedMost>(a, first, last);
+    }
+    if (linear) return aggregate_with<S, SumAndExtremes>(a, first, last);
     if (least && greatest) return aggregate_with<S, Extremes>(a, first, last);
     if (least) return aggregate_with<S, Least>(a, first, last);
-    if (greatest) return aggregate_with<S, Most>(a, first, last);
-    aggregate_with<S, Sum>(a, first, last);
+    aggregate_with<S, Most>(a, first, last);
 }
 
 template <typename S>

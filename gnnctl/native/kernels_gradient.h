@@ -148,6 +148,96 @@ struct Dots {
 };
 
 template <typename S>
+struct WeightedGradient {
+    using T = Compute<S>;
+
+    template <int Bytes>
+    static void range(const WeightedGradientArgs& a, std::int64_t first, std::int64_t last) {
+        constexpr int lanes = Vector<T, Bytes>::lanes;
+        const Messages& m = a.messages;
+        const std::int64_t slots = m.heads * ((m.width + lanes - 1) / lanes);
+        for (std::int64_t s = first; s < last; s += kTile) {
+            const std::int64_t stop = s + kTile < last ? s + kTile : last;
+            for (std::int64_t at = 0; at < slots;) {
+                const std::int64_t left = slots - at;
+                const int count = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+                switch (count) {
+                    case 8: tile<Bytes, 8>(a, s, stop, at); break;
+                    case 4: tile<Bytes, 4>(a, s, stop, at); break;
+                    case 2: tile<Bytes, 2>(a, s, stop, at); break;
+                    default: tile<Bytes, 1>(a, s, stop, at); break;
+                }
+                at += count;
+            }
+        }
+    }
+
+    // Zero where a register at the end of a head repeats features of the one before, for they count once.
+    template <int Bytes>
+    static Vec<T, Bytes> without_first(Vec<T, Bytes> value, std::int64_t repeated) {
+        if constexpr (Bytes != 0)
+            for (int lane = 0; lane < Vector<T, Bytes>::lanes; ++lane) value[lane] = lane < repeated ? T(0) : value[lane];
+        return value;
+    }
+
+    template <int Bytes, int V>
+    static void tile(const WeightedGradientArgs& a, std::int64_t first, std::int64_t last, std::int64_t index) {
+        constexpr int lanes = Vector<T, Bytes>::lanes, bytes = lanes * static_cast<int>(sizeof(S)), per_line = bytes >= 64 ? 1 : 64 / bytes;
+        const Messages& m = a.messages;
+        const std::int64_t heads = m.heads, size = heads * m.width, per_head = (m.width + lanes - 1) / lanes;
+        const S* rows = static_cast<const S*>(m.x);
+        T* dots = static_cast<T*>(a.dots);
+        Slot slots[V];
+        std::int64_t repeated[V];
+        bool closes[V], adds[V];  // the last register of its head in this block; the head began in an earlier block
+        for (int v = 0; v < V; ++v) {
+            const std::int64_t within = (index + v) % per_head;
+            slots[v] = slot_at<lanes>(index + v, m.width);
+            repeated[v] = slots[v].head * m.width + within * lanes - slots[v].offset;
+            closes[v] = v == V - 1 || within == per_head - 1;
+            adds[v] = within > v;
+        }
+        Window<T, true> window;
+        window.last = m.edges.colptr[last];
+        const std::int64_t limit = m.edges.num_edges - kAhead;
+        const auto edge = [&](std::int64_t e) { return (m.edges.perm == nullptr ? e : index_at(m.edges.perm, m.edges.wide, e)) * heads; };
+        for (std::int64_t s = first; s < last; ++s) {
+            const std::int64_t end = m.edges.colptr[s + 1];
+            Vec<T, Bytes> sum[V], own[V];
+            for (int v = 0; v < V; ++v) {
+                sum[v] = Vec<T, Bytes>{};
+                own[v] = without_first<Bytes>(load<S, Bytes>(static_cast<const S*>(a.x) + s * size + slots[v].offset), repeated[v]);
+            }
+            for (std::int64_t e = m.edges.colptr[s]; e < end; ++e) {
+                if (e >= window.stop) window.fill(m, e);
+                const std::int64_t i = e - window.start;
+                const S* ahead = rows + window.offset[i + kAhead];
+                for (int v = 0; v < V; v += per_line) __builtin_prefetch(ahead + slots[v].offset);
+                if (e < limit) __builtin_prefetch(dots + edge(e + kAhead), 1);
+                T* to = dots + edge(e);
+                Vec<T, Bytes> product = {};
+#pragma GCC unroll 8
+                for (int v = 0; v < V; ++v) {
+                    const Vec<T, Bytes> value = load<S, Bytes>(rows + window.offset[i] + slots[v].offset);
+                    sum[v] += window.weight[i * heads + slots[v].head] * value;
+                    product += own[v] * value;
+                    if (!closes[v]) continue;
+                    const T total = total_of<T, Bytes>(product);
+                    to[slots[v].head] = adds[v] ? to[slots[v].head] + total : total;
+                    product = Vec<T, Bytes>{};
+                }
+            }
+            for (int v = 0; v < V; ++v) store<S, Bytes>(static_cast<S*>(a.out) + s * size + slots[v].offset, sum[v]);
+        }
+    }
+};
+
+template <typename S>
+static void weighted_gradient(const WeightedGradientArgs& a, std::int64_t first, std::int64_t last) {
+    by_width<WeightedGradient<S>, Compute<S>>(a, a.messages.width, first, last);
+}
+
+template <typename S>
 static void dots(const DotArgs& a, std::int64_t first, std::int64_t last) {
     by_width<Dots<S>, Compute<S>>(a, a.messages.width, first, last);
 }

@@ -11,7 +11,8 @@ static inline Vec<typename SameSizeInt<Compute<S>>::type, Bytes> order_key(const
     return value != value ? Key{} + most : ordered;
 }
 
-constexpr std::int64_t kCounted = 48;  // rows up to which every pair is compared
+constexpr std::int64_t kCounted = 16;  // rows up to which every pair is compared
+constexpr std::int64_t kKept = 512;    // rows up to which their keys are kept, in the first cache
 
 template <typename S>
 struct Quantiles {
@@ -78,36 +79,56 @@ struct Quantiles {
         return found;
     }
 
-    // The key at `place` by halving the range of keys, then the row that holds it.
+    // Halves the range of keys in which the one at `place` lies until a single row or a single key is left in it.
     template <int Bytes>
     static Vec<Int, Bytes> bisected(const S* x, std::int64_t width, std::int64_t count, std::int64_t place) {
+        if (count > kKept) return bisected_by<Bytes>(count, place, [&](std::int64_t e) { return order_key<S, Bytes>(x + e * width); });
+        Vec<Int, Bytes> keys[kKept];
+        for (std::int64_t e = 0; e < count; ++e) keys[e] = order_key<S, Bytes>(x + e * width);
+        return bisected_by<Bytes>(count, place, [&](std::int64_t e) { return keys[e]; });
+    }
+
+    template <int Bytes, typename KeyOf>
+    static inline Vec<Int, Bytes> bisected_by(std::int64_t count, std::int64_t place, const KeyOf& key_of) {
         using Key = Vec<Int, Bytes>;
-        Key low = order_key<S, Bytes>(x), high = low, below = {};
+        const Int wanted = static_cast<Int>(place);
+        Key low = key_of(0), high = low;
         for (std::int64_t e = 1; e < count; ++e) {
-            const Key key = order_key<S, Bytes>(x + e * width);
+            const Key key = key_of(e);
             low = key < low ? key : low;
             high = key > high ? key : high;
         }
-        for (unsigned step = 0; step < 8 * sizeof(Int); ++step) {
+        Key below = {}, upto = Key{} + static_cast<Int>(count);  // how many keys are less than low, and at most high
+        while (any<Bytes>((low != high) & (upto - below != 1))) {
             const Key middle = (low & high) + ((low ^ high) >> 1);  // no overflow; rounds down
             Key within = {};
-            for (std::int64_t e = 0; e < count; ++e)
-                within += order_key<S, Bytes>(x + e * width) <= middle ? Key{} + 1 : Key{};
-            const Int wanted = static_cast<Int>(place);
-            high = within > wanted ? middle : high;
-            low = within > wanted ? low : (low == high ? low : middle + 1);
+            for (std::int64_t e = 0; e < count; ++e) within += key_of(e) <= middle ? Key{} + 1 : Key{};
+            const Key open = low != high ? Key{} - 1 : Key{};
+            const Key left = within > wanted ? open : Key{}, right = within > wanted ? Key{} : open;
+            high = left != 0 ? middle : high;
+            upto = left != 0 ? within : upto;
+            low = right != 0 ? middle + 1 : low;
+            below = right != 0 ? within : below;
         }
-        Key equal = {}, found = {};
-        for (std::int64_t e = 0; e < count; ++e)
-            below += order_key<S, Bytes>(x + e * width) < low ? Key{} + 1 : Key{};
+        Key rank = below, found = {};
         for (std::int64_t e = 0; e < count; ++e) {
-            const Key key = order_key<S, Bytes>(x + e * width);
-            const Key rank = below + equal;
-            const Key here = Key{} + static_cast<Int>(e);
-            found = key == low ? (rank == static_cast<Int>(place) ? here : found) : found;
-            equal += key == low ? Key{} + 1 : Key{};
+            const Key key = key_of(e), here = key < low ? Key{} : (key > high ? Key{} : Key{} + 1);
+            found = here != 0 ? (rank == wanted ? Key{} + static_cast<Int>(e) : found) : found;
+            rank += here;
         }
         return found;
+    }
+
+    template <int Bytes, typename Mask>
+    static inline bool any(const Mask& mask) {
+        if constexpr (Bytes == 0) {
+            return mask != 0;
+        } else {
+            std::uint64_t words[Bytes / 8], all = 0;
+            __builtin_memcpy(words, &mask, sizeof(words));
+            for (const std::uint64_t word : words) all |= word;
+            return all != 0;
+        }
     }
 
     template <int Bytes>

@@ -33,16 +33,29 @@ static inline Vec<double, Bytes> logarithm(Vec<double, Bytes> x) {
     }
 }
 
-// Calls Op::segment<Bytes> for every destination and every register of its features.
+// The rows [begin, end) of a segment, of `all` rows; `out`: where its result begins.
+struct Rows {
+    std::int64_t begin, end, all, out;
+};
+
+// Calls Op::segment<Bytes, V> for every destination and every V registers of its features, as rows stand in memory.
 template <typename S, typename Op>
 struct Segments {
     template <int Bytes, typename Args>
     static void range(const Args& a, std::int64_t first, std::int64_t last) {
-        constexpr int lanes = Vector<Compute<S>, Bytes>::lanes;
+        constexpr int lanes = Vector<Compute<S>, Bytes>::lanes, most = 4;
         const std::int64_t slots = (a.width + lanes - 1) / lanes;
-        for (std::int64_t d = first; d < last; ++d)
-            for (std::int64_t s = 0; s < slots; ++s)
-                Op::template segment<Bytes>(a, a.edges.colptr[d], a.edges.colptr[d + 1], d * a.width, slot_at<lanes>(s, a.width).offset);
+        for (std::int64_t d = first; d < last; ++d) {
+            const Rows rows{a.edges.colptr[d], a.edges.colptr[d + 1], a.edges.num_edges, d * a.width};
+            for (std::int64_t s = 0; s < slots;) {
+                std::int64_t f[most];
+                const int count = slots - s >= most ? most : 1;
+                for (int v = 0; v < count; ++v) f[v] = slot_at<lanes>(s + v, a.width).offset;
+                if (count == most) Op::template segment<Bytes, most>(a, rows, f);
+                else Op::template segment<Bytes, 1>(a, rows, f);
+                s += count;
+            }
+        }
     }
 };
 
@@ -50,24 +63,37 @@ struct Segments {
 template <typename S>
 struct LogSumExp {
     using T = Compute<S>;
-    template <int Bytes>
-    static void segment(const SegmentArgs& a, std::int64_t begin, std::int64_t end, std::int64_t row, std::int64_t f) {
+    template <int Bytes, int V>
+    static void segment(const SegmentArgs& a, const Rows& rows, const std::int64_t* f) {
         using Value = Vec<T, Bytes>;
-        const S* x = static_cast<const S*>(a.x) + f;
+        const S* x = static_cast<const S*>(a.x);
         const T infinity = static_cast<T>(__builtin_inf());
-        Value most = Value{} - infinity, total = {};
-        for (std::int64_t e = begin; e < end; ++e) {
-            const Value value = load<S, Bytes>(x + e * a.width);
-            most = value > most ? value : most;
+        Value most[V], shift[V], total[V];
+        for (int v = 0; v < V; ++v) most[v] = Value{} - infinity;
+        for (std::int64_t e = rows.begin; e < rows.end; ++e) {
+            if (e + kAhead < rows.all)
+                for (int v = 0; v < V; ++v) __builtin_prefetch(x + (e + kAhead) * a.width + f[v]);
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) {
+                const Value value = load<S, Bytes>(x + e * a.width + f[v]);
+                most[v] = value > most[v] ? value : most[v];
+            }
         }
-        const Value shift = most == infinity ? Value{} : (most == -infinity ? Value{} : most);
-        for (std::int64_t e = begin; e < end; ++e) {
-            const Value value = load<S, Bytes>(x + e * a.width);
-            total += value == -infinity ? Value{} : exponential<Bytes>(value - shift);  // which never reaches zero
+        for (int v = 0; v < V; ++v) {
+            shift[v] = most[v] == infinity ? Value{} : (most[v] == -infinity ? Value{} : most[v]);
+            total[v] = Value{};
         }
-        const Value found = shift + logarithm<Bytes>(total < T(1) ? Value{} + T(1) : total);
-        const Value known = total != total ? total : found;  // a NaN
-        store<S, Bytes>(static_cast<S*>(a.out) + row + f, most == infinity ? most : (most == -infinity ? (total != total ? total : most) : known));
+        for (std::int64_t e = rows.begin; e < rows.end; ++e) {
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v)  // of minus infinity next to nothing, but not nothing: see exponential()
+                total[v] += exponential<Bytes>(load<S, Bytes>(x + e * a.width + f[v]) - shift[v]);
+        }
+        for (int v = 0; v < V; ++v) {
+            const Value found = shift[v] + logarithm<Bytes>(total[v] < T(1) ? Value{} + T(1) : total[v]);
+            const Value known = total[v] != total[v] ? total[v] : found;  // a NaN
+            store<S, Bytes>(static_cast<S*>(a.out) + rows.out + f[v],
+                            most[v] == infinity ? most[v] : (most[v] == -infinity ? (total[v] != total[v] ? total[v] : most[v]) : known));
+        }
     }
 };
 
@@ -75,18 +101,24 @@ struct LogSumExp {
 template <typename S>
 struct LogSumExpGradient {
     using T = Compute<S>;
-    template <int Bytes>
-    static void segment(const SegmentArgs& a, std::int64_t begin, std::int64_t end, std::int64_t row, std::int64_t f) {
+    template <int Bytes, int V>
+    static void segment(const SegmentArgs& a, const Rows& rows, const std::int64_t* f) {
         using Value = Vec<T, Bytes>;
-        const S* x = static_cast<const S*>(a.x) + f;
-        S* out = static_cast<S*>(a.out) + f;
+        const S* x = static_cast<const S*>(a.x);
+        S* out = static_cast<S*>(a.out);
         const T infinity = static_cast<T>(__builtin_inf());
-        const Value result = load<S, Bytes>(static_cast<const S*>(a.result) + row + f);
-        const Value grad = load<S, Bytes>(static_cast<const S*>(a.grad) + row + f);
-        for (std::int64_t e = begin; e < end; ++e) {
-            const Value value = load<S, Bytes>(x + e * a.width);
-            const Value share = value == -infinity ? Value{} : exponential<Bytes>(value - result);
-            store<S, Bytes>(out + e * a.width, grad * share);
+        Value result[V], grad[V];
+        for (int v = 0; v < V; ++v) {
+            result[v] = load<S, Bytes>(static_cast<const S*>(a.result) + rows.out + f[v]);
+            grad[v] = load<S, Bytes>(static_cast<const S*>(a.grad) + rows.out + f[v]);
+        }
+        for (std::int64_t e = rows.begin; e < rows.end; ++e) {
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) {
+                const Value value = load<S, Bytes>(x + e * a.width + f[v]);
+                const Value share = value == -infinity ? Value{} : exponential<Bytes>(value - result[v]);
+                store<S, Bytes>(out + e * a.width + f[v], grad[v] * share);
+            }
         }
     }
 };
@@ -95,18 +127,20 @@ struct LogSumExpGradient {
 // no care.
 template <typename T>
 struct ProductGradient {
-    template <int Bytes>
-    static void segment(const SegmentArgs& a, std::int64_t begin, std::int64_t end, std::int64_t row, std::int64_t f) {
-        const T* x = static_cast<const T*>(a.x) + f;
-        T* out = static_cast<T*>(a.out) + f;
-        Vec<T, Bytes> before = Vec<T, Bytes>{} + T(1), after = load<T, Bytes>(static_cast<const T*>(a.grad) + row + f);
-        for (std::int64_t e = begin; e < end; ++e) {
-            store<T, Bytes>(out + e * a.width, before);
-            before *= load<T, Bytes>(x + e * a.width);
-        }
-        for (std::int64_t e = end; e-- > begin;) {
-            store<T, Bytes>(out + e * a.width, load<T, Bytes>(out + e * a.width) * after);
-            after *= load<T, Bytes>(x + e * a.width);
+    template <int Bytes, int V>
+    static void segment(const SegmentArgs& a, const Rows& rows, const std::int64_t* f) {
+        for (int v = 0; v < V; ++v) {
+            const T* x = static_cast<const T*>(a.x) + f[v];
+            T* out = static_cast<T*>(a.out) + f[v];
+            Vec<T, Bytes> before = Vec<T, Bytes>{} + T(1), after = load<T, Bytes>(static_cast<const T*>(a.grad) + rows.out + f[v]);
+            for (std::int64_t e = rows.begin; e < rows.end; ++e) {
+                store<T, Bytes>(out + e * a.width, before);
+                before *= load<T, Bytes>(x + e * a.width);
+            }
+            for (std::int64_t e = rows.end; e-- > rows.begin;) {
+                store<T, Bytes>(out + e * a.width, load<T, Bytes>(out + e * a.width) * after);
+                after *= load<T, Bytes>(x + e * a.width);
+            }
         }
     }
 };
@@ -119,7 +153,7 @@ static void over_segments(const SegmentArgs& a, std::int64_t first, std::int64_t
 template <typename S>
 static constexpr KernelTable table_of() {
     using T = Compute<S>;
-    return {aggregate<S>, spread<S>, fold<S>, dots<S>, attention<T>, attention_backward<T>,
+    return {aggregate<S>, spread<S>, fold<S>, dots<S>, weighted_gradient<S>, attention<T>, attention_backward<T>,
             over_segments<S, T, LogSumExp>, over_segments<S, T, LogSumExpGradient>,
             over_segments<T, T, ProductGradient>, quantile<S>};
 }

@@ -5,9 +5,9 @@ template <int Bytes>
 static inline Vec<float, Bytes> exponential(Vec<float, Bytes> x) {
     using Value = Vec<float, Bytes>;
     using Bits = Vec<std::int32_t, Bytes>;
-    const Value lowest = x * 0.0f - 87.0f;  // keeps a NaN
-    x = x < lowest ? lowest : x;
-    const Value shift = x * 0.0f + 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
+    const Value lowest = Value{} - 87.0f;
+    x = lowest > x ? lowest : x;  // keeps a NaN
+    const Value shift = Value{} + 12582912.0f;  // 1.5 * 2^23: adding it rounds to the nearest integer
     const Value shifted = x * 1.44269504f + shift;
     const Value n = shifted - shift;
     const Value r = x - n * 0.693359375f + n * 2.12194440e-4f;
@@ -33,6 +33,8 @@ static inline Vec<double, Bytes> exponential(Vec<double, Bytes> x) {
         return x;
     }
 }
+
+constexpr std::int64_t kRowsAhead = 8;
 
 // The sum inside leaky_relu, for `lanes` heads from `h` on.
 template <typename T, int Bytes>
@@ -85,6 +87,47 @@ struct Forward {
     }
 };
 
+// The same where the scores are the edges' own, for V registers of heads at once: rows are read as they stand in memory.
+template <typename T>
+struct Plain {
+    template <int Bytes, int V>
+    static void segment(const AttentionArgs& a, std::int64_t d, std::int64_t h) {
+        using Value = Vec<T, Bytes>;
+        constexpr int lanes = Vector<T, Bytes>::lanes;
+        const std::int64_t begin = a.edges.colptr[d], end = a.edges.colptr[d + 1], limit = a.edges.num_edges - kRowsAhead;
+        const T* x = static_cast<const T*>(a.edge) + h;
+        T* out = static_cast<T*>(a.out) + h;
+        Value most[V], total[V];
+        for (int v = 0; v < V; ++v) {
+            most[v] = begin < end ? load<T, Bytes>(x + begin * a.heads + v * lanes) : Value{};
+            total[v] = Value{};
+        }
+        for (std::int64_t e = begin + 1; e < end; ++e) {
+            if (e < limit)
+                for (int v = 0; v < V; ++v) __builtin_prefetch(x + (e + kRowsAhead) * a.heads + v * lanes);
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) {
+                const Value value = load<T, Bytes>(x + e * a.heads + v * lanes);
+                most[v] = value > most[v] ? value : most[v];
+            }
+        }
+        for (std::int64_t e = begin; e < end; ++e)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) {
+                const Value value = exponential<Bytes>(load<T, Bytes>(x + e * a.heads + v * lanes) - most[v]);
+                store<T, Bytes>(out + e * a.heads + v * lanes, value);
+                total[v] += value;
+            }
+        for (int v = 0; v < V; ++v) total[v] = T(1) / total[v];
+        for (std::int64_t e = begin; e < end; ++e)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) {
+                T* at = out + e * a.heads + v * lanes;
+                store<T, Bytes>(at, load<T, Bytes>(at) * total[v]);
+            }
+    }
+};
+
 struct Backward {
     template <typename T, int Bytes>
     static void segment(const AttentionArgs& a, std::int64_t d, std::int64_t h) {
@@ -109,9 +152,11 @@ struct Backward {
 
 template <typename Op, typename T>
 static void over_heads(const AttentionArgs& a, std::int64_t first, std::int64_t last) {
-    constexpr int eight = 8 * sizeof(T), four = 4 * sizeof(T);
+    constexpr int sixteen = 16 * sizeof(T), eight = 8 * sizeof(T), four = 4 * sizeof(T);
     for (std::int64_t d = first; d < last; ++d) {
         std::int64_t h = 0;
+        if constexpr (sixteen <= GNNCTL_VECTOR_BYTES)
+            for (; h + 16 <= a.heads; h += 16) Op::template segment<T, sixteen>(a, d, h);
         if constexpr (eight <= GNNCTL_VECTOR_BYTES)
             for (; h + 8 <= a.heads; h += 8) Op::template segment<T, eight>(a, d, h);
         if constexpr (four <= GNNCTL_VECTOR_BYTES)
@@ -122,7 +167,14 @@ static void over_heads(const AttentionArgs& a, std::int64_t first, std::int64_t 
 
 template <typename T>
 static void attention(const AttentionArgs& a, std::int64_t first, std::int64_t last) {
-    over_heads<Forward, T>(a, first, last);
+    constexpr std::int64_t lanes = GNNCTL_VECTOR_BYTES / sizeof(T);
+    const bool plain = a.src == nullptr && a.dst == nullptr && a.slope == 1.0;
+    if (!plain || a.heads % lanes != 0) return over_heads<Forward, T>(a, first, last);
+    for (std::int64_t d = first; d < last; ++d) {
+        std::int64_t h = 0;
+        for (; h + 4 * lanes <= a.heads; h += 4 * lanes) Plain<T>::template segment<GNNCTL_VECTOR_BYTES, 4>(a, d, h);
+        for (; h < a.heads; h += lanes) Plain<T>::template segment<GNNCTL_VECTOR_BYTES, 1>(a, d, h);
+    }
 }
 template <typename T>
 static void attention_backward(const AttentionArgs& a, std::int64_t first, std::int64_t last) {

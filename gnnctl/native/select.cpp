@@ -1,6 +1,8 @@
 #include "select.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "worker_pool.h"
 
@@ -28,6 +30,25 @@ void chosen(const GradientArgs& a, std::int64_t d, std::int64_t first, std::int6
     each(kMax, a.argmax);
 }
 
+// Where the gradients of one destination go, in the order of chosen(): asked for while those of the one before are added.
+template <typename T>
+struct Targets {
+    std::vector<T*> at;
+
+    void find(const GradientArgs& a, std::int64_t d, std::int64_t first, std::int64_t last, T* out) {
+        const std::int64_t begin = a.edges.colptr[d];
+        if (begin == a.edges.colptr[d + 1]) return;
+        std::size_t count = 0;
+        for (const std::int32_t* arg : {a.argmin, a.argmax}) {
+            if (arg == nullptr) continue;
+            for (std::int64_t f = first; f < last; ++f) {
+                at[count] = out + here::source_of(a.edges, begin + arg[d * a.width + f]) * a.width + f;
+                __builtin_prefetch(at[count++], 1);
+            }
+        }
+    }
+};
+
 // One thread owns a feature, so that every sum has one order.
 template <typename S>
 void to_sources(const GradientArgs& a, const Factors& factors, void* to, int threads) {
@@ -36,16 +57,22 @@ void to_sources(const GradientArgs& a, const Factors& factors, void* to, int thr
     const std::int64_t parts = std::min<std::int64_t>(std::max(threads, 1), lines);
     T* out = static_cast<T*>(to);
     const T* weight = static_cast<const T*>(factors.weight);
+    const auto two_rows = static_cast<std::size_t>(2 * ((lines + parts - 1) / parts) * kLine);
+    std::vector<Targets<T>> targets(static_cast<std::size_t>(2 * parts), Targets<T>{std::vector<T*>(two_rows)});
     run_parts(threads, parts, [&](std::int64_t part) {
         const std::int64_t first = lines * part / parts * kLine, last = std::min(a.width, lines * (part + 1) / parts * kLine);
+        Targets<T>* now = &targets[static_cast<std::size_t>(2 * part)];
+        Targets<T>* next = now + 1;
+        if (a.edges.num_dst > 0) next->find(a, 0, first, last, out);
         for (std::int64_t d = 0; d < a.edges.num_dst; ++d) {
+            std::swap(now, next);
+            if (d + 1 < a.edges.num_dst) next->find(a, d + 1, first, last, out);
+            std::size_t i = 0;
             if (weight == nullptr)
-                chosen<S>(a, d, first, last, [&](std::int64_t f, std::int64_t e, T grad) {
-                    out[here::source_of(a.edges, e) * a.width + f] += grad;
-                });
+                chosen<S>(a, d, first, last, [&](std::int64_t, std::int64_t, T grad) { *now->at[i++] += grad; });
             else
                 chosen<S>(a, d, first, last, [&](std::int64_t f, std::int64_t e, T grad) {
-                    out[here::source_of(a.edges, e) * a.width + f] += grad * weight[e * factors.heads + f / width];
+                    *now->at[i++] += grad * weight[e * factors.heads + f / width];
                 });
         }
     });

@@ -84,6 +84,9 @@ def build(variant: Variant = PLAIN) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             _compile(variant, folder, target)
+            for older in BUILT.glob(f"{variant.name}-{'?' * 16}"):
+                if older != folder:
+                    shutil.rmtree(older, ignore_errors=True)
     return target
 
 

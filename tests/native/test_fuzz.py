@@ -144,7 +144,12 @@ FUNCTIONS = {
     ),
     "random_gather_rate": Function(
         _native.random_gather_rate,
-        {"entries": Integer(64, 1, 2**32 - 1), "reads": Integer(64, 1, 2**32), "repeats": Integer(1, 1, 1000)},
+        {
+            "entries": Integer(64, 1, 2**32 - 1),
+            "reads": Integer(64, 1, 2**32),
+            "repeats": Integer(1, 1, 1000),
+            "large_pages": Flag(True),
+        },
     ),
     "random_row_rate": Function(
         _native.random_row_rate,
@@ -299,8 +304,18 @@ ELSEWHERE = {
     "Mapping": "below: its arguments are files",
     **dict.fromkeys(
         (
-            *("Array", "Edges", "Aggregates", "Scores", "Quantiles", "huge_pages"),
-            *("aggregate", "spread", "fold", "select", "select_weights", "sddmm", "attention", "attention_backward"),
+            *("Array", "Edges", "Aggregates", "Scores", "Quantiles", "result_memory"),
+            *(
+                "aggregate",
+                "spread",
+                "fold",
+                "select",
+                "select_weights",
+                "sddmm",
+                "weighted_gradient",
+                "attention",
+                "attention_backward",
+            ),
             *("logsumexp", "logsumexp_backward", "product_backward", "quantile", "quantile_backward"),
             *("transpose", "check_csc"),
         ),

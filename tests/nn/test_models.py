@@ -272,3 +272,39 @@ def test_pre_activation_blocks_are_the_oracle_s(plain):
         h = block.eval()(h)
     expected = model.output(model.last_norm(h).relu())
     torch.testing.assert_close(model(batch), expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"aggr": "max"}, {"jump": "cat", "order": "pre"}])
+def test_many_relations_together_give_the_numbers_of_one_after_the_other(typed, monkeypatch, options):
+    batch = sampled(typed, (3, 2), range(10, 20), "a")
+    found, gradients = [], []
+    for least in (1, 1000):
+        monkeypatch.setattr("gnnctl.nn.models.layer.LEAST_RELATIONS", least)
+        model = model_of(typed, "sage", "a", norm="none", **options)
+        assert (model.layers[0].together is None) == (least == 1000)
+        out = model(model.prepare(replace(batch, layers={})))
+        out.square().sum().backward()
+        found.append(out)
+        gradients.append({n: p.grad for n, p in model.encoders.named_parameters() if p.grad is not None})
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-6 * float(found[1].detach().abs().max()))
+    for name, mine in gradients[0].items():
+        torch.testing.assert_close(mine, gradients[1][name], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{"num_bases": 2}, {"num_blocks": 4}])
+def test_rgcn_decompositions_are_parameters_of_the_model(typed, options):
+    model = model_of(typed, "rgcn", "a", parameters=options)
+    plain = model_of(typed, "rgcn", "a")
+    assert model.layers[0].together.weight.numel() < plain.layers[0].together.weight.numel()
+    assert model(sampled(typed, (3, 2), [1], "a")).shape == (1, 7)
+
+
+def test_han_weighs_relations_by_what_training_saw(typed):
+    model = model_of(typed, "han", "a")
+    averages = [layer.together.conv.average for layer in model.layers]
+    before = [a.clone() for a in averages]
+    batch = sampled(typed, (3, 2), range(9), "a")
+    model(batch)
+    assert all(torch.equal(a, b) for a, b in zip(averages, before, strict=True))
+    model.train()(batch)
+    assert all((a != b).any() for a, b in zip(averages, before, strict=True))

@@ -13,7 +13,7 @@ from gnnctl.nn.ops import fallback
 from gnnctl.nn.ops.aggregate import REDUCES, _aggregate
 from gnnctl.nn.ops.attention import _attention
 from gnnctl.nn.ops.gather import _gather
-from gnnctl.nn.ops.spmm import _spmm
+from gnnctl.nn.ops.spmm import _both_gradients, _spmm
 
 WIDTHS = (1, 3, 7, 8, 13, 16, 47, 64, 130)
 
@@ -142,8 +142,42 @@ def test_the_operators_keep_torch_rules():
     for given_view in (view, (None, None, None)):
         torch.library.opcheck(_spmm, (edges.colptr, edges.row, x, weight, *given_view, True))
         torch.library.opcheck(_aggregate, (edges.colptr, edges.row, x, weight, *given_view, "min,sum,std"))
+        torch.library.opcheck(_aggregate, (edges.colptr, edges.row, x.detach(), None, *given_view, "min,max", False))
+        given = (edges.colptr, edges.row, torch.randn(5, 4), x.detach(), weight.detach(), *given_view, True)
+        torch.library.opcheck(_both_gradients, given)
     torch.library.opcheck(_attention, (edges.colptr, edges.row, *scores, view.rowptr, view.perm, 0.2))
     torch.library.opcheck(_gather, (x, edges.row, view.rowptr, view.perm))
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3])
+@pytest.mark.parametrize("width", [1, 3, 5, 16, 20, 64, 75, 200])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_both_gradients_at_once_are_those_of_each(heads, width, dtype):
+    edges = edges_of(30, 20, 150, wide=width == 20)
+    x, weight = torch.randn(30, heads, width).to(dtype), torch.rand(150, heads).to(dtype)
+    for reduce in ("sum", "mean"):
+        found = []
+        for both in (True, False):
+            given = x.clone().requires_grad_(), weight.clone().requires_grad_()
+            for one in (0,) if both else (0, 1):
+                parts = [t if both or i == one else t.detach() for i, t in enumerate(given)]
+                ops.spmm(edges, *parts, reduce).float().square().sum().backward()
+            found.append([t.grad.float() for t in given])
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(
+                a, b, rtol=1e-4 if dtype != torch.bfloat16 else 0.02, atol=1e-4 * float(b.abs().max())
+            )
+
+
+def test_extremes_are_the_same_without_a_gradient():
+    edges = edges_of(30, 20, 150)
+    for width in (1, 5, 16, 64, 130):
+        x, weight = torch.randn(30, width), torch.rand(150)
+        x[3, 0] = float("nan")
+        for names in (["min"], ["max"], ["max", "min"], ["sum", "max"], ["mean", "min", "max"], ["std", "max"]):
+            plain = ops.multi_aggregate(edges, x, weight, names)
+            ranked = ops.multi_aggregate(edges, x.clone().requires_grad_(), weight, names)
+            assert torch.equal(plain.nan_to_num(7.5), ranked.detach().nan_to_num(7.5))
 
 
 def test_the_view_by_source_is_optional():

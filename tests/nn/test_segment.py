@@ -273,3 +273,28 @@ def test_strided_values_are_taken():
     colptr, values = segments([3, 0, 5], 4)
     for function in FUNCTIONS.values():
         torch.testing.assert_close(function(colptr, values.t().contiguous().t()), function(colptr, values))
+
+
+@pytest.mark.parametrize("count", [15, 16, 17, 100, 512, 513, 3000])
+@pytest.mark.parametrize("kind", ["spread", "ties", "alike", "nan", "infinite"])
+def test_long_segments_have_the_quantiles_of_their_sorted_rows(count, kind):
+    generator = torch.Generator().manual_seed(count)
+    values = torch.randn(count + 3, 5, generator=generator)
+    if kind == "ties":
+        values = values.mul(2).round()
+    if kind == "alike":
+        values[:] = -0.0
+        values[::2] = 0.0
+    if kind == "nan":
+        values[::7, 1] = float("nan")
+    if kind == "infinite":
+        values[::5], values[1::5] = float("inf"), float("-inf")
+    colptr = torch.tensor([0, count, count, count + 3])
+    found = ops.segment_quantile(colptr, values, [0.0, 0.31, 0.5, 1.0], "lower")
+    for d, rows in ((0, values[:count]), (2, values[count:])):
+        order, index = rows.sort(stable=True, dim=0)
+        for i, q in enumerate((0.0, 0.31, 0.5, 1.0)):
+            place = int(q * (len(rows) - 1))
+            assert torch.equal(found[d, i].nan_to_num(9.5), order[place].nan_to_num(9.5))
+            rank = _quantile(colptr, values, [q], "lower")[1][d, 0, 0]
+            assert torch.equal(rank.long(), index[place])

@@ -273,6 +273,9 @@ def test_an_exported_model_gives_the_predictions_without_gnnctl(cli, areas, tmp_
     ("data", "arguments"),
     [
         ("areas", ["--model", "pna", *FAN_OUT]),
+        ("areas", ["--model", "rgcn:num_bases=2", *FAN_OUT]),
+        ("areas", ["--model", "hgt", *FAN_OUT]),
+        ("areas", ["--model", "han", *FAN_OUT]),
         ("areas", ["--model", "gen", "--order", "pre", "--residual", "--norm", "layer", *FAN_OUT]),
         ("areas", ["--model", "transformer", "--jump", "lstm", *FAN_OUT]),
         ("papers", ["--model", "transformer:beta=true", *FAN_OUT]),

@@ -39,14 +39,14 @@ struct Results {
         for (std::size_t i = 0; i < reduces.size(); ++i) found[reduces[i]] = start + static_cast<std::int64_t>(i) * width * size_of(dtype);
     }
 
-    // Average, argmin and argmax, wherever they are needed.
+    // Average, argmin and argmax, wherever they are needed; forward may do without ranks.
     template <typename Args>
-    void others(Args& args, std::int64_t num_dst, std::int64_t width) const {
+    void others(Args& args, std::int64_t num_dst, std::int64_t width, bool ranked) const {
         args.average = expect_or_null<float>(average, "average", DType::float32, num_dst, width);
         args.argmin = expect_or_null<std::int32_t>(argmin, "argmin", DType::int32, num_dst, width);
         args.argmax = expect_or_null<std::int32_t>(argmax, "argmax", DType::int32, num_dst, width);
-        if (has(kMin) != (args.argmin != nullptr)) throw py::value_error("argmin: goes with min");
-        if (has(kMax) != (args.argmax != nullptr)) throw py::value_error("argmax: goes with max");
+        if (ranked ? has(kMin) != bool(argmin) : argmin && !has(kMin)) throw py::value_error("argmin: goes with min");
+        if (ranked ? has(kMax) != bool(argmax) : argmax && !has(kMax)) throw py::value_error("argmax: goes with max");
         if ((has(kVar) || has(kStd)) != (args.average != nullptr)) throw py::value_error("average: goes with var and std");
     }
 };
@@ -61,7 +61,7 @@ void run_aggregate(const Place& place, const DeviceEdges& edges, const Array& x,
     if (!results.out) throw py::value_error("out: missing");
     a.stride = a.width * static_cast<std::int64_t>(results.reduces.size());
     results.columns(*results.out, "out", x.dtype(), edges.csc.num_dst, a.width, a.out);
-    results.others(a, edges.csc.num_dst, a.width);
+    results.others(a, edges.csc.num_dst, a.width, false);
     aggregate(a, place);
 }
 
@@ -72,7 +72,7 @@ Gradient gradient_of(const DeviceEdges& edges, const Array& grad, const Results&
     g.stride = grad.row_size();
     g.width = g.stride / static_cast<std::int64_t>(results.reduces.size());
     results.columns(grad, "grad", grad.dtype(), edges.csc.num_dst, g.width, g.grad);
-    results.others(g, edges.csc.num_dst, g.width);
+    results.others(g, edges.csc.num_dst, g.width, true);
     if (results.has(kStd)) {
         const void* out[kReduces] = {};
         if (!results.out) throw py::value_error("out: needed for std");

@@ -19,6 +19,8 @@ from gnnctl.nn.relational import by_pairs
 LEAST_LINEARS = 8
 # As much for relations; the arrangement of their edges is made anew for each batch.
 LEAST_RELATIONS = 4
+# Width of sources, in widths of the result, up to which that holds.
+_WIDEST = 2
 
 
 class GroupedLinear(nn.Module):
@@ -104,7 +106,8 @@ class GroupedRelations(nn.Module):
     def of(cls, convs: Mapping[EdgeType, SAGEConv]) -> "GroupedRelations":
         """With the weights of a layer for each relation, which must be alike; see :func:`alike`."""
         first = next(iter(convs.values()))
-        made = cls(list(convs), first.lin.in_features, first.lin.out_features, reduce=reduction(first))
+        with torch.random.fork_rng(devices=[]):  # no draw is used, so none may be taken from what comes after
+            made = cls(list(convs), first.lin.in_features, first.lin.out_features, reduce=reduction(first))
         with torch.no_grad():
             made.weight.copy_(torch.stack([conv.lin.weight.T for conv in convs.values()]))
         return made
@@ -170,10 +173,15 @@ def reduction(conv: SAGEConv) -> Reduce:
 
 
 def alike(convs: Sequence[nn.Module]) -> bool:
-    """Whether layers can be one :class:`GroupedRelations`: of SAGE's form, one reduction, the same widths."""
+    """Whether layers can be one :class:`GroupedRelations`: of SAGE's form, one reduction, the same widths.
+
+    Sources much wider than the result are better multiplied before they are aggregated, one relation at a time.
+    """
     forms = set()
     for conv in convs:
-        if not isinstance(conv, SAGEConv) or conv.aggr.reduce is None or not hasattr(conv, "lin"):
+        if not isinstance(conv, SAGEConv) or conv.aggr.reduce is None:
+            return False
+        if conv.lin.in_features > _WIDEST * conv.lin.out_features:
             return False
         root = None if conv.root is None else conv.root.in_features
         forms.add((conv.aggr.reduce, conv.lin.in_features, conv.lin.out_features, conv.lin.bias is None, root))

@@ -11,6 +11,7 @@ from torch import nn
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.types import EdgeSchema, EdgeType
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.options import Activation, ModelOptions
 from gnnctl.parameters import Value, defaults_of
 
@@ -170,20 +171,20 @@ def _in_channels(kind: ConvKind, site: Site) -> int | tuple[int, int]:
 
 
 def _gin(kind: ConvKind, site: Site) -> nn.Module:
-    network = nn.Linear(site.in_channels, site.out_channels, bias=site.homogeneous)
+    network = Linear(site.in_channels, site.out_channels, bias=site.homogeneous)
     own = {"edge_channels": site.schema.features, "in_channels": site.in_channels, "root": site.homogeneous}
     return kind.cls(network, **own, **site.options.parameters)
 
 
 def _edge(kind: ConvKind, site: Site) -> nn.Module:
     width = site.out_channels
-    network = nn.Sequential(nn.Linear(2 * site.in_channels, width), nn.ReLU(), nn.Linear(width, width))
+    network = nn.Sequential(Linear(2 * site.in_channels, width), nn.ReLU(), Linear(width, width))
     return kind.cls(network, **_aggr(site), **site.options.parameters)
 
 
 def _nn(kind: ConvKind, site: Site) -> nn.Module:
     product = site.in_channels * site.out_channels
-    network = nn.Sequential(nn.Linear(site.schema.features, NN_HIDDEN), nn.ReLU(), nn.Linear(NN_HIDDEN, product))
+    network = nn.Sequential(Linear(site.schema.features, NN_HIDDEN), nn.ReLU(), Linear(NN_HIDDEN, product))
     own = {"root": site.homogeneous, "bias": site.homogeneous}
     return kind.cls(_in_channels(kind, site), site.out_channels, network, **own, **_aggr(site))
 

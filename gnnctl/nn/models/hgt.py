@@ -11,7 +11,7 @@ from gnnctl.nn.models.whole import types_of, with_all_relations
 
 
 class HGTRound(nn.Module):
-    """:class:`~gnnctl.nn.conv.HGTConv` in a model: destinations have their outputs, whatever a batch happens to hold."""
+    """:class:`~gnnctl.nn.conv.HGTConv` in a model: what destinations get does not depend on the rest of a batch."""
 
     def __init__(self, in_channels: int, out_channels: int, edge_types: Sequence[EdgeType], *, heads: int = 8) -> None:
         super().__init__()

@@ -163,8 +163,8 @@ class TypedLayer(nn.Module):
         return {name: self._finish(name, h, before[name]) for name, h in out.items()}
 
     def convs_by_type(self) -> Iterator[tuple[EdgeType, nn.Module]]:
-        """Each edge type with its convolution."""
-        return ((t, self.convs[module_name(t.key)]) for t in self.edge_types)
+        """Each edge type with its convolution, where it has one of its own."""
+        return ((t, self.convs[n]) for t in self.edge_types if (n := module_name(t.key)) in self.convs)
 
     def pairs(self, edge_index: Mapping[EdgeType, EdgeIndex]) -> RelationPairs | None:
         """What the layer needs of its edges' structure, for a loader to compute ahead; None where that is nothing."""

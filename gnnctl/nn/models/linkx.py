@@ -9,6 +9,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.conv.normalization import unsampled
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import masked
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.layer import LayerEdges
@@ -57,13 +58,13 @@ class LINKX(nn.Module):
         nn.init.uniform_(self.rows, -bound, bound)
         self.activation = activation_of(options.activation or "relu")
         self.features = self._mlp(options, node.features, hidden)
-        self.mix_edges, self.mix_features = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+        self.mix_edges, self.mix_features = Linear(hidden, hidden), Linear(hidden, hidden)
         self.final = self._mlp(options, hidden, out_channels)
 
     def _mlp(self, options: ModelOptions, width: int, out: int) -> nn.Sequential:
         hidden = options.hidden
         between = (RowNorm(options.norm, hidden), self.activation, nn.Dropout(options.dropout))
-        return nn.Sequential(nn.Linear(width, hidden), *between, nn.Linear(hidden, out))
+        return nn.Sequential(Linear(width, hidden), *between, Linear(hidden, out))
 
     def first_parameters(self) -> list[str]:
         """Names of the parameters that nodes and their features enter by."""

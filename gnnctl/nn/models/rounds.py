@@ -12,6 +12,7 @@ from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.conv import APPNP, ARMAConv, ChebConv, SGConv, SSGConv, TAGConv
 from gnnctl.nn.conv.multi_hop import MultiHop, State
+from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.layer import LayerEdges
 from gnnctl.nn.models.options import ModelOptions
@@ -119,7 +120,7 @@ class RoundsModel(nn.Module):
         self.dropout = nn.Dropout(options.dropout)
         self.mlp: nn.Module | None = None
         if kind.predicts_first:
-            hidden, last = nn.Linear(width, options.hidden), nn.Linear(options.hidden, out_channels)
+            hidden, last = Linear(width, options.hidden), Linear(options.hidden, out_channels)
             self.mlp = nn.Sequential(hidden, self.activation, self.dropout, last)
             width = out_channels
         count = options.layers // self.hops

@@ -56,15 +56,21 @@ def aggregate(edge_index: EdgeIndex, x: Tensor, weight: Tensor | None, reduces: 
     check_messages(edge_index, x, weight)
     check_names(reduces)
     rowptr, col, perm = edge_index.transposed_for(x)
-    out: Tensor = _aggregate(edge_index.colptr, edge_index.row, x, weight, rowptr, col, perm, ",".join(reduces))[0]
+    names, ranks = ",".join(reduces), _with_gradient(x, weight)
+    out: Tensor = _aggregate(edge_index.colptr, edge_index.row, x, weight, rowptr, col, perm, names, ranks)[0]
     return out
 
 
 def aggregate_segments(colptr: Tensor, values: Tensor, reduces: Sequence[Reduce]) -> Tensor:
     """(D, R, ...) of (E, ...) edge rows: the same over segments of rows."""
     check_names(reduces)
-    out: Tensor = _aggregate(colptr, None, values, None, None, None, None, ",".join(reduces))[0]
+    names, ranks = ",".join(reduces), _with_gradient(values, None)
+    out: Tensor = _aggregate(colptr, None, values, None, None, None, None, names, ranks)[0]
     return out
+
+
+def _with_gradient(x: Tensor, weight: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and (x.requires_grad or (weight is not None and weight.requires_grad))
 
 
 def check_names(reduces: Sequence[str]) -> None:
@@ -88,32 +94,34 @@ def _aggregate(
     col: Tensor | None,
     perm: Tensor | None,
     reduces: str,
+    ranks: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The reductions, (D, R, ...), and what the gradient needs, (D, ...) or empty where it does not.
 
-    That is the unrounded mean for var and std; and for min and max, int32, the rank of the chosen edge within its
-    destination (the first of equals), or -1.
+    That is the unrounded mean for var and std; and for min and max, where ``ranks`` are wanted, int32, the rank of the
+    chosen edge within its destination (the first of equals), or -1.
     """
     names = reduces.split(",")
     if device.elsewhere(x):
-        return device.aggregate(colptr, row, x, weight, names)
-    found = _outputs(colptr, x, names, new_result)
+        return device.aggregate(colptr, row, x, weight, names, ranks)
+    found = _outputs(colptr, x, names, new_result, ranks)
     x, factors = x.detach().contiguous(), as_float(weight, compute_dtype(x))
     edges = native_edges(colptr, row, x.shape[0])
-    _native.aggregate(edges, array(x), array_or_none(factors), results_of(names, *found), torch.get_num_threads())
+    results = results_of(names, *found, ranks=ranks)
+    _native.aggregate(edges, array(x), array_or_none(factors), results, torch.get_num_threads())
     return found
 
 
 def _outputs(
-    colptr: Tensor, x: Tensor, names: Sequence[str], empty: Callable[..., Tensor]
+    colptr: Tensor, x: Tensor, names: Sequence[str], empty: Callable[..., Tensor], ranks: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     width = (colptr.shape[0] - 1, *x.shape[1:])
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     return (
         empty((width[0], len(names), *width[1:]), dtype=x.dtype),
         empty(width if "var" in names or "std" in names else (0,), dtype=dtype),
-        empty(width if "min" in names else (0,), dtype=torch.int32),
-        empty(width if "max" in names else (0,), dtype=torch.int32),
+        empty(width if "min" in names and ranks else (0,), dtype=torch.int32),
+        empty(width if "max" in names and ranks else (0,), dtype=torch.int32),
     )
 
 
@@ -127,12 +135,13 @@ def _(
     col: Tensor | None,
     perm: Tensor | None,
     reduces: str,
+    ranks: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return _outputs(colptr, x, reduces.split(","), x.new_empty)
+    return _outputs(colptr, x, reduces.split(","), x.new_empty, ranks)
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor, Tensor]) -> None:
-    *tensors, ctx.reduces = inputs
+    *tensors, ctx.reduces, _ = inputs
     ctx.save_for_backward(*tensors, *output)
     ctx.mark_non_differentiable(*output[1:])
 
@@ -144,7 +153,7 @@ def _backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         grad_x = aggregate_backward(colptr, row, grad, x, weight, *saved, rowptr, col, perm, ctx.reduces)
     if weight is not None and ctx.needs_input_grad[3]:
         grad_weight = aggregate_backward_weight(colptr, row, grad, x, weight, *saved, ctx.reduces)
-    return None, None, grad_x, grad_weight, None, None, None, None
+    return None, None, grad_x, grad_weight, None, None, None, None, None
 
 
 _aggregate.register_autograd(_backward, setup_context=_setup)

@@ -11,14 +11,16 @@ from gnnctl.nn.ops import device
 from gnnctl.nn.ops.checks import array, array_or_none, as_float, compute_dtype, native_edges, new_result
 
 
-def results_of(names: list[str], out: Tensor, average: Tensor, least: Tensor, most: Tensor) -> _native.Aggregates:
+def results_of(
+    names: list[str], out: Tensor, average: Tensor, least: Tensor, most: Tensor, *, ranks: bool = True
+) -> _native.Aggregates:
     """What forward returned, as native functions take it."""
     return _native.Aggregates(
         names,
         array(out),
         array(average) if "var" in names or "std" in names else None,
-        array(least) if "min" in names else None,
-        array(most) if "max" in names else None,
+        array(least) if "min" in names and ranks else None,
+        array(most) if "max" in names and ranks else None,
     )
 
 

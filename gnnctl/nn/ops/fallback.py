@@ -67,9 +67,9 @@ def sddmm(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, 
 
 
 def aggregate(
-    colptr: Tensor, row: Tensor | None, x: Tensor, weight: Tensor | None, reduces: list[str]
+    colptr: Tensor, row: Tensor | None, x: Tensor, weight: Tensor | None, reduces: list[str], ranks: bool = True
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Several reductions, (D, R, ...); the mean, and the ranks of the edges that minimum and maximum chose."""
+    """Several reductions, (D, R, ...); the mean, and, if wanted, the ranks of the edges that the extremes chose."""
     messages = _times(x if row is None else x.index_select(0, row), weight)
     total = _segment(colptr, messages, "sum")
     average = _scale_mean(colptr, total)
@@ -86,6 +86,8 @@ def aggregate(
         found["std"] = torch.where(found["var"] <= 1e-5, 0.0, found["var"].clamp(min=1e-5).sqrt())
     else:
         average = average.new_empty((0,))
+    if not ranks:
+        least, most = (average.new_empty((0,), dtype=torch.int32) for _ in range(2))
     return torch.stack([found[name] for name in reduces], 1).to(x.dtype), average, least, most
 
 

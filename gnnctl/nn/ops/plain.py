@@ -28,8 +28,8 @@ def plain_operators() -> Plain:
     found: dict[Any, Callable[..., Any]] = {
         _spmm: lambda colptr, row, x, weight, rowptr, col, perm, mean: fallback.spmm(colptr, row, x, weight, mean),
         _gather: lambda x, index, ptr, perm: x.index_select(0, index),
-        _aggregate: lambda colptr, row, x, weight, rowptr, col, perm, reduces: fallback.aggregate(
-            colptr, row, x, weight, reduces.split(",")
+        _aggregate: lambda colptr, row, x, weight, rowptr, col, perm, reduces, ranks=True: fallback.aggregate(
+            colptr, row, x, weight, reduces.split(","), ranks
         ),
         _attention: _scored,
         _attend: _attended,

@@ -120,10 +120,7 @@ def _spmm_backward(
         return out
     if rowptr is None or col is None or perm is None:
         rowptr, col, perm = EdgeIndex(colptr, row, num_src, colptr.shape[0] - 1, validate=False).transposed()
-    shares = grad
-    if mean:
-        shares = new_result(grad.shape, compute_dtype(grad))
-        _native.fold(native_edges(colptr, row, num_src), array(grad), results, array(shares), threads)
+    shares = _mean_shares(colptr, row, grad, num_src) if mean else grad
     return native_sum(rowptr, col, None if weight is None else perm, shares, weight).to(grad.dtype)
 
 
@@ -159,6 +156,60 @@ def _(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, mean
     return weight.new_empty(weight.shape)
 
 
+@torch.library.custom_op("gnnctl::spmm_backward_both", mutates_args=())
+def _both_gradients(
+    colptr: Tensor,
+    row: Tensor,
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    rowptr: Tensor | None,
+    col: Tensor | None,
+    perm: Tensor | None,
+    mean: bool,
+) -> tuple[Tensor, Tensor]:
+    """Gradients for x and for the weights, in one pass over the transposed view: both read the same rows."""
+    if x.device.type != "cpu":
+        of_x = fallback.spmm_backward(colptr, row, grad, weight, x.shape[0], mean)
+        return of_x, fallback.sddmm(colptr, row, grad, x, weight, mean)
+    if rowptr is None or col is None or perm is None:
+        rowptr, col, perm = EdgeIndex(colptr, row, x.shape[0], colptr.shape[0] - 1, validate=False).transposed()
+    own, shares, dtype = x.detach().contiguous(), grad.to(x.dtype).contiguous(), compute_dtype(x)
+    if mean:
+        own, shares = own.to(dtype), _mean_shares(colptr, row, shares, x.shape[0])
+    factors = as_float(weight, dtype)
+    assert factors is not None
+    of_x, of_weight = new_result(x.shape, own.dtype), new_result(weight.shape, dtype)
+    if own.numel() == 0:
+        return of_x.to(x.dtype), of_weight.zero_().to(weight.dtype)
+    edges = native_edges(rowptr, col, shares.shape[0], perm)
+    results = array(of_x), array(of_weight)
+    _native.weighted_gradient(edges, array(shares), array(factors), array(own), *results, torch.get_num_threads())
+    return of_x.to(x.dtype), of_weight.to(weight.dtype)
+
+
+def _mean_shares(colptr: Tensor, row: Tensor, grad: Tensor, num_src: int) -> Tensor:
+    shares = new_result(grad.shape, compute_dtype(grad))
+    edges = native_edges(colptr, row, num_src)
+    _native.fold(edges, array(grad), _native.Aggregates(["mean"]), array(shares), torch.get_num_threads())
+    return shares
+
+
+@_both_gradients.register_fake
+def _(
+    colptr: Tensor,
+    row: Tensor,
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    rowptr: Tensor | None,
+    col: Tensor | None,
+    perm: Tensor | None,
+    mean: bool,
+) -> tuple[Tensor, Tensor]:
+    return x.new_empty(x.shape), weight.new_empty(weight.shape)
+
+
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     colptr, row, x, weight, rowptr, col, perm, mean = inputs
     ctx.save_for_backward(colptr, row, x if weight is not None else None, weight, rowptr, col, perm)
@@ -168,6 +219,9 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     colptr, row, x, weight, rowptr, col, perm = ctx.saved_tensors
     grad_x = grad_weight = None
+    if weight is not None and ctx.needs_input_grad[2] and ctx.needs_input_grad[3]:
+        grad_x, grad_weight = _both_gradients(colptr, row, grad, x, weight, rowptr, col, perm, ctx.mean)
+        return None, None, grad_x, grad_weight, None, None, None, None
     if ctx.needs_input_grad[2]:
         grad_x = _spmm_backward(colptr, row, grad, weight, rowptr, col, perm, ctx.num_src, ctx.mean)
     if weight is not None and ctx.needs_input_grad[3]:

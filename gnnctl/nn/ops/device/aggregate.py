@@ -50,11 +50,13 @@ def sddmm(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, 
     return _by_edge(kernels, colptr, row, ready(grad).unsqueeze(1), x, weight, None, [_sum(mean)])
 
 
-def aggregate(colptr: Tensor, row: Tensor | None, x: Tensor, weight: Tensor | None, reduces: list[str]) -> Saved:
+def aggregate(
+    colptr: Tensor, row: Tensor | None, x: Tensor, weight: Tensor | None, reduces: list[str], ranks: bool = True
+) -> Saved:
     """(D, R, ...) reductions; the mean in float32, and the ranks of the edges that minimum and maximum chose."""
     kernels = kernels_for(x)
     if kernels is None:
-        return fallback.aggregate(colptr, row, x, weight, reduces)
+        return fallback.aggregate(colptr, row, x, weight, reduces, ranks)
     if row is not None:
         check_edges("weight", weight, row.shape[0])
     x, weight, num_dst = ready(x), factors(weight), colptr.shape[0] - 1
@@ -63,11 +65,11 @@ def aggregate(colptr: Tensor, row: Tensor | None, x: Tensor, weight: Tensor | No
     found = (
         x.new_empty((num_dst, len(reduces), *x.shape[1:])),
         x.new_empty(rows if moments else nothing, dtype=torch.float32),
-        x.new_empty(rows if "min" in reduces else nothing, dtype=torch.int32),
-        x.new_empty(rows if "max" in reduces else nothing, dtype=torch.int32),
+        x.new_empty(rows if ranks and "min" in reduces else nothing, dtype=torch.int32),
+        x.new_empty(rows if ranks and "max" in reduces else nothing, dtype=torch.int32),
     )
     edges = kernels.edges(colptr, row, x.shape[0])
-    results = _results(kernels, reduces, found)
+    results = _results(kernels, reduces, found, ranks)
     kernels.module.aggregate(kernels.place(x), edges, kernels.array(x), kernels.maybe(weight), results)
     return found
 
@@ -114,7 +116,7 @@ def _sum(mean: bool) -> str:
     return "mean" if mean else "sum"
 
 
-def _results(kernels: Kernels, reduces: Sequence[str], saved: Saved | None) -> Any:
+def _results(kernels: Kernels, reduces: Sequence[str], saved: Saved | None, ranks: bool = True) -> Any:
     if saved is None:
         return kernels.module.Results(list(reduces))
     out, average, least, most = (kernels.array(tensor) for tensor in saved)
@@ -123,8 +125,8 @@ def _results(kernels: Kernels, reduces: Sequence[str], saved: Saved | None) -> A
         list(reduces),
         out,
         average if moments else None,
-        least if "min" in reduces else None,
-        most if "max" in reduces else None,
+        least if ranks and "min" in reduces else None,
+        most if ranks and "max" in reduces else None,
     )
 
 
