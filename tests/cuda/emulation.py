@@ -103,14 +103,7 @@ def load(variant: Variant = PLAIN) -> ModuleType:
 
 def _sources() -> list[Path]:
     ours = [path for path in (NATIVE / "cuda").iterdir() if path.suffix in {".cu", ".cuh", ".cpp", ".h"}]
-    return [
-        *ours,
-        *SHIM.iterdir(),
-        NATIVE / "arrays.cpp",
-        NATIVE / "arrays.h",
-        NATIVE / "kernels.h",
-        NATIVE / "address.h",
-    ]
+    return [*ours, *SHIM.iterdir(), NATIVE / "arrays.cpp", *NATIVE.glob("*.h")]
 
 
 def _copy(to: Path) -> Path:

@@ -169,9 +169,9 @@ def _both_gradients(
     mean: bool,
 ) -> tuple[Tensor, Tensor]:
     """Gradients for x and for the weights, in one pass over the transposed view: both read the same rows."""
-    if x.device.type != "cpu":
-        of_x = fallback.spmm_backward(colptr, row, grad, weight, x.shape[0], mean)
-        return of_x, fallback.sddmm(colptr, row, grad, x, weight, mean)
+    if device.elsewhere(x):
+        of_x = device.spmm_backward(colptr, row, grad, weight, (rowptr, col, perm), x.shape[0], mean)
+        return of_x, device.sddmm(colptr, row, grad, x, weight, mean)
     if rowptr is None or col is None or perm is None:
         rowptr, col, perm = EdgeIndex(colptr, row, x.shape[0], colptr.shape[0] - 1, validate=False).transposed()
     own, shares, dtype = x.detach().contiguous(), grad.to(x.dtype).contiguous(), compute_dtype(x)
