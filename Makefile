@@ -4,10 +4,10 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 WORKERS ?= auto
 BIN := $(abspath $(VENV))/bin
-SOURCES := $(wildcard gnnctl/native/*.cpp gnnctl/native/*.h) gnnctl/native/CMakeLists.txt
+SOURCES := $(wildcard $(foreach folder,gnnctl/native gnnctl/native/cuda,$(foreach end,cpp h cu cuh txt,$(folder)/*.$(end))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check sanitize bench clean
+.PHONY: help setup demo test check sanitize cuda-check bench clean
 
 help:
 	@echo "make setup   create $(VENV) with gnnctl, its extension and the development tools"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    run the tests (WORKERS=n processes)"
 	@echo "make check   format, lint and types"
 	@echo "make sanitize native tests under ThreadSanitizer, and AddressSanitizer with UBSan"
+	@echo "make cuda-check on a machine with a GPU: build, test, compute-sanitizer and bench its kernels"
 	@echo "make bench   sampling, loading, kernels and compile benchmarks, written to run/"
 	@echo "make clean   remove what was built and run"
 
@@ -42,6 +43,9 @@ check: setup
 
 sanitize: setup
 	PATH="$(BIN):$$PATH" $(BIN)/python tests/sanitize.py
+
+cuda-check: setup
+	PATH="$(BIN):$$PATH" bash tests/cuda/check.sh
 
 bench: setup
 	$(BIN)/gnnctl bench sampling -o run/bench-sampling --force

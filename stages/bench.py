@@ -91,7 +91,7 @@ def bench(
         int | None,
         typer.Option(help="Its features a node.  [default: 64; loading 100]", min=1, rich_help_panel=COMPILE),
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where the models run.", rich_help_panel=COMPILE)] = Device.cpu,
+    device: Annotated[Device, typer.Option(help="Where models and kernels run (compile, kernels).")] = Device.cpu,
     num_neighbors: Annotated[
         list[str] | None,
         typer.Option(help="Fan-outs, also 'src rel dst=15,10'.  [default: 15,10,5]", rich_help_panel=SAMPLED),
@@ -139,7 +139,7 @@ def bench(
     """Measure training steps, sampling, loading or kernels on this machine; write results, a table and a plot."""
     from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, finished
     from gnnctl.bench.plan import Benchmark as Name
-    from gnnctl.bench.plan import Plan, resolve_device, thread_counts
+    from gnnctl.bench.plan import Plan, kernel_device, resolve_device, thread_counts
     from gnnctl.bench.suites import feature_formats as formats
     from gnnctl.bench.suites import works
 
@@ -162,7 +162,8 @@ def bench(
         settings |= {"device": resolve_device(device), "fan_out": 10, "batch_size": batch_size}
         generated = {"nodes": nodes, "edges": edges, "features": features or 64}
     elif benchmark == Benchmark.kernels:
-        settings, generated = {"kernels": kernels or [], "width": width, "heads": heads}, rmat | {"typed": False}
+        settings = {"kernels": kernels or [], "width": width, "heads": heads, "device": kernel_device(device)}
+        generated = rmat | {"typed": False}
     elif benchmark == Benchmark.loading:
         settings = sampled | {"feature_formats": formats(feature_formats), "mapped": mapped}
         generated = rmat | {"typed": typed, "features": features or 100}

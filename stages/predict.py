@@ -16,7 +16,8 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Model artifact.")],
     output: options.Output,
     node: Annotated[
-        list[str] | None, typer.Option(help="Original id of a node to score; repeatable.", rich_help_panel=WHICH)
+        list[str] | None,
+        typer.Option(help="Original id of a node (or graph) to score; repeatable.", rich_help_panel=WHICH),
     ] = None,
     nodes: Annotated[
         Path | None,
@@ -70,7 +71,7 @@ def predict(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Score nodes: original ids, parts, targets, predictions and probabilities, as Parquet."""
+    """Score nodes or graphs: original ids, parts, targets, predictions and probabilities, as Parquet."""
     chosen = [name for name, value in (("--node", node), ("--nodes", nodes), ("--part", part)) if value]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} both choose nodes", fix="pass one of them")
@@ -122,7 +123,9 @@ def predict(
         console.result({"output": str(output), "done": False, **summary}, _text(summary))
         return
     if dry_run:
-        console.log(f"{output} would hold {len(job.rows):,} {job.trained.target.node_type} nodes")
+        node_type = job.trained.target.node_type
+        what = "graphs" if job.trained.target.task == "graph" else f"{node_type} nodes"
+        console.log(f"{output} would hold {len(job.rows):,} {what}")
         console.result({"output": str(output), "done": False, "nodes": len(job.rows)}, "")
         return
     with ArtifactWriter(output, recipe, force=force) as writer:
@@ -139,7 +142,8 @@ def predict(
 
 def _text(summary: dict[str, Any]) -> str:
     """How many nodes were scored, and the metrics of those with a known label."""
-    text = f"{summary['nodes']:,} {summary['node_type']} nodes in {summary['file']}"
+    what = "graphs" if summary["node_type"] == "graph" else f"{summary['node_type']} nodes"
+    text = f"{summary['nodes']:,} {what} in {summary['file']}"
     metrics = summary["metrics"]
     if not metrics:
         return text

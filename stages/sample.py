@@ -143,6 +143,8 @@ def sample(
     if len(sources) != 1:
         raise UsageError(f"{len(sources)} splits are named", fix="name one, or pass --join to join shards")
     opened = NodeSplit.open(sources[0], graph)
+    if opened.target.task == "graph":
+        raise UsageError(f"{sources[0]} is of graphs, which are taken whole, not sampled", fix="train on the split")
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
     given = {
         flag: value

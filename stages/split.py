@@ -1,7 +1,7 @@
 """Choose what to learn from and what to be judged on: gnnctl split run/graph -o run/split --target package.section"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,8 +20,14 @@ def split(
     output: options.Output,
     target: Annotated[
         str | None,
-        typer.Option(help="What to predict, TYPE.COLUMN.  [default: the label of the spec]", show_default=False),
+        typer.Option(
+            help="What to predict, TYPE.COLUMN (of graphs COLUMN).  [default: the label of the spec]",
+            show_default=False,
+        ),
     ] = None,
+    task: Annotated[
+        Literal["node", "graph"], typer.Option(help="What is predicted of: nodes, or whole graphs.")
+    ] = "node",
     by: Annotated[
         str, typer.Option(help="random, stratified, group:COLUMN, time:COLUMN or column:COLUMN (a given split).")
     ] = "random",
@@ -45,7 +51,7 @@ def split(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Deal labelled nodes out to the parts train, val and test."""
+    """Deal labelled nodes or graphs out to the parts train, val and test."""
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.graph.graph import Graph
     from gnnctl.splits import By, Fractions, NodeSplit, find_target, parse_map, split_nodes
@@ -55,8 +61,9 @@ def split(
         raise UsageError("--delimiter is empty", fix="pass what stands between two labels, as ','")
     way, fractions, names = By.parse(by), Fractions(val, test), parse_map(map or [])
     opened = Graph.open(graph)
-    found = find_target(opened, target, problem, delimiter)
+    found = find_target(opened, target, problem, delimiter, task)
     resolved: dict[str, Any] = {
+        **({} if task == "node" else {"task": task}),
         "target": f"{found.node_type}.{found.column}",
         "problem": found.problem,
         "delimiter": found.delimiter,
@@ -97,7 +104,7 @@ def _text(made: "NodeSplit") -> str:
     lines.append(table(["part", "seeds", "share"], [[name, n, f"{n / total:.1%}"] for name, n in seeds.items()]))
     for reason, count in summary["left_out"].items():
         if count:
-            lines.append(f"{count:,} nodes {reason.replace('_', ' ')} are in no part")
+            lines.append(f"{count:,} {made.target.task}s {reason.replace('_', ' ')} are in no part")
     if "classes" in summary:
         counts = summary["classes"]
         ordered = sorted(counts["train"], key=lambda name: (-sum(c[name] for c in counts.values()), name))

@@ -85,6 +85,13 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            help="How the nodes of a graph are aggregated, as --aggr. Default: sum for gin, else mean.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     encode: Annotated[
         bool | None,
         typer.Option(
@@ -177,6 +184,13 @@ def train(
             rich_help_panel=LEARNING,
         ),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="First test a model on each of so many folds of the train part, the epoch chosen on another.",
+            rich_help_panel=LEARNING,
+        ),
+    ] = None,
     eval_every: Annotated[
         int, typer.Option(help="Epochs from one validation to the next.", min=1, rich_help_panel=LEARNING)
     ] = 1,
@@ -232,6 +246,7 @@ def train(
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.run import train_model
+    from gnnctl.training.summary import summary_text
     from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
 
     console = Console("train", json=json, quiet=quiet)
@@ -274,7 +289,14 @@ def train(
         encode=encode,
         embedding=embedding,
         feed_forward=feed_forward,
+        readout=readout,
     )
+    if found.split.target.task != "graph" and readout is not None:
+        raise UsageError(f"--readout: {source} is of nodes, which are not read out", fix="leave it out")
+    if found.split.target.task == "graph" and export:
+        raise UsageError("--export: models of whole graphs cannot be exported yet", fix="leave it out")
+    if folds is not None and found.records is not None:
+        raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
         epochs=found.epochs(epochs),
         batch_size=found.batch_size,
@@ -304,6 +326,7 @@ def train(
             "training": training.to_json(),
             "sampling": found.spec.to_json() if found.spec else None,
             **({"export": True} if export else {}),
+            **({} if folds is None else {"folds": folds}),
         },
         parents=found.parents,
         inputs={**code_inputs(name), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
@@ -311,7 +334,7 @@ def train(
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same split, same options; nothing to do")
         summary = done.manifest.summary
-        console.result({"output": str(output), "done": False, **summary}, _text(summary))
+        console.result({"output": str(output), "done": False, **summary}, summary_text(summary))
         return
     if dry_run:
         console.log(f"{output} would be trained: {found.describe()}")
@@ -320,7 +343,22 @@ def train(
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
         for name in (STATE, HISTORY):
             writer.file(name, content=False)
+        crossed: dict[str, Any] = {}
         try:
+            if folds is not None:
+                from gnnctl.training.folds import FOLDS, cross_validate
+
+                crossed["folds"] = cross_validate(
+                    found,
+                    folds,
+                    architecture,
+                    training,
+                    writer.file(FOLDS, content=False),
+                    device=where,
+                    threads=loader_threads,
+                    progress=console.progress,
+                    log=console.log,
+                )
             run = train_model(
                 found.split,
                 lambda model: found.batches(model, where, loader_threads),
@@ -341,21 +379,9 @@ def train(
             path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler
             run.document["package"] = package_model(run.model, found.split.graph.schema, found.split.target, path)
         writer.json("model", run.document)
-        writer.json("metrics", run.metrics)
-        writer.summary.update(run.summary())
+        writer.json("metrics", {**run.metrics, **crossed})
+        brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
+        writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})
         summary = writer.summary
     console.log(f"wrote {output}")
-    console.result({"output": str(output), "done": True, **summary}, _text(summary))
-
-
-def _text(summary: dict[str, Any]) -> str:
-    """Exact metrics by part, beside the constant prediction."""
-    metrics = summary["metrics"]
-    names = [name for name in metrics["test"] if name not in ("seeds", "baseline")]
-    rows = [[part, found["seeds"], *(found[name] for name in names)] for part, found in metrics.items()]
-    constant = metrics["test"]["baseline"]
-    rows.append(["test, constant", metrics["test"]["seeds"], *(constant.get(name) for name in names)])
-    head = f"best epoch {summary['best_epoch']} of {summary['epochs']}" + (
-        f" by validation {summary['monitor']} {summary['best_value']:.4f}" if summary["best_value"] is not None else ""
-    )
-    return f"{head}\n\n{table(['part', 'seeds', *names], rows)}"
+    console.result({"output": str(output), "done": True, **summary}, summary_text(summary))

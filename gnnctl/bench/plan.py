@@ -137,6 +137,19 @@ def resolve_device(name: str) -> str:
     return name
 
 
+def kernel_device(name: str) -> str:
+    """:func:`resolve_device` for kernels, which a build may not have.
+
+    Raises:
+        UsageError: cuda is asked for, and there is no GPU or no kernel for it.
+    """
+    if name == "cuda":
+        from gnnctl.bench.cuda_kernels import check_device
+
+        check_device()
+    return resolve_device(name)
+
+
 def _node_type(graph: Graph, name: str | None) -> str:
     if name is not None:
         if name not in graph.nodes:

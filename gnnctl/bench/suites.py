@@ -51,6 +51,8 @@ def _loading(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Pr
 
 
 def _kernels(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Progress) -> Report:
+    if plan.settings["device"] == "cuda":
+        return _cuda_kernels(plan, graph, name, progress)
     from gnnctl.bench.kernels import KernelOptions, bench_kernels
     from gnnctl.bench.kernels_report import kernels_report
 
@@ -64,6 +66,15 @@ def _kernels(plan: "Plan", graph: Graph, name: str, node_type: str, progress: Pr
         seed=plan.seed,
     )
     return kernels_report(graph, name, options, bench_kernels(graph, options, progress=progress))
+
+
+def _cuda_kernels(plan: "Plan", graph: Graph, name: str, progress: Progress) -> Report:
+    from gnnctl.bench.cuda_kernels import CudaOptions, bench_cuda
+    from gnnctl.bench.cuda_report import cuda_report
+
+    chosen, (width, heads) = plan.settings["kernels"], (plan.settings[key] for key in ("width", "heads"))
+    options = CudaOptions(tuple(chosen), width, heads, plan.repeats, plan.seed)
+    return cuda_report(graph, name, options, bench_cuda(graph, options, progress=progress))
 
 
 def _spec(plan: "Plan", graph: Graph) -> "tuple[SampleSpec, dict[str, Any]]":

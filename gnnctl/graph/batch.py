@@ -62,6 +62,8 @@ class Batch:
         node_counts: by node type nodes per hop, 0..H; None: a whole graph, which cannot be trimmed.
         edge_counts: by edge type edges per hop, 1..H, or None.
         layers: by layer its edges, where :meth:`prepare` has been called.
+        ptr: of a batch of whole graphs, which are its seeds, by node type (num_seeds + 1,) int64: whose each node is.
+        graph_x: (num_seeds, F) float32 features of those graphs, or None.
         pairs: by layer its edges of all types together, where a model arranged them ahead.
     """
 
@@ -78,6 +80,8 @@ class Batch:
     node_counts: dict[str, list[int]] | None = None
     edge_counts: dict[EdgeType, list[int]] | None = None
     layers: dict[int, dict[EdgeType, EdgeIndex]] = field(default_factory=dict)
+    ptr: dict[str, Tensor] | None = None
+    graph_x: Tensor | None = None
     pairs: dict[int, RelationPairs] = field(default_factory=dict)
 
     @classmethod
@@ -250,6 +254,8 @@ class Batch:
             seed_rows=None if self.seed_rows is None else change(self.seed_rows),
             y=None if self.y is None else change(self.y),
             degree=None if degree is None else {t: d.mapped(change) for t, d in degree.items()},
+            ptr=None if self.ptr is None else {t: change(v) for t, v in self.ptr.items()},
+            graph_x=None if self.graph_x is None else change(self.graph_x),
         )
 
 

@@ -124,9 +124,10 @@ class EdgeIndex:
         wide = max(self.num_dst, self.num_edges) >= _INT32_LIMIT
         index = torch.int64 if wide else torch.int32
         if self.device.type != "cpu":
-            order = torch.argsort(self.row, stable=True)
-            rowptr = torch.zeros(self.num_src + 1, dtype=torch.int64, device=self.device)
-            rowptr[1:] = torch.bincount(self.row, minlength=self.num_src).cumsum(0)
+            rising, order = torch.sort(self.row, stable=True)
+            # Found by search: counting rows would wait for the device, to learn how many there are.
+            sources = torch.arange(self.num_src + 1, dtype=self.row.dtype, device=self.device)
+            rowptr = torch.searchsorted(rising, sources)
             return Transposed(rowptr, self.col()[order].to(index), order.to(index))
         rowptr = torch.empty(self.num_src + 1, dtype=torch.int64)
         col = torch.empty(self.num_edges, dtype=index)

@@ -16,6 +16,7 @@ from gnnctl.artifacts.checksum import array_checksum
 from gnnctl.errors import ArtifactError, DataError
 from gnnctl.graph.build import EdgeList, by_name, integers, sort_edges
 from gnnctl.graph.features import attributes_of, feature_format
+from gnnctl.graph.graphs import GRAPH, GraphSet
 from gnnctl.graph.stores import EdgeStore, NodeStore
 from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
 
@@ -41,11 +42,13 @@ class Graph:
         *,
         encoders: dict[str, Any] | None = None,
         artifact: Artifact | None = None,
+        graphs: GraphSet | None = None,
     ) -> None:
         self.nodes = nodes
         self.edges = edges
         self.encoders = encoders or {}
         self.artifact = artifact
+        self.graphs = graphs
 
     @property
     def node_types(self) -> list[str]:
@@ -57,9 +60,21 @@ class Graph:
         """Edge types in their fixed order."""
         return list(self.edges)
 
+    def store(self, name: str) -> NodeStore:
+        """The table of a node type, or, called ``graph``, of the graphs that this one is made of.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self.graphs.table if name == GRAPH and self.graphs is not None else self.nodes[name]
+
+    def stores(self) -> dict[str, NodeStore]:
+        """By name every table of :meth:`store`."""
+        return self.nodes if self.graphs is None else {**self.nodes, GRAPH: self.graphs.table}
+
     def num_nodes(self, node_type: str) -> int:
-        """Nodes of one type."""
-        return self.nodes[node_type].num_nodes
+        """Nodes of one type; graphs, of ``graph``."""
+        return self.store(node_type).num_nodes
 
     @property
     def num_edges(self) -> int:
@@ -77,6 +92,7 @@ class Graph:
                 t: EdgeSchema(0 if e.edge_attr is None else int(e.edge_attr.shape[1]), e.weight is not None)
                 for t, e in self.edges.items()
             },
+            graph_features=None if self.graphs is None else len(self.graphs.table.feature_names),
         )
 
     @cached_property
@@ -91,6 +107,8 @@ class Graph:
                 parts[f"{name} scale"] = array_checksum(n.x_scale)
         for t, e in self.edges.items():
             parts[str(t)] = [array_checksum(e.colptr), array_checksum(e.row)]
+        if self.graphs is not None:
+            parts["graphs"] = self.graphs.fingerprint_parts()
         return checksum_json(parts)
 
     # -- on disk -----------------------------------------------------------------------------------------------------
@@ -106,19 +124,26 @@ class Graph:
         if artifact.kind != "graph":
             raise ArtifactError(f"{artifact.path} is a {artifact.kind}, not a graph", fix="name a graph artifact")
         layout = artifact.json("graph")
-        nodes = {entry["name"]: _open_nodes(artifact, entry) for entry in layout["nodes"]}
+        nodes = {entry["name"]: _open_nodes(artifact, f"nodes/{entry['name']}", entry) for entry in layout["nodes"]}
         edges = {}
         for entry in layout["edges"]:
             edge_type = EdgeType(*entry["type"])
             edges[edge_type] = _open_edges(artifact, edge_type, entry)
-        graph = cls(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact)
+        graphs = None
+        if (entry := layout.get("graphs")) is not None:
+            table = _open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})
+            graphs = GraphSet.open(artifact, table, {name: store.num_nodes for name, store in nodes.items()})
+        graph = cls(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact, graphs=graphs)
         graph.check()
         return graph
 
     def write(self, writer: ArtifactWriter) -> None:
         """Write a graph that is in memory into an artifact; ingest streams larger ones array by array."""
-        for name, n in self.nodes.items():
-            base = f"nodes/{name}"
+        stores = {f"nodes/{name}": store for name, store in self.nodes.items()}
+        if self.graphs is not None:
+            stores["graphs"] = self.graphs.table
+            self.graphs.write_ptr(writer)
+        for base, n in stores.items():
             if n.ids is not None:
                 writer.table(f"{base}/ids", _ids_table(n.ids))
             if n.columns is not None:
@@ -136,6 +161,7 @@ class Graph:
 
     def layout(self) -> dict[str, Any]:
         """The document ``graph.json``: types in order, sizes, and which arrays each has."""
+        graphs = {} if self.graphs is None else {"graphs": self.graphs.layout()}
         return {
             "nodes": [
                 {
@@ -162,15 +188,18 @@ class Graph:
                 }
                 for t, e in self.edges.items()
             ],
+            **graphs,
         }
 
     def summary(self) -> dict[str, Any]:
         """Counts for the manifest."""
+        graphs = {} if self.graphs is None else {"graphs": self.graphs.num_graphs}
         return {
+            **graphs,
             "nodes": {name: n.num_nodes for name, n in self.nodes.items()},
             "edges": {str(t): e.num_edges for t, e in self.edges.items()},
             "features": {name: n.features for name, n in self.schema.nodes.items()},
-            "labels": {name: n.label for name, n in self.nodes.items() if n.label},
+            "labels": {name: store.label for name, store in self.stores().items() if store.label},
         }
 
     # -- contents ----------------------------------------------------------------------------------------------------
@@ -194,6 +223,8 @@ class Graph:
                 raise ArtifactError(f"{where}: colptr decreases", fix=_DAMAGED)
             if len(e.row) and (int(e.row.min()) < 0 or int(e.row.max()) >= self.num_nodes(t.src)):
                 raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}", fix=_DAMAGED)
+            if self.graphs is not None and (crossing := self.graphs.crossing(t, e)[0]):
+                raise ArtifactError(f"{where}: {crossing:,} edges lead from one graph to another", fix=_DAMAGED)
 
     def rows_of(self, node_type: str, ids: list[Any]) -> np.ndarray:
         """Rows (int64) of original ids; text matches ids of any type by what they print as.
@@ -204,9 +235,9 @@ class Graph:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if node_type not in self.nodes:
+        if node_type not in self.stores():
             raise DataError(f"the graph has no node type '{node_type}'", fix=f"it has {', '.join(self.nodes)}")
-        store = self.nodes[node_type]
+        store = self.store(node_type)
         known = store.ids if store.ids is not None else pa.array(np.arange(store.num_nodes))
         wanted = pa.array([str(i) for i in ids], pa.string())
         rows = pc.index_in(wanted, value_set=pc.cast(known, pa.string()))
@@ -223,7 +254,7 @@ class Graph:
         """Original ids of rows, in their own Arrow type; the rows themselves where the type has no ids."""
         import pyarrow as pa
 
-        ids = self.nodes[node_type].ids
+        ids = self.store(node_type).ids
         if ids is None:
             return pa.array(rows)
         found = ids.take(pa.array(rows))
@@ -244,6 +275,7 @@ class Graph:
         edge_time: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
         columns: "pa.Table | Mapping[str, pa.Table] | None" = None,
         ids: "Mapping[str, pa.Array] | None" = None,
+        graphs: GraphSet | None = None,
         num_threads: int = 1,
     ) -> "Graph":
         """A graph in memory from edge lists in any order; any order of the same edges gives the same bytes.
@@ -258,6 +290,7 @@ class Graph:
             edge_time: (E,) integers in the order of ``edges``, or by edge type.
             columns: kept columns, or by node type.
             ids: original ids by node type.
+            graphs: those that it is made of; nodes stand in their order already.
             num_threads: for sorting.
 
         Raises:
@@ -294,7 +327,12 @@ class Graph:
             stores[t] = EdgeStore(
                 found.colptr, found.row, found.weight, found.edge_attr, found.time, feature_names=names
             )
-        return cls(nodes, stores)
+        if graphs is not None:
+            graphs.check(counts)
+            for t, store in stores.items():
+                if crossing := graphs.crossing(t, store)[0]:
+                    raise ValueError(f"edges '{t}': {crossing} lead from one graph to another")
+        return cls(nodes, stores, graphs=graphs)
 
 
 def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":
@@ -303,8 +341,7 @@ def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":
     return pa.table({"id": ids})
 
 
-def _open_nodes(artifact: Artifact, entry: dict[str, Any]) -> NodeStore:
-    base = f"nodes/{entry['name']}"
+def _open_nodes(artifact: Artifact, base: str, entry: dict[str, Any]) -> NodeStore:
     x = artifact.array(f"{base}/x") if entry["x"] else None
     x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
     if x is not None:

@@ -52,10 +52,14 @@ class EdgeSchema:
 
 @dataclass(frozen=True)
 class GraphSchema:
-    """Types of a graph, in order, with their feature widths; what a model is built from."""
+    """Types of a graph, in order, with their feature widths; what a model is built from.
+
+    ``graph_features``: of a data set of many graphs, the width of the graphs' own features, may be 0; else None.
+    """
 
     nodes: dict[str, NodeSchema]
     edges: dict[EdgeType, EdgeSchema] = field(default_factory=dict)
+    graph_features: int | None = None
 
     @property
     def is_homogeneous(self) -> bool:
@@ -64,9 +68,11 @@ class GraphSchema:
 
     def to_json(self) -> dict[str, Any]:
         """JSON document that :meth:`from_json` reads."""
+        graphs = {} if self.graph_features is None else {"graph_features": self.graph_features}
         return {
             "nodes": {name: {"num_nodes": n.num_nodes, "features": n.features} for name, n in self.nodes.items()},
             "edges": [{"type": list(t), "features": e.features, "weighted": e.weighted} for t, e in self.edges.items()],
+            **graphs,
         }
 
     @classmethod
@@ -75,4 +81,5 @@ class GraphSchema:
         return cls(
             nodes={name: NodeSchema(**n) for name, n in document["nodes"].items()},
             edges={EdgeType(*e["type"]): EdgeSchema(e["features"], e["weighted"]) for e in document["edges"]},
+            graph_features=document.get("graph_features"),
         )

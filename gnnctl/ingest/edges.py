@@ -148,7 +148,7 @@ class Edges:
         count = int(engine.value(f"SELECT count(*) {bad}", self.what))
         if count:
             rows = engine.rows(f"SELECT s, d, weight {bad} ORDER BY d, s LIMIT 3", self.what)
-            where = ", ".join(f"{self._name(engine, s, d)} ({w})" for s, d, w in rows)
+            where = ", ".join(f"{self.name(engine, s, d)} ({w})" for s, d, w in rows)
             message = (
                 f"{self.what}: weight column '{self.spec.weight}' has {count} values that are no finite number: {where}"
             )
@@ -209,7 +209,7 @@ class Edges:
                 f"SELECT s, d, count(*) FROM ({select}) GROUP BY d, s HAVING count(*) > 1 ORDER BY d, s LIMIT 3",
                 self.what,
             )
-            where = ", ".join(f"{self._name(engine, s, d)} ({n} times)" for s, d, n in rows)
+            where = ", ".join(f"{self.name(engine, s, d)} ({n} times)" for s, d, n in rows)
             message = f"{self.what}: {total - distinct} duplicate edges: {where}"
             raise DataError(message, fix='remove them, or set duplicates = "first" or "keep"')
         self.notes.append(f"edges '{self.spec.type}': dropped {int(total - distinct):,} duplicates")
@@ -241,7 +241,8 @@ class Edges:
                 message = f"{self.what}: {role} column '{column}': {count:,} {are} no known {nodes.spec.name}: {names}"
                 raise DataError(message, fix=f"add the rows to {where} or pass --on-missing drop (or add)")
 
-    def _name(self, engine: Engine, s: int | None, d: int | None) -> str:
+    def name(self, engine: Engine, s: int | None, d: int | None) -> str:
+        """An edge by its ends' ids, for messages."""
         names = []
         for nodes, row in ((self.src, s), (self.dst, d)):
             found = [] if row is None else engine.rows(f"SELECT id FROM {nodes.relation} WHERE row = {row}", self.what)
@@ -268,7 +269,7 @@ class Edges:
 
             def name_rows(condition: str, positions: list[int]) -> list[str]:
                 return [
-                    self._name(
+                    self.name(
                         engine, *engine.rows(f"SELECT s, d FROM {kept}{condition} LIMIT 1 OFFSET {p}", self.what)[0]
                     )
                     for p in positions

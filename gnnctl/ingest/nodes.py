@@ -13,6 +13,7 @@ from gnnctl.graph.features import attributes_of
 from gnnctl.graph.graph import NodeStore
 from gnnctl.ingest.engine import Engine, quote
 from gnnctl.ingest.features import Features
+from gnnctl.ingest.graphs import check_graphs, graph_key, with_graphs
 from gnnctl.ingest.ids import TEXT, time_sql
 from gnnctl.ingest.spec import NodeSpec
 from gnnctl.ingest.storage import DTYPES, ColumnRange, EncodedStream
@@ -32,6 +33,8 @@ class Nodes:
     Attributes:
         relation: temporary table (row, id, time?, k0.., f0.., fit?), in row order.
         id_type: DuckDB type of its ids.
+        is_graphs: whether these are graphs, not nodes.
+        graphs: where nodes are in many graphs, those; the nodes of each stand together, in the graphs' order.
         mentions: queries of the endpoint ids (column ``id``) that become nodes where the type's table lacks them.
     """
 
@@ -41,6 +44,8 @@ class Nodes:
     table: Table | None
     features: Features | None
     mentions: list[str]
+    graphs: "Nodes | None" = None
+    is_graphs: bool = False
     num_nodes: int = 0
     row_type: str = "INTEGER"
     _count: int = 0
@@ -49,6 +54,11 @@ class Nodes:
     def what(self) -> str:
         """How messages call it."""
         return self.table.what if self.table else f"nodes '{self.spec.name}'"
+
+    @property
+    def folder(self) -> str:
+        """Where its arrays and tables are in the artifact."""
+        return "graphs" if self.is_graphs else f"nodes/{self.spec.name}"
 
     def key(self, other_type: str, alias: str) -> str:
         """SQL of the id, to be compared with ids of another type."""
@@ -75,7 +85,7 @@ class Nodes:
         replace = f" REPLACE (coalesce(time, {NO_TIME}) AS time)" if self.spec.time is not None else ""
         engine.watched(
             f"CREATE TEMP TABLE {self.relation} AS SELECT CAST(row_number() OVER () - 1 AS {self.row_type}) AS row, "
-            f"*{replace} FROM (SELECT * FROM ({base}) ORDER BY id)",
+            f"*{replace} FROM (SELECT * FROM ({base}) ORDER BY {'id' if self.graphs is None else 'graph_row, id'})",
             self.what,
             progress,
             f"reading {self.spec.name}",
@@ -83,6 +93,8 @@ class Nodes:
         engine.rows(f"DROP TABLE IF EXISTS {self.relation}_own", self.what)
         self.num_nodes = int(engine.value(f"SELECT count(*) FROM {self.relation}", self.what))
         self._check_ids(engine)
+        if self.graphs is not None:
+            check_graphs(engine, self, self.graphs)
 
     def _base(self, engine: Engine) -> str:
         if self.table is None:
@@ -103,7 +115,9 @@ class Nodes:
             if fit.type != "BOOLEAN":
                 raise DataError(f"{table.what}: fit gives {fit.type}, not true or false", fix="write a predicate")
             parts.append(f"coalesce({fit.sql}, false) AS fit")
-        return f"SELECT {', '.join(parts)} FROM {table.view}"
+        if self.graphs is None:
+            return f"SELECT {', '.join(parts)} FROM {table.view}"
+        return with_graphs(f"SELECT {', '.join([*parts, graph_key(self, self.graphs)])} FROM {table.view}", self.graphs)
 
     @property
     def kept(self) -> dict[str, str]:
@@ -142,7 +156,7 @@ class Nodes:
 
     def write(self, engine: Engine, writer: ArtifactWriter, progress: Progress) -> NodeStore:
         """Write ids, kept columns, times and features; returns the type as it now stands on disk (arrays mapped)."""
-        base = f"nodes/{self.spec.name}"
+        base = self.folder
         kept = list(self.kept)
         columns = ", ".join(["row", "id", *(f"k{i}" for i in range(len(kept)))])
         table = _ordered(engine.batches(f"SELECT {columns} FROM {self.relation}", self.what, _ROWS))
@@ -184,7 +198,7 @@ class Nodes:
     def slim(self, engine: Engine) -> None:
         """Keep only what joining edges needs."""
         wanted = "row, id, time" if self.spec.time is not None else "row, id"
-        if self.kept or (self.features is not None and self.features.parts) or self.spec.fit:
+        if self.kept or self.graphs or (self.features is not None and self.features.parts) or self.spec.fit:
             engine.rows(
                 f"CREATE TEMP TABLE {quote(self.relation + '_slim')} AS SELECT {wanted} FROM {self.relation}", self.what
             )

@@ -9,12 +9,14 @@ from typing import Any, get_args
 
 from gnnctl.errors import DataError
 from gnnctl.graph.features import FORMATS
+from gnnctl.graph.graphs import GRAPH
 from gnnctl.graph.types import EdgeType
 from gnnctl.ingest.spec import Duplicates, EdgeSpec, FeatureSpec, NodeSpec, OnMissing, SelfLoops, Source, Spec
 
-_TOP = ("nodes", "edges", "setup", "self_loops", "duplicates", "on_missing")
+_TOP = ("nodes", "edges", "graphs", "setup", "self_loops", "duplicates", "on_missing")
 _SOURCE = ("table", "sql", "options")
-_NODE = (*_SOURCE, "id", "label", "time", "columns", "features", "fit", "feature_dtype")
+_NODE = (*_SOURCE, "id", "graph", "label", "time", "columns", "features", "fit", "feature_dtype")
+_GRAPHS = (*_SOURCE, "id", "label", "columns", "features", "fit", "feature_dtype")
 _EDGE = (
     *_SOURCE,
     *("source", "target", "weight", "time", "features", "fit"),
@@ -73,9 +75,13 @@ def parse_spec(document: Mapping[str, Any], folder: str = ".", where: str = "the
     if not nodes:
         raise reader.error('there is no [nodes.NAME] and no [edges."SRC REL DST"]', "add one")
     reader.unique_types(edges)
+    graphs = reader.graphs(document["graphs"], nodes, edges) if "graphs" in document else None
+    for node in nodes:
+        if graphs is None and node.graph is not None:
+            raise reader.error(f"[nodes.{node.name}] has graph, and there is no table of graphs", "add [graphs]")
     setup = document.get("setup", [])
     setup = reader.strings(setup if isinstance(setup, list) else [setup], "setup")
-    return Spec(tuple(nodes), tuple(edges), folder, tuple(setup))
+    return Spec(tuple(nodes), tuple(edges), folder, tuple(setup), graphs)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -140,9 +146,31 @@ class _Reader:
 
     def node(self, name: str, table: Any) -> NodeSpec:
         section = f"nodes.{self.name(name, 'a node type')}"
+        return self.table(name, section, table, _NODE)
+
+    def graphs(self, table: Any, nodes: list[NodeSpec], edges: list[EdgeSpec]) -> NodeSpec:
+        """The table of graphs; every node must say in which it is."""
+        found = self.table(GRAPH, "graphs", table, _GRAPHS)
+        if found.source is None:
+            raise self.error("[graphs] has no table and no sql", 'add table = "FILE"')
+        for node in nodes:
+            if node.name == GRAPH:
+                raise self.error(f"nodes.{GRAPH} is what [graphs] are called", "rename the node type")
+            if node.source is None:
+                raise self.error(f"nodes.{node.name} has no table, so nothing says in which graph a node is", "add one")
+            if node.graph is None:
+                raise self.error(f"[nodes.{node.name}] does not say in which graph a node is", 'add graph = "COLUMN"')
+        for edge in edges:
+            if edge.on_missing == "add":
+                what = f'[edges."{edge.type}"] on_missing = "add": an added node would be in no graph'
+                raise self.error(what, "use error or drop")
+        return found
+
+    def table(self, name: str, section: str, table: Any, known: tuple[str, ...]) -> NodeSpec:
+        """What nodes and graphs have in common."""
         if not isinstance(table, dict):
             raise self.error(f"{section} must be a table", f"write [{section}]")
-        self.keys(table, _NODE, section)
+        self.keys(table, known, section)
         source = self.source(table, section)
         if source is None and table:
             raise self.error(f"[{section}] has no table and no sql", 'add table = "FILE"')
@@ -159,6 +187,7 @@ class _Reader:
             features=self.features(table, section),
             fit=self.get(table, "fit", str, None, section),
             feature_dtype=self.choice(table, "feature_dtype", FORMATS, section),
+            graph=self.get(table, "graph", str, None, section),
         )
 
     def label(self, table: Mapping[str, Any], section: str) -> tuple[str, str] | None:

@@ -13,11 +13,12 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.ingest.edges import Edges
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.features import Features
+from gnnctl.ingest.graphs import check_edges, graph_ptr, graph_set
 from gnnctl.ingest.ids import TEXT, common_type, id_type
 from gnnctl.ingest.nodes import Nodes
 from gnnctl.ingest.parse import nearest
 from gnnctl.ingest.reverse import write_reverse
-from gnnctl.ingest.spec import Spec
+from gnnctl.ingest.spec import NodeSpec, Spec
 from gnnctl.ingest.tables import Table
 
 
@@ -29,12 +30,14 @@ class Plan:
         nodes: node types in graph order.
         edges: edge types in graph order, reverses not included.
         notes: what the user should know, in words.
+        graphs: the table of graphs, where there are many.
     """
 
     spec: Spec
     nodes: dict[str, Nodes]
     edges: list[Edges]
     notes: list[str] = field(default_factory=list)
+    graphs: Nodes | None = None
 
     @classmethod
     def open(cls, spec: Spec, engine: Engine, saved: dict[str, Any] | None = None) -> "Plan":
@@ -50,15 +53,26 @@ class Plan:
             engine.rows(statement, f"setup '{statement}'")
         notes: list[str] = []
         nodes: dict[str, Nodes] = {}
-        for i, part in enumerate(spec.nodes):
+
+        def opened(part: NodeSpec, number: str, what: str, before: list[Any] | None) -> Nodes:
             table = features = None
             if part.source is not None:
-                table = Table(engine, f"node_view_{i}", part.source, spec.folder, f"nodes '{part.name}'")
-                before = None if saved is None else saved["nodes"].get(part.name, [])
+                table = Table(engine, f"node_view_{number}", part.source, spec.folder, what)
                 features = Features(part.features, table, before, spec.folder)
                 if features.learns and part.fit is None:
                     _warn_of_fit(notes, table, part.time, list(part.columns))
-            nodes[part.name] = Nodes(part, f"nodes_{i}", TEXT, table, features, [])
+            return Nodes(part, f"nodes_{number}", TEXT, table, features, [])
+
+        graphs = None
+        if spec.graphs is not None:
+            graphs = opened(spec.graphs, "graphs", "graphs", None if saved is None else saved.get("graphs", []))
+            graphs.is_graphs = True
+            assert graphs.table is not None
+            graphs.id_type = id_type(graphs.table.id_field(spec.graphs.id, "id"), graphs.table, "id")
+        for i, part in enumerate(spec.nodes):
+            before = None if saved is None else saved["nodes"].get(part.name, [])
+            nodes[part.name] = opened(part, str(i), f"nodes '{part.name}'", before)
+            nodes[part.name].graphs = graphs
         edges = []
         ends: dict[str, list[str]] = {name: [] for name in nodes}
         adding: dict[str, list[tuple[str, str]]] = {name: [] for name in nodes}
@@ -85,7 +99,7 @@ class Plan:
                 kinds = [id_type(own, node.table, "id"), *kinds]
             node.id_type = common_type(kinds)
             node.mentions = [query.format(kind=node.id_type) for _, query in adding[name]]
-        return cls(spec, nodes, edges, notes)
+        return cls(spec, nodes, edges, notes, graphs)
 
 
 def _warn_of_fit(notes: list[str], table: Table, time: str | None, columns: list[str]) -> None:
@@ -141,12 +155,23 @@ def _ingest(
     _check_saved(plan, saved)
     nodes: dict[str, NodeStore] = {}
     edges: dict[EdgeType, EdgeStore] = {}
+    table, ptr, graphs = None, {}, None
+    if plan.graphs is not None:
+        plan.graphs.build(engine, progress)
+        table = plan.graphs.write(engine, writer, progress)
     for name, node in plan.nodes.items():
         node.build(engine, progress)
         nodes[name] = node.write(engine, writer, progress)
+        if table is not None:
+            ptr[name] = graph_ptr(engine, node, table.num_nodes)
         node.slim(engine)
+    if table is not None:
+        graphs = graph_set(table, ptr, plan.notes)
+        graphs.write_ptr(writer)
     for edge in plan.edges:
         store = edges[edge.spec.type] = edge.write(engine, writer, progress)
+        if graphs is not None:
+            check_edges(engine, edge, store, graphs)
         if edge.spec.reverse:
             time = nodes[edge.spec.type.dst].time
             edges[edge.spec.reverse_type] = write_reverse(
@@ -154,11 +179,13 @@ def _ingest(
             )
     for note in plan.notes:
         log(note)
-    encoders = {
+    encoders: dict[str, Any] = {
         "nodes": {name: n.features.to_json() for name, n in plan.nodes.items() if n.features and n.features.parts},
         "edges": {str(e.spec.type): e.features.to_json() for e in plan.edges if e.features.parts},
     }
-    graph = Graph(nodes, edges, encoders=encoders)
+    if plan.graphs is not None and plan.graphs.features is not None and plan.graphs.features.parts:
+        encoders["graphs"] = plan.graphs.features.to_json()
+    graph = Graph(nodes, edges, encoders=encoders, graphs=graphs)
     writer.json("graph", graph.layout())
     writer.json("encoders", encoders)
     writer.summary.update(graph.summary(), notes=plan.notes)
@@ -170,6 +197,10 @@ def _check_saved(plan: Plan, saved: dict[str, Any] | None) -> None:
         return
     if not saved:
         raise DataError("--encoders-from has no encoders", fix="name a graph that ingest made")
+    if saved.get("graphs") and plan.graphs is None:
+        raise DataError(
+            "--encoders-from has features for graphs, the spec has no [graphs]", fix="add [graphs] as there"
+        )
     here = {"nodes": list(plan.nodes), "edges": [str(e.spec.type) for e in plan.edges]}
     for kind in ("nodes", "edges"):
         for name in saved[kind]:

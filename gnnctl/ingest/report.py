@@ -15,6 +15,10 @@ from gnnctl.ingest.storage import DTYPES
 def rows_of_graph(graph: Graph) -> list[list[Any]]:
     """One line per type: kind, name, count, features, label or extras."""
     rows: list[list[Any]] = []
+    if graph.graphs is not None:
+        table = graph.graphs.table
+        extras = [f"label {table.label}"] if table.label else []
+        rows.append(["graphs", "", table.num_nodes, len(table.feature_names), ", ".join(extras)])
     for name, node in graph.nodes.items():
         extras = [f"label {node.label}"] if node.label else []
         extras += ["time"] if node.time is not None else []
@@ -34,11 +38,15 @@ def predict(plan: Plan, engine: Engine) -> dict[str, Any]:
     Edges count as in their tables: what filters, duplicates and unknown endpoints take away is not known yet.
 
     Returns:
-        ``{"nodes": {type: {"rows", "width", "bytes"}}, "edges": ..., "bytes": total}``; a type made from edges alone
-        has its distinct ids counted.
+        ``{"graphs": ..., "nodes": {type: {"rows", "width", "bytes"}}, "edges": ..., "bytes": total}``;
+        a type made from edges alone has its distinct ids counted.
     """
     document: dict[str, Any] = {"nodes": {}, "edges": {}}
-    for name, node in plan.nodes.items():
+    tables = {("nodes", name): node for name, node in plan.nodes.items()}
+    if plan.graphs is not None:
+        document = {"graphs": {}, **document}
+        tables = {("graphs", ""): plan.graphs, **tables}
+    for (kind, name), node in tables.items():
         if node.table is not None:
             rows = node.table.count()
         else:
@@ -47,7 +55,7 @@ def predict(plan: Plan, engine: Engine) -> dict[str, Any]:
         width = _width(node.features, engine) if node.features else 0
         stored = DTYPES[node.spec.feature_dtype].itemsize * width
         size = rows * (stored + 8 + 16 * len(node.kept) + (8 if node.spec.time else 0))
-        document["nodes"][name] = {"rows": rows, "width": width, "bytes": size}
+        document[kind][name] = {"rows": rows, "width": width, "bytes": size}
     for edge in plan.edges:
         spec = edge.spec
         rows = edge.table.count() * (2 if spec.undirected else 1)
@@ -58,7 +66,7 @@ def predict(plan: Plan, engine: Engine) -> dict[str, Any]:
         if spec.reverse:
             size = rows * (each + 8) + 8 * ends[1]
             document["edges"][str(spec.reverse_type)] = {"rows": rows, "width": width, "bytes": size}
-    document["bytes"] = sum(v["bytes"] for kind in ("nodes", "edges") for v in document[kind].values())
+    document["bytes"] = sum(part["bytes"] for kind in document.values() for part in kind.values())
     return document
 
 

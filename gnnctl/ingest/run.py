@@ -164,8 +164,8 @@ def _report(
 def _report_plan(console: Console, document: dict[str, Any]) -> None:
     rows = [
         [kind, name, part["rows"], part["width"], _size(part["bytes"])]
-        for kind in ("nodes", "edges")
-        for name, part in document[kind].items()
+        for kind in ("graphs", "nodes", "edges")
+        for name, part in document.get(kind, {}).items()
     ]
     total = f"would write about {_size(document['bytes'])}"
     console.result({"dry_run": True, **document}, table(["", "type", "rows", "features", "size"], rows) + f"\n{total}")

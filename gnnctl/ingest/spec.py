@@ -63,6 +63,7 @@ class NodeSpec:
     features: tuple[FeatureSpec, ...] = ()
     fit: str | None = None
     feature_dtype: FeatureFormat = "float32"  # what features are stored as; models see float32
+    graph: str | None = None  # column of the graph that each node is in
 
     @property
     def unset(self) -> tuple[str, ...]:
@@ -103,16 +104,20 @@ class Spec:
         edges: edge types in graph order, generated reverses not included.
         folder: what relative paths are relative to.
         setup: SQL statements run first, such as ``ATTACH 'shop.sqlite'``.
+        graphs: the table of the graphs that nodes are in; None where all are in one.
     """
 
     nodes: tuple[NodeSpec, ...]
     edges: tuple[EdgeSpec, ...]
     folder: str = "."
     setup: tuple[str, ...] = ()
+    graphs: NodeSpec | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The part of the spec that decides the result, for the artifact's recipe; the folder is not in it."""
+        graphs = self.graphs
         return {
+            **({} if graphs is None else {"graphs": _plain(graphs, skip=("name", *graphs.unset))}),
             "setup": list(self.setup),
             "nodes": {node.name: _plain(node, skip=("name", *node.unset)) for node in self.nodes},
             "edges": {str(edge.type): _plain(edge, skip=("type",)) for edge in self.edges},

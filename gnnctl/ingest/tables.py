@@ -141,6 +141,7 @@ def checksums(spec: Spec, engine: Engine) -> dict[str, str]:
     """What the spec reads, by name: SHA-256 of each file, or a digest of a query's rows that ignores their order."""
     found: dict[str, str] = {}
     owners: list[tuple[str, NodeSpec | EdgeSpec]] = [(f"nodes '{n.name}'", n) for n in spec.nodes]
+    owners += [] if spec.graphs is None else [("graphs", spec.graphs)]
     owners += [(f"edges '{e.type}'", e) for e in spec.edges]
     for owner, part in owners:
         source = part.source

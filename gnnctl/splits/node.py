@@ -1,4 +1,4 @@
-"""Splits of node tasks: making, writing and reading them."""
+"""Splits of nodes or graphs: making, writing and reading them."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,8 @@ PARTS = ("train", "val", "test")
 @dataclass(frozen=True)
 class NodeSplit:
     """Seeds and labels of the three parts; messages pass over the whole graph in each.
+
+    Seeds are nodes, or of a graph task (``target.task``) graphs: rows of the table of graphs.
 
     Attributes:
         graph: the graph that was split.
@@ -67,9 +69,9 @@ class NodeSplit:
 
     def write(self, writer: ArtifactWriter) -> None:
         """Write everything of a split artifact."""
-        time = self.graph.nodes[self.target.node_type].time
+        time = self.graph.store(self.target.node_type).time
         for name, (rows, labels) in self.parts.items():
-            writer.table(name, _part_table(rows, labels, None if time is None else time[rows]))
+            writer.table(name, _part_table(self.target.task, rows, labels, None if time is None else time[rows]))
         writer.json("target", self.target.to_json())
         writer.summary.update(self.summary())
 
@@ -110,7 +112,7 @@ def split_nodes(
     seed: int = 0,
     names: dict[str, str] | None = None,
 ) -> NodeSplit:
-    """Deal the labelled nodes of the target's type out to the parts.
+    """Deal the labelled nodes of the target's type, or the labelled graphs, out to the parts.
 
     With ``random`` and ``group`` a row's part depends on its id, or its group, and the seed alone: rows added later
     change the part of none.
@@ -159,7 +161,7 @@ def _assign(
     """Part (N,) int8 of every node of the type; -1 is none."""
     import pyarrow as pa
 
-    store = graph.nodes[target.node_type]
+    store = graph.store(target.node_type)
     ids = store.ids if store.ids is not None else pa.array(np.arange(store.num_nodes))
     if by.way == "random":
         return ways.by_hash(keyed_hashes(ids, seed, "id"), fractions)
@@ -217,7 +219,7 @@ def _warnings(split: NodeSplit, by: By) -> list[str]:
     return found
 
 
-def _part_table(rows: np.ndarray, labels: np.ndarray, time: np.ndarray | None) -> "pa.Table":
+def _part_table(task: str, rows: np.ndarray, labels: np.ndarray, time: np.ndarray | None) -> "pa.Table":
     import pyarrow as pa
 
     if labels.ndim == 2:
@@ -225,7 +227,7 @@ def _part_table(rows: np.ndarray, labels: np.ndarray, time: np.ndarray | None) -
         label = pa.FixedSizeListArray.from_arrays(flat, labels.shape[1])
     else:
         label = pa.array(labels)
-    columns = {"node": pa.array(rows), "label": label}
+    columns = {task: pa.array(rows), "label": label}
     if time is not None:
         columns["time"] = pa.array(time)
     return pa.table(columns)
@@ -235,7 +237,7 @@ def _read_part(table: "pa.Table") -> tuple[np.ndarray, np.ndarray]:
     """Rows and labels, copied: torch shares memory with what it is given, and may not share a mapped file."""
     import pyarrow as pa
 
-    rows, label = table["node"].to_numpy().copy(), table["label"].combine_chunks()
+    rows, label = table.column(0).to_numpy().copy(), table["label"].combine_chunks()
     if pa.types.is_fixed_size_list(label.type):
         return rows, label.flatten().to_numpy().reshape(-1, label.type.list_size).copy()
     return rows, label.to_numpy().copy()

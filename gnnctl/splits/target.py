@@ -8,11 +8,13 @@ import numpy as np
 
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.graphs import GRAPH
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Problem = Literal["multiclass", "multilabel", "regression"]
+Task = Literal["node", "graph"]
 
 # Integers with more distinct values than this are measurements, not classes, unless the user says otherwise.
 _MANY = 1000
@@ -20,16 +22,17 @@ _MANY = 1000
 
 @dataclass(frozen=True)
 class Target:
-    """The target of a node task.
+    """What is predicted of nodes, or of whole graphs.
 
     Attributes:
-        node_type: type whose nodes are predicted.
+        node_type: type whose nodes are predicted; ``graph`` where graphs are.
         column: kept column that holds the truth.
         problem: multiclass, multilabel or regression.
         classes: the column's values in ascending order, a class being its position; None for numbers.
         num_outputs: width of a model's output: the number of classes, or 1.
         mean, std: of the training labels, for numbers.
         delimiter: what parts the labels in a text, for sets of labels in a text column.
+        task: node or graph.
     """
 
     node_type: str
@@ -40,15 +43,16 @@ class Target:
     mean: float | None = None
     std: float | None = None
     delimiter: str | None = None
+    task: Task = "node"
 
     def to_json(self) -> dict[str, Any]:
         """The document ``target.json``."""
-        return {"task": "node", **asdict(self)}
+        return {"task": self.task, **asdict(self)}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "Target":
         """Rebuild a target from its document."""
-        return cls(**{key: value for key, value in document.items() if key != "task"})
+        return cls(**document)
 
     def labels(self, graph: Graph) -> tuple[np.ndarray, np.ndarray]:
         """Which nodes of a graph have a label (N,) bool, and all labels, arbitrary where there is none.
@@ -62,8 +66,10 @@ class Target:
         return encode(column_of(graph, self.node_type, self.column), self)
 
 
-def find_target(graph: Graph, text: str | None, problem: str = "auto", delimiter: str | None = None) -> Target:
-    """The target that ``"TYPE.COLUMN"`` names; classes are all values of the column.
+def find_target(
+    graph: Graph, text: str | None, problem: str = "auto", delimiter: str | None = None, task: Task = "node"
+) -> Target:
+    """The target that ``"TYPE.COLUMN"`` names, or, of graphs, ``"COLUMN"``; classes are all values of the column.
 
     Args:
         graph: where the column is kept.
@@ -71,16 +77,17 @@ def find_target(graph: Graph, text: str | None, problem: str = "auto", delimiter
         problem: ``auto`` decides by the column's type: lists are label sets; text, booleans and integers classes;
             fractional numbers, and integers with more than 1,000 values, numbers.
         delimiter: reads texts as sets of labels.
+        task: whether nodes or graphs are predicted.
 
     Raises:
         DataError: no such type or column, or a column that cannot be predicted.
         UsageError: several labels to choose from, or a problem that does not fit.
     """
-    node_type, column = _resolve(graph, text)
+    node_type, column = _resolve_graphs(graph, text) if task == "graph" else _resolve(graph, text)
     values = column_of(graph, node_type, column)
     chosen = _problem(values, problem, delimiter, f"{node_type}.{column}")
     if chosen == "regression":
-        return Target(node_type, column, chosen, None, 1)
+        return Target(node_type, column, chosen, None, 1, task=task)
     classes = _classes(values, delimiter if chosen == "multilabel" else None)
     if not classes:
         raise DataError(f"{node_type}.{column} has no value at all", fix="name another column")
@@ -94,6 +101,7 @@ def find_target(graph: Graph, text: str | None, problem: str = "auto", delimiter
         classes,
         len(classes),
         delimiter=delimiter if chosen == "multilabel" else None,
+        task=task,
     )
 
 
@@ -105,12 +113,12 @@ def column_of(graph: Graph, node_type: str, column: str) -> "pa.Array":
     """
     import pyarrow as pa
 
-    if node_type not in graph.nodes:
+    if node_type not in graph.stores():
         raise DataError(
             f"the graph has no node type '{node_type}'{_nearest(node_type, graph.node_types)}",
             fix=f"it has {', '.join(graph.node_types)}",
         )
-    table = graph.nodes[node_type].columns
+    table = graph.store(node_type).columns
     names = [] if table is None else table.column_names
     if table is None or column not in names:
         kept = f"kept are {', '.join(names)}" if names else "none is kept"
@@ -226,12 +234,25 @@ def _problem(values: "pa.Array", problem: str, delimiter: str | None, name: str)
     return cast(Problem, problem)
 
 
+def _resolve_graphs(graph: Graph, text: str | None) -> tuple[str, str]:
+    """``graph``, and the column of the table of graphs."""
+    if graph.graphs is None:
+        raise DataError("--task graph: this is one graph, not a set of graphs", fix="ingest it with [graphs]")
+    column = (text or "").removeprefix(f"{GRAPH}.") or graph.graphs.table.label
+    if column is None:
+        raise UsageError("--target is needed", fix="name a column of the graphs (no label is stated)")
+    return GRAPH, column
+
+
 def _resolve(graph: Graph, text: str | None) -> tuple[str, str]:
     """Node type and column; type names may hold dots, so the longest that fits counts."""
     labelled = {name: store.label for name, store in graph.nodes.items() if store.label}
     if text is None:
         if len(labelled) != 1:
             known = ", ".join(f"{name}.{label}" for name, label in labelled.items()) or "no label is stated"
+            if not labelled and graph.graphs is not None:
+                fix = "write TYPE.COLUMN, or pass --task graph to predict of graphs"
+                raise UsageError("--target is needed", fix=fix)
             raise UsageError("--target is needed", fix=f"write TYPE.COLUMN ({known})")
         return next(iter(labelled.items()))
     if text in labelled:

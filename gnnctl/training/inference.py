@@ -11,6 +11,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.spec import ALL, SampleSpec
+from gnnctl.training.graphs import graph_outputs
 from gnnctl.training.layerwise import EDGE_BUDGET, Layerwise, NodeIds
 from gnnctl.training.store import DEFAULT_MEMORY
 
@@ -67,10 +68,15 @@ def exact_outputs(
     node_ids: NodeIds | None = None,
     progress: Progress = no_progress,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """As :func:`exact_logits`, and what entered the last layer (n, width), None for an imported model."""
+    """As :func:`exact_logits`, and what entered the last layer (n, width), None for an imported model.
+
+    The rows of a model of whole graphs are graphs.
+    """
     model.eval()
     device = torch.device(device)
     rows = np.asarray(rows, dtype=np.int64)
+    if getattr(model, "whole_graphs", False):
+        return graph_outputs(model, graph, rows, device=device, progress=progress)
     if getattr(model, "exact_layers", False):
         return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(node_type, rows)
     layers = getattr(model, "num_layers", None)

@@ -19,11 +19,13 @@ from gnnctl.sampling.spec import SampleSpec, rules_of
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
+from gnnctl.training.graphs import GraphBatches
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.sources import FullBatches, SampledBatches
 
 STREAM = "-"
 DEFAULT_EPOCHS, DEFAULT_LAYERS, DEFAULT_BATCH = 20, 2, 1024
+DEFAULT_GRAPHS = 32  # a batch
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class TrainingInput:
         balanced: whether training batches have an equal part of each class.
         records: stored or arriving subgraphs, None where batches are sampled on the fly.
         parents: artifacts that the model is made from.
+        seed: of the order of graphs.
     """
 
     split: NodeSplit
@@ -45,6 +48,7 @@ class TrainingInput:
     records: Records | None
     parents: list[Parent]
     balanced: bool = False
+    seed: int = 0
 
     @classmethod
     def open(
@@ -93,6 +97,11 @@ class TrainingInput:
                 raise UsageError("--balanced: the subgraphs have their batches already", fix="sample with --balanced")
             return cls._of_records(records, num_neighbors or sampler, given, batch_size)
         opened = NodeSplit.open(artifact, graph)
+        if opened.target.task == "graph":
+            asked = "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None)
+            if asked:
+                raise UsageError(f"{asked}: graphs are trained on whole, {source} is of graphs", fix="leave it out")
+            return cls(opened, None, batch_size or DEFAULT_GRAPHS, None, _parents(opened), balanced, seed)
         spec: Spec | None = None
         if sampler is not None:
             if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
@@ -161,7 +170,18 @@ class TrainingInput:
     def batches(self, model: nn.Module, device: torch.device, threads: int) -> BatchSource:
         """The batches for a model, on its device."""
         degrees = bool(getattr(model, "needs_degree", False))
-        prepare = getattr(model, "prepare", None)
+        prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
+        if self.split.target.task == "graph" and self.batch_size is not None:
+            return GraphBatches(
+                self.split,
+                self.batch_size,
+                device,
+                seed=self.seed,
+                prepare=prepare,
+                degrees=degrees,
+                num_threads=threads,
+                balanced=self.balanced,
+            )
         if self.spec is None or self.batch_size is None:
             return FullBatches(self.split, device, degrees=degrees)
         return SampledBatches(
@@ -170,7 +190,7 @@ class TrainingInput:
             self.batch_size,
             device,
             records=self.records,
-            prepare=prepare if device.type == "cpu" else None,
+            prepare=prepare,
             degrees=degrees,
             num_threads=threads,
             balanced=self.balanced,

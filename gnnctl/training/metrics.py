@@ -20,6 +20,8 @@ METRICS = {
     "regression": ("mae", "rmse", "r2"),
 }
 DEFAULT_MONITOR = {"binary": "auroc", "multiclass": "accuracy", "multilabel": "micro_f1", "regression": "rmse"}
+# What people plot over the epochs.
+DEFAULT_CURVE = {"binary": "accuracy", "multiclass": "accuracy", "multilabel": "micro_f1", "regression": "mae"}
 
 
 def metric_family(task: Task) -> str:

@@ -181,6 +181,10 @@ def check_schema(trained: GraphSchema, other: GraphSchema, where: str) -> None:
                 f"trained on {_edge(edge)}",
                 fix=fix,
             )
+    if trained.graph_features is not None and trained.graph_features != other.graph_features:
+        found_width = "no graphs" if other.graph_features is None else f"graphs of {other.graph_features} features"
+        wanted_width = f"graphs of {trained.graph_features}"
+        raise ArtifactError(f"{where} has {found_width}, the model was trained on {wanted_width}", fix=fix)
     extra = [str(t) for t in [*other.nodes, *other.edges] if t not in trained.nodes and t not in trained.edges]
     if extra:
         raise ArtifactError(f"{where} has '{extra[0]}', which the model was not trained on", fix=fix)

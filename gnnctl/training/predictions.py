@@ -22,7 +22,7 @@ def predictions_table(
     scores: np.ndarray,
     embeddings: np.ndarray | None = None,
 ) -> pa.Table:
-    """One row a node, in the order of ``rows``.
+    """One row a node, or a graph, in the order of ``rows``.
 
     Args:
         graph: the graph that was scored.
@@ -70,7 +70,7 @@ def predicted_values(target: Any, scores: np.ndarray) -> pa.Array:
 
 def known_targets(graph: Graph, target: Any, rows: np.ndarray) -> pa.Array | None:
     """The label column's own values at ``rows``; None where the graph has no such column."""
-    columns = graph.nodes[target.node_type].columns
+    columns = graph.store(target.node_type).columns
     if columns is None or target.column not in columns.column_names:
         return None
     found = columns[target.column].take(pa.array(rows))

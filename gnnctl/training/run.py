@@ -11,14 +11,14 @@ from torch import nn
 
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
-from gnnctl.nn.models import ModelOptions, build_model
-from gnnctl.nn.models.gnn import GNN
+from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
 from gnnctl.training.checkpoint import save_weights
 from gnnctl.training.inference import logits_of
 from gnnctl.training.loop import STATE_SECONDS, BatchSource, FitResult, Trainer, seed_torch
 from gnnctl.training.metrics import baseline, evaluate
+from gnnctl.training.models import model_for
 from gnnctl.training.options import TrainOptions
 from gnnctl.training.tasks import Task, check_seeds
 from gnnctl.training.trained import WEIGHTS, model_document
@@ -108,9 +108,9 @@ def initial_model(split: NodeSplit, model_options: ModelOptions, seed: int) -> n
     """The model with its first weights, a function of the seed alone (same torch)."""
     seed_torch(seed, 0)
     graph = split.graph
-    model = build_model(model_options, graph.schema, split.target.node_type, split.target.num_outputs)
-    if isinstance(model, GNN):
-        model.fit_degrees(lambda t: torch.from_numpy(np.bincount(np.diff(graph.edges[t].colptr))))
+    model = model_for(split.target, model_options, graph.schema)
+    if fit_degrees := getattr(model, "fit_degrees", None):
+        fit_degrees(lambda t: torch.from_numpy(np.bincount(np.diff(graph.edges[t].colptr))))
     return model
 
 

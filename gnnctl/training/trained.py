@@ -11,11 +11,12 @@ from gnnctl.artifacts import Artifact
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
-from gnnctl.nn.models import ModelOptions, build_model
+from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.methods import Spec, read_spec
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit, Target
 from gnnctl.training.checkpoint import load_weights
+from gnnctl.training.models import model_for
 from gnnctl.training.options import TrainOptions
 from gnnctl.training.tasks import Task
 
@@ -67,6 +68,8 @@ class TrainedModel:
         Raises:
             UsageError: fan-outs that do not fit the model.
         """
+        if num_neighbors and self.target.task == "graph":
+            raise UsageError("--num-neighbors: graphs are scored whole", fix="leave it out")
         time = None if self.spec is None else self.spec.time
         if not num_neighbors:
             return None if self.spec is None else self.spec.whole()
@@ -106,7 +109,7 @@ class TrainedModel:
         options = ModelOptions.from_json(document["model"])
         schema = GraphSchema.from_json(document["schema"])
         target = found_split.target
-        model = build_model(options, schema, target.node_type, target.num_outputs)
+        model = model_for(target, options, schema)
         load_weights(artifact.path / WEIGHTS, model)
         model.to(device).eval()
         return cls(

@@ -10,6 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "stages"))
+from molecules_task import write_molecules
+
 FOLDER = Path(__file__).parents[2] / "examples" / "published"
 
 
@@ -27,6 +30,7 @@ def small_data(tmp_path):
         pq.write_table(pa.table(columns), tmp_path / f"{node}.parquet")
         ids = {"src": [f"p{i}" for i in ends[0]], "dst": [f"p{i}" for i in ends[1]]}
         pq.write_table(pa.table(ids), tmp_path / f"{edge}.parquet")
+    write_molecules(tmp_path, 24)
     return tmp_path
 
 
@@ -38,6 +42,7 @@ def small_data(tmp_path):
         (["cora.sh", "DATA", "OUT", "sgc", "1", "3"], "sgc: mean test accuracy"),
         (["cora.sh", "DATA", "OUT", "appnp", "1", "3"], "appnp: mean test accuracy"),
         (["minesweeper.sh", "DATA", "OUT", "split0", "3"], "auroc"),
+        (["mutag.sh", "DATA", "OUT", "1", "2", "3"], "where one epoch is chosen on the test curves"),
     ],
 )
 def test_a_script_runs_to_its_figure(small_data, command, answer):

@@ -104,8 +104,17 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 def test_the_written_contract_names_every_key_and_encoder_and_its_example_is_valid():
     text = (Path(gnnctl.__file__).parent / "schemas" / "spec.md").read_text()
     options = {f.name for kind in BUILTIN.values() for f in dataclasses.fields(kind) if f.init}
-    for word in {*parse._TOP, *parse._NODE, *parse._EDGE, *BUILTIN, *options} - {"nodes", "edges"}:
+    for word in {*parse._TOP, *parse._NODE, *parse._EDGE, *BUILTIN, *options} - {"nodes", "edges", "graphs"}:
         assert f"`{word}`" in text, word
     example = "\n".join(re.findall(r"^    (.*)$", text, re.MULTILINE))
     spec = parse_spec(tomllib.loads(example))
     assert [node.name for node in spec.nodes] == ["package"]
+
+
+def test_the_written_example_of_many_graphs_is_valid():
+    text = (Path(gnnctl.__file__).parent / "schemas" / "spec.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    spec = parse_spec(tomllib.loads(example))
+    assert spec.graphs is not None
+    assert spec.graphs.label == ("toxic", "toxic")
+    assert spec.nodes[0].graph == "molecule"

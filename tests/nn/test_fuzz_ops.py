@@ -53,6 +53,10 @@ OPERATORS = {
         lambda **given: ops.attention(EDGES, **given),
         {"src": rows(4, 2), "dst": rows(3, 2), "edge": rows(5, 2)},
     ),
+    "attend": (
+        lambda **given: ops.attend(EDGES, **given),
+        {"src": rows(4, 2), "dst": rows(3, 2), "x": rows(4, 2, 3), "edge": rows(5, 2)},
+    ),
     "sddmm": (
         lambda **given: ops.sddmm(EDGES, **given),
         {"dst_features": rows(3, 6), "src_features": rows(4, 6)},

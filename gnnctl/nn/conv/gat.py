@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
-from gnnctl.nn.ops import attention, segment_reduce, spmm
+from gnnctl.nn.ops import attend, attention, segment_reduce, spmm
 
 
 class GATConv(MessagePassing):
@@ -96,11 +96,14 @@ class GATConv(MessagePassing):
                 average = segment_reduce(edge_index.colptr, score_edge, "mean")
                 score_edge = with_loops(score_edge, loops, edges, average)
             edge_index = looped
-        alpha = attention(edge_index, score_src, score_dst, score_edge, self.negative_slope)
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
-        for factor in (edge_weight, edge_mask):
-            alpha = alpha if factor is None else alpha * factor[:, None]
-        out = spmm(edge_index, hidden, alpha.to(hidden.dtype))
+        if edge_weight is None and edge_mask is None and not (self.training and self.dropout > 0):
+            out = attend(edge_index, score_src, score_dst, hidden, score_edge, self.negative_slope)
+        else:
+            alpha = attention(edge_index, score_src, score_dst, score_edge, self.negative_slope)
+            alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+            for factor in (edge_weight, edge_mask):
+                alpha = alpha if factor is None else alpha * factor[:, None]
+            out = spmm(edge_index, hidden, alpha.to(hidden.dtype))
         out = out.flatten(1) if self.concat else out.mean(1)
         return out if self.bias is None else out + self.bias
 

@@ -18,7 +18,7 @@ from gnnctl.nn.relational import by_pairs
 # types putting the rows together costs as much as it saves (tests/benchmarks/grouped.py).
 LEAST_LINEARS = 8
 # As much for relations; the arrangement of their edges is made anew for each batch.
-LEAST_RELATIONS = 4
+LEAST_RELATIONS = 8
 # Width of sources, in widths of the result, up to which that holds.
 _WIDEST = 2
 

@@ -1,6 +1,6 @@
 """The model over typed graphs, of which a homogeneous one is the case of one type."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -36,6 +36,7 @@ class GNN(nn.Module):
         schema: types and widths of the graph.
         node_type: whose nodes get outputs.
         out_channels: width of the outputs.
+        towards: all node types whose representations are wanted, where those are several.
 
     Raises:
         UsageError: the target is unknown, or options do not fit the graph.
@@ -43,7 +44,14 @@ class GNN(nn.Module):
 
     exact_layers = True
 
-    def __init__(self, options: ModelOptions, schema: GraphSchema, node_type: str, out_channels: int) -> None:
+    def __init__(
+        self,
+        options: ModelOptions,
+        schema: GraphSchema,
+        node_type: str,
+        out_channels: int,
+        towards: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         if node_type not in schema.nodes:
             raise UsageError(f"the graph has no node type '{node_type}'", fix=f"it has {', '.join(schema.nodes)}")
@@ -70,7 +78,7 @@ class GNN(nn.Module):
         jumps = options.jump != "none"
 
         # From the outputs backwards: the node types whose representation each layer's input must have.
-        self.needed: list[list[str]] = [[node_type]]
+        self.needed: list[list[str]] = [list(towards or [node_type])]
         followed: list[dict[EdgeType, int]] = []
         for _ in range(options.layers):
             used = [t for t in schema.edges if t.dst in self.needed[0]]

@@ -38,6 +38,7 @@ class ModelOptions:
             has no features. Without, the first layer takes the features and the last gives the outputs.
         embedding: width of the learned embedding of nodes without features; 0 for one vector per type.
         feed_forward: a hidden Linear and an activation after each layer's aggregation.
+        readout: of whole graphs, how their nodes are aggregated; as ``aggr``. None: the model's own.
     """
 
     name: str = "sage"
@@ -58,6 +59,7 @@ class ModelOptions:
     encode: bool | None = None
     embedding: int = 32
     feed_forward: bool = False
+    readout: str | None = None
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -68,11 +70,11 @@ class ModelOptions:
         for name, least in (("hidden", 1), ("layers", 1), ("heads", 1), ("output_heads", 1), ("embedding", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} must be at least {least}, not {getattr(self, name)}", fix="raise it")
-        if self.aggr is not None:
+        for flag, text in (("aggr", self.aggr), ("readout", self.readout)):
             try:
-                parse_aggregations(self.aggr)
+                parse_aggregations("mean" if text is None else text)
             except ValueError as problem:
-                raise UsageError(f"--aggr '{self.aggr}': {problem}", fix="e.g. mean,max,std") from None
+                raise UsageError(f"--{flag} '{text}': {problem}", fix="e.g. mean,max,std") from None
         for name in ("dropout", "input_dropout", "attention_dropout"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:

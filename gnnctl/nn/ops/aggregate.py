@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.aggregate_gradient import aggregate_backward, aggregate_backward_weight, results_of
 from gnnctl.nn.ops.checks import (
     array,
@@ -102,8 +102,8 @@ def _aggregate(
     chosen edge within its destination (the first of equals), or -1.
     """
     names = reduces.split(",")
-    if x.device.type != "cpu":
-        return fallback.aggregate(colptr, row, x, weight, names, ranks)
+    if device.elsewhere(x):
+        return device.aggregate(colptr, row, x, weight, names, ranks)
     found = _outputs(colptr, x, names, new_result, ranks)
     x, factors = x.detach().contiguous(), as_float(weight, compute_dtype(x))
     edges = native_edges(colptr, row, x.shape[0])

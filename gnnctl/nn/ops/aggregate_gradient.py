@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.checks import array, array_or_none, as_float, compute_dtype, native_edges, new_result
 
 
@@ -42,8 +42,9 @@ def aggregate_backward(
 ) -> Tensor:
     """Gradient for x: of each message ``linear + curved * message`` by the transposed view, then the extremes'."""
     names, threads = reduces.split(","), torch.get_num_threads()
-    if x.device.type != "cpu":
-        return fallback.aggregate_backward(colptr, row, grad, x, weight, (out, average, least, most), names)[0]
+    if device.elsewhere(x):
+        saved, view = (out, average, least, most), (rowptr, col, perm)
+        return device.aggregate_backward(colptr, row, grad, x, weight, saved, view, names)
     x, grad = x.detach().contiguous(), grad.contiguous()
     edges, results = native_edges(colptr, row, x.shape[0]), results_of(names, out, average, least, most)
     if row is None:
@@ -121,8 +122,8 @@ def aggregate_backward_weight(
 ) -> Tensor:
     """Gradient for the weights: of each edge, the dot product of its message's gradient and its source."""
     names, threads = reduces.split(","), torch.get_num_threads()
-    if x.device.type != "cpu":
-        return fallback.aggregate_backward(colptr, row, grad, x, weight, (out, average, least, most), names)[1]
+    if device.elsewhere(x):
+        return device.aggregate_backward_weight(colptr, row, grad, x, weight, (out, average, least, most), names)
     dtype = compute_dtype(x)
     x, grad = x.detach().contiguous(), grad.contiguous()
     edges, results = native_edges(colptr, row, x.shape[0]), results_of(names, out, average, least, most)

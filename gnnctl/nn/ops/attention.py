@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.checks import (
     array,
     array_or_none,
@@ -88,11 +88,10 @@ def _attention(
 ) -> Tensor:
     given = next(t for t in (edge, src, dst) if t is not None)
     num_edges = _num_edges(row, edge)
-    if given.device.type != "cpu":
-        scores = fallback.attention_scores(colptr, row, src, dst, edge, num_edges)
-        return fallback.softmax(colptr, torch.nn.functional.leaky_relu(scores, negative_slope))
-    dtype = compute_dtype(given)
     heads = _check_heads(num_edges, src, dst, edge, colptr.shape[0] - 1)
+    if device.elsewhere(given):
+        return device.attention(colptr, row, (src, dst, edge), negative_slope, num_edges)
+    dtype = compute_dtype(given)
     edges = native_edges(colptr, row, num_edges if src is None else src.shape[0])
     out = new_result((num_edges, heads), dtype)
     _native.attention(
@@ -152,12 +151,8 @@ def _attention_backward(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of each edge's score before leaky_relu, (E, H), and of its sum per destination, (D, H)."""
     num_dst, heads = colptr.shape[0] - 1, prob.shape[1]
-    if prob.device.type != "cpu":
-        by_edge = fallback.softmax_backward(colptr, prob, grad)
-        if negative_slope != 1.0:
-            scores = fallback.attention_scores(colptr, row, src, dst, edge, prob.shape[0])
-            by_edge = torch.where(scores > 0, by_edge, by_edge * negative_slope)
-        return by_edge, fallback.spmm(colptr, None, by_edge, None, False)
+    if device.elsewhere(prob):
+        return device.attention_backward(colptr, row, (src, dst, edge), prob, grad, negative_slope)
     dtype = compute_dtype(prob)
     edges = native_edges(colptr, row, prob.shape[0] if src is None else src.shape[0])
     out = new_result(prob.shape, dtype)

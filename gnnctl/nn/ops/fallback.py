@@ -73,8 +73,9 @@ def aggregate(
     messages = _times(x if row is None else x.index_select(0, row), weight)
     total = _segment(colptr, messages, "sum")
     average = _scale_mean(colptr, total)
-    found, none = {"sum": total, "mean": average}, average.new_empty((0,))
-    least = most = none.to(torch.int32)
+    found = {"sum": total, "mean": average}
+    # An operator's results may not share memory, not even none.
+    least, most = (average.new_empty((0,), dtype=torch.int32) for _ in range(2))
     if "min" in reduces:
         found["min"], least = extremum(colptr, messages, True)
     if "max" in reduces:
@@ -84,9 +85,9 @@ def aggregate(
         found["var"] = _scale_mean(colptr, _segment(colptr, away * away, "sum"))
         found["std"] = torch.where(found["var"] <= 1e-5, 0.0, found["var"].clamp(min=1e-5).sqrt())
     else:
-        average = none
+        average = average.new_empty((0,))
     if not ranks:
-        least = most = none.to(torch.int32)
+        least, most = (average.new_empty((0,), dtype=torch.int32) for _ in range(2))
     return torch.stack([found[name] for name in reduces], 1).to(x.dtype), average, least, most
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.spmm import native_sum
 
 
@@ -41,7 +41,7 @@ def sum_by_source(values: Tensor, row: Tensor, rowptr: Tensor | None, perm: Tens
 @torch.library.custom_op("gnnctl::gather", mutates_args=())
 def _gather(x: Tensor, index: Tensor, ptr: Tensor | None, perm: Tensor | None) -> Tensor:
     """``x[index]``; edges of node i are ``perm[ptr[i]:ptr[i + 1]]``, perm None meaning the positions themselves."""
-    return x.index_select(0, index)
+    return device.gather(x, index) if device.elsewhere(x) else x.index_select(0, index)
 
 
 @_gather.register_fake
@@ -56,8 +56,8 @@ def _gather_backward(grad: Tensor, index: Tensor, ptr: Tensor | None, perm: Tens
         perm = order.to(index.dtype)
         ptr = torch.zeros(num_rows + 1, dtype=torch.int64, device=index.device)
         ptr[1:] = torch.bincount(index, minlength=num_rows).cumsum(0)
-    if grad.device.type != "cpu":
-        return fallback.spmm(ptr, perm, grad, None, False)
+    if device.elsewhere(grad):
+        return device.spmm(ptr, perm, grad, None, False)
     return native_sum(ptr, perm, None, grad, None)
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gnnctl.native import _native
-from gnnctl.nn.ops import matmul_fallback as fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.checks import array, array_or_none, as_float, check_floats, compute_dtype, new_result
 
 
@@ -132,8 +132,8 @@ def _whole(x: Tensor) -> Tensor:
 @torch.library.custom_op("gnnctl::segment_matmul", mutates_args=())
 def _segment_matmul(x: Tensor, ptr: Tensor | None, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
     """``ptr`` None: all rows are of one type. ``transposed``: the weight is (T, M, K)."""
-    if x.device.type != "cpu":
-        return fallback.segment_matmul(x, ptr, weight.mT if transposed else weight, bias)
+    if device.elsewhere(x):
+        return device.segment_matmul(x, ptr, weight, bias, transposed)
     dtype = compute_dtype(x)
     values, matrices, vectors = (as_float(t, dtype) for t in (x, weight, bias))
     assert values is not None
@@ -153,8 +153,8 @@ def _(x: Tensor, ptr: Tensor | None, weight: Tensor, bias: Tensor | None, transp
 @torch.library.custom_op("gnnctl::segment_outer", mutates_args=())
 def _segment_outer(x: Tensor, ptr: Tensor | None, grad: Tensor, num_types: int) -> Tensor:
     """(T, K, M): of each type ``x' grad``, with x (N, K) and grad (N, M)."""
-    if x.device.type != "cpu":
-        return fallback.segment_outer(x, ptr, grad, num_types)
+    if device.elsewhere(x):
+        return device.segment_outer(x, ptr, grad, num_types)
     dtype = compute_dtype(x)
     left, right = as_float(x, dtype), as_float(grad, dtype)
     assert left is not None
@@ -214,8 +214,8 @@ def _grouped_matmul(
 ) -> list[Tensor]:
     """``biases`` holds one vector for each True in ``has_bias``."""
     added = _spread(biases, has_bias)
-    if xs[0].device.type != "cpu":
-        return [fallback.product(*group) for group in zip(xs, weights, added, strict=True)]
+    if device.elsewhere(xs[0]):
+        return device.grouped_matmul(xs, weights, added)
     return _native_products(xs, weights, added, False)
 
 
@@ -252,12 +252,10 @@ def _grouped_backward(
     grads: list[Tensor], xs: list[Tensor], weights: list[Tensor]
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Gradients of the xs and of the weights."""
-    if xs[0].device.type != "cpu":
-        return (
-            [grad @ weight.mT for grad, weight in zip(grads, weights, strict=True)],
-            [x.mT @ grad for x, grad in zip(xs, grads, strict=True)],
-        )
-    dtype, nothing = compute_dtype(xs[0]), [None] * len(xs)
+    nothing: list[Tensor | None] = [None] * len(xs)
+    if device.elsewhere(xs[0]):
+        return device.grouped_matmul(grads, weights, nothing, True), device.grouped_outer(xs, grads)
+    dtype = compute_dtype(xs[0])
     of_xs = _native_products(grads, weights, list(nothing), True)
     ins = [x.detach().to(dtype).contiguous() for x in xs]
     outer = [g.detach().to(dtype).contiguous() for g in grads]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from gnnctl.nn.ops import fallback
 from gnnctl.nn.ops.aggregate import _aggregate
+from gnnctl.nn.ops.attend import _attend
 from gnnctl.nn.ops.attention import _attention
 from gnnctl.nn.ops.gather import _gather
 from gnnctl.nn.ops.matmul import _grouped_matmul, _segment_matmul, _spread
@@ -31,6 +32,7 @@ def plain_operators() -> Plain:
             colptr, row, x, weight, reduces.split(","), ranks
         ),
         _attention: _scored,
+        _attend: _attended,
         _edge_dots: _dots,
         _logsumexp: fallback.logsumexp,
         _product: fallback.product,
@@ -54,6 +56,24 @@ def _scored(
     count = next(t for t in (row, edge) if t is not None).shape[0]
     scores = fallback.attention_scores(colptr, row, src, dst, edge, count)
     return fallback.softmax(colptr, torch.nn.functional.leaky_relu(scores, negative_slope))
+
+
+def _attended(
+    colptr: Tensor,
+    row: Tensor,
+    src: Tensor,
+    dst: Tensor,
+    x: Tensor,
+    edge: Tensor | None,
+    rowptr: Tensor | None,
+    col: Tensor | None,
+    perm: Tensor | None,
+    negative_slope: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    prob = _scored(colptr, row, src, dst, edge, rowptr, perm, negative_slope)
+    # What backward alone needs is left out: an exported model has none.
+    nothing = [x.new_zeros((colptr.shape[0] - 1, x.shape[1]), dtype=torch.float32) for _ in range(2)]
+    return fallback.spmm(colptr, row, x, prob.to(x.dtype), False), nothing[0], nothing[1]
 
 
 def _dots(

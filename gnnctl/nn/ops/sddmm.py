@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.checks import check_floats
 from gnnctl.nn.ops.spmm import _sddmm as _products
 from gnnctl.nn.ops.spmm import _spmm_backward, native_sum
@@ -77,8 +77,8 @@ def _(
 @torch.library.custom_op("gnnctl::edge_dots_backward", mutates_args=())
 def _for_destinations(colptr: Tensor, row: Tensor, src: Tensor, grad: Tensor) -> Tensor:
     """Of each destination, the sum over its edges of ``grad[e] * src[row[e]]``."""
-    if src.device.type != "cpu":
-        return fallback.spmm(colptr, row, src, grad, False)
+    if device.elsewhere(src):
+        return device.spmm(colptr, row, src, grad, False)
     return native_sum(colptr, row, None, src, grad)
 
 

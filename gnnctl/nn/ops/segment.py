@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gnnctl.native import _native
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device, fallback
 from gnnctl.nn.ops.aggregate import REDUCES, Reduce, aggregate_segments
 from gnnctl.nn.ops.attention import softmax_rows
 from gnnctl.nn.ops.checks import array, as_float, check_rows, compute_dtype, native_edges, new_result
@@ -95,8 +95,8 @@ def segment_logsumexp(colptr: Tensor, values: Tensor) -> Tensor:
 
 @torch.library.custom_op("gnnctl::segment_logsumexp", mutates_args=())
 def _logsumexp(colptr: Tensor, values: Tensor) -> Tensor:
-    if values.device.type != "cpu":
-        return fallback.logsumexp(colptr, values)
+    if device.elsewhere(values):
+        return device.logsumexp(colptr, values)
     values = values.detach().contiguous()
     out = new_result((colptr.shape[0] - 1, *values.shape[1:]), values.dtype)
     edges = native_edges(colptr, None, values.shape[0])
@@ -106,8 +106,8 @@ def _logsumexp(colptr: Tensor, values: Tensor) -> Tensor:
 
 @torch.library.custom_op("gnnctl::segment_logsumexp_backward", mutates_args=())
 def _logsumexp_backward(colptr: Tensor, values: Tensor, result: Tensor, grad: Tensor) -> Tensor:
-    if values.device.type != "cpu":
-        return fallback.logsumexp_backward(colptr, values, result, grad)
+    if device.elsewhere(values):
+        return device.logsumexp_backward(colptr, values, result, grad)
     values, grad = values.detach().contiguous(), grad.contiguous()
     out = new_result(values.shape, values.dtype)
     edges = native_edges(colptr, None, values.shape[0])

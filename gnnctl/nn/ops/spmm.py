@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.native import _native
-from gnnctl.nn.ops import fallback
+from gnnctl.nn.ops import device
 from gnnctl.nn.ops.aggregate import Reduce, aggregate
 from gnnctl.nn.ops.checks import (
     array,
@@ -65,8 +65,8 @@ def _spmm(
     perm: Tensor | None,
     mean: bool,
 ) -> Tensor:
-    if x.device.type != "cpu":
-        return fallback.spmm(colptr, row, x, weight, mean)
+    if device.elsewhere(x):
+        return device.spmm(colptr, row, x, weight, mean)
     return native_sum(colptr, row, None, x, weight, mean)
 
 
@@ -110,8 +110,8 @@ def _spmm_backward(
     mean: bool,
 ) -> Tensor:
     """Gradient for x: the same product over the transposed view, so every source is summed in a fixed order."""
-    if grad.device.type != "cpu":
-        return fallback.spmm_backward(colptr, row, grad, weight, num_src, mean)
+    if device.elsewhere(grad):
+        return device.spmm_backward(colptr, row, grad, weight, (rowptr, col, perm), num_src, mean)
     grad, threads = grad.contiguous(), torch.get_num_threads()
     results = _native.Aggregates(["mean" if mean else "sum"])
     if row is None:
@@ -142,8 +142,8 @@ def _(
 @torch.library.custom_op("gnnctl::sddmm", mutates_args=())
 def _sddmm(colptr: Tensor, row: Tensor, grad: Tensor, x: Tensor, weight: Tensor, mean: bool) -> Tensor:
     """Gradient for the weights: of each edge, the dot product of its destination's gradient and its source."""
-    if x.device.type != "cpu":
-        return fallback.sddmm(colptr, row, grad, x, weight, mean)
+    if device.elsewhere(x):
+        return device.sddmm(colptr, row, grad, x, weight, mean)
     x, grad = x.detach().contiguous(), grad.contiguous()
     out = torch.empty(weight.shape, dtype=compute_dtype(x))
     edges = native_edges(colptr, row, x.shape[0])
@@ -169,9 +169,9 @@ def _both_gradients(
     mean: bool,
 ) -> tuple[Tensor, Tensor]:
     """Gradients for x and for the weights, in one pass over the transposed view: both read the same rows."""
-    if x.device.type != "cpu":
-        of_x = fallback.spmm_backward(colptr, row, grad, weight, x.shape[0], mean)
-        return of_x, fallback.sddmm(colptr, row, grad, x, weight, mean)
+    if device.elsewhere(x):
+        of_x = device.spmm_backward(colptr, row, grad, weight, (rowptr, col, perm), x.shape[0], mean)
+        return of_x, device.sddmm(colptr, row, grad, x, weight, mean)
     if rowptr is None or col is None or perm is None:
         rowptr, col, perm = EdgeIndex(colptr, row, x.shape[0], colptr.shape[0] - 1, validate=False).transposed()
     own, shares, dtype = x.detach().contiguous(), grad.to(x.dtype).contiguous(), compute_dtype(x)

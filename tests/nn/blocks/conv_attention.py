@@ -65,5 +65,10 @@ CASES = [
         lambda: peer.FeaStConv(WIDTH, 5, heads=3),
         names={"lin_steer.weight": "u.weight", "offset": "c"},
         loops=False,
+        pair=(
+            lambda: FeaStConv(WIDTH, 5, heads=3, self_loops=False),
+            lambda: peer.FeaStConv(WIDTH, 5, heads=3, add_self_loops=False),
+        ),
+        pair_width=WIDTH,
     ),
 ]

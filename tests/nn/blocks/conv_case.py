@@ -25,9 +25,11 @@ class ConvCase:
             those not named here are called the same.
         tie: copies our weights into the peer's where names are not enough; answers the pairs of parameters.
         formula: (our layer, x, coo, values) -> result, written out densely, where there is no peer.
-        pair: (ours, theirs) for sources of WIDTH and destinations of WIDTH - 2 features; None where the layer needs
+        pair: (ours, theirs) for sources of WIDTH and destinations of ``pair_width`` features; None where it needs
             sources and destinations to be the same nodes.
         pair_names: ``names`` of the pair, where they differ.
+        pair_width: features of the pair's destinations.
+        compiles: whether the compiled layer is tried though another case of its class comes before.
         loops: whether the random edges may have self loops (peers replace those that are there).
         x_width: features of x.
         equivariant: renumbering nodes renumbers the rows.
@@ -46,6 +48,8 @@ class ConvCase:
     formula: Callable[..., Tensor] | None = None
     pair: tuple[Callable[[], nn.Module], Callable[[], nn.Module]] | None = None
     pair_names: Mapping[str, str] | None = None
+    pair_width: int = WIDTH - 2
+    compiles: bool = False
     loops: bool = True
     x_width: int = WIDTH
     equivariant: bool = True

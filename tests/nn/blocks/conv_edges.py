@@ -93,12 +93,15 @@ CASES = [
         lambda: EdgeConv(_network(2 * WIDTH, 4, 5)),
         lambda: peer.EdgeConv(_network(2 * WIDTH, 4, 5)),
         names=_parts("network", "nn"),
+        pair=(lambda: EdgeConv(_network(2 * WIDTH, 4, 5)), lambda: peer.EdgeConv(_network(2 * WIDTH, 4, 5))),
+        pair_width=WIDTH,
     ),
     ConvCase(
         "edge-activation-first",
         lambda: EdgeConv(nn.Sequential(nn.Tanh(), nn.Linear(2 * WIDTH, 5)), aggr="mean"),
         lambda: peer.EdgeConv(nn.Sequential(nn.Tanh(), nn.Linear(2 * WIDTH, 5)), aggr="mean"),
         names={"network.1.weight": "nn.1.weight", "network.1.bias": "nn.1.bias"},
+        compiles=True,
     ),
     *(
         ConvCase(
@@ -146,6 +149,7 @@ CASES = [
         ),
         takes=("edge_attr",),
         names=_pna_names(2),
+        compiles=True,
     ),
     ConvCase(
         "gmm",
@@ -174,5 +178,6 @@ CASES = [
         lambda: peer.GENConv(WIDTH, WIDTH, aggr="powermean", p=2.0, norm=None, msg_norm=True, learn_msg_scale=True),
         names={"network.0.weight": "mlp.0.weight", "network.2.weight": "mlp.3.weight"}
         | {"message_norm.scale": "msg_norm.scale"},
+        compiles=True,
     ),
 ]

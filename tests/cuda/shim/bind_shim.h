@@ -1,0 +1,7 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace shim {
+void bind(pybind11::module_& m);
+}
