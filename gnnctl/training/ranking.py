@@ -27,8 +27,8 @@ def known_candidates(queries: Ints, keys: Ints, values: Ints) -> tuple[Ints, Int
 
 
 def batch_rows(candidates: int, memory: int) -> int:
-    """Queries whose float32 scores against all candidates, and one comparison of them, fit ``memory`` bytes; at least 1."""
-    return max(1, memory // (5 * max(1, candidates)))
+    """Queries that fit in ``memory`` bytes, at least 1: float32 scores and two comparisons for each candidate."""
+    return max(1, memory // (6 * max(1, candidates)))
 
 
 def filtered_ranks(

@@ -37,7 +37,7 @@ def test_metrics_of_ranks() -> None:
 
 
 def test_a_batch_fits_the_memory() -> None:
-    assert batch_rows(1000, 50_000) == 10
+    assert batch_rows(1000, 60_000) == 10
     assert batch_rows(1000, 1) == 1
 
 

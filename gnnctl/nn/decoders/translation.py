@@ -29,7 +29,8 @@ class TransE(RelationDecoder):
 
     def forward(self, src: Tensor, dst: Tensor, relation: Tensor | None = None) -> Tensor:
         """(n,)."""
-        return self.margin - torch.linalg.vector_norm(src + self.rows(relation) - dst, ord=self.p, dim=-1)
+        length: Tensor = torch.linalg.vector_norm(src + self.rows(relation) - dst, ord=self.p, dim=-1)
+        return self.margin - length
 
     def against_all(
         self, ends: Tensor, candidates: Tensor, relation: Tensor | None = None, *, candidate_is_src: bool = False
@@ -66,7 +67,8 @@ class RotatE(RelationDecoder):
 
     def forward(self, src: Tensor, dst: Tensor, relation: Tensor | None = None) -> Tensor:
         """(n,)."""
-        return self.margin - torch.linalg.vector_norm(multiply(src, self.rotation(relation)) - dst, dim=-1)
+        length: Tensor = torch.linalg.vector_norm(multiply(src, self.rotation(relation)) - dst, dim=-1)
+        return self.margin - length
 
     def against_all(
         self, ends: Tensor, candidates: Tensor, relation: Tensor | None = None, *, candidate_is_src: bool = False
