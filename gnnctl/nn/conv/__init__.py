@@ -14,6 +14,7 @@ from gnnctl.nn.conv.edge import EdgeConv
 from gnnctl.nn.conv.eg import EGConv
 from gnnctl.nn.conv.fa import FAConv
 from gnnctl.nn.conv.feast import FeaStConv
+from gnnctl.nn.conv.film import FiLMConv
 from gnnctl.nn.conv.gat import GATConv
 from gnnctl.nn.conv.gate import GATEConv
 from gnnctl.nn.conv.gated_graph import GatedGraphConv
@@ -23,6 +24,7 @@ from gnnctl.nn.conv.gcn2 import GCN2Conv
 from gnnctl.nn.conv.gen import GENConv
 from gnnctl.nn.conv.gin import GINConv
 from gnnctl.nn.conv.gmm import GMMConv
+from gnnctl.nn.conv.gps import GPSConv
 from gnnctl.nn.conv.graph_conv import GraphConv
 from gnnctl.nn.conv.grav_net import GravNetConv
 from gnnctl.nn.conv.han import HANConv
@@ -49,6 +51,7 @@ from gnnctl.nn.conv.sage import SAGEConv
 from gnnctl.nn.conv.sg import SGConv
 from gnnctl.nn.conv.signed import SignedConv
 from gnnctl.nn.conv.simple import SimpleConv
+from gnnctl.nn.conv.spline import SplineConv
 from gnnctl.nn.conv.ssg import SSGConv
 from gnnctl.nn.conv.tag import TAGConv
 from gnnctl.nn.conv.transformer import TransformerConv
@@ -71,6 +74,7 @@ __all__ = [
     "EdgeConv",
     "FAConv",
     "FeaStConv",
+    "FiLMConv",
     "GATConv",
     "GATEConv",
     "GATv2Conv",
@@ -79,6 +83,7 @@ __all__ = [
     "GENConv",
     "GINConv",
     "GMMConv",
+    "GPSConv",
     "GatedGraphConv",
     "GraphConv",
     "GravNetConv",
@@ -108,6 +113,7 @@ __all__ = [
     "SSGConv",
     "SignedConv",
     "SimpleConv",
+    "SplineConv",
     "TAGConv",
     "TransformerConv",
     "WLConv",

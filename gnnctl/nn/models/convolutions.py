@@ -18,7 +18,7 @@ from gnnctl.parameters import Value, defaults_of
 # What the model's options decide, so that it is no parameter of the convolution's own.
 _DECIDED = {
     "in_channels", "out_channels", "channels", "heads", "concat", "dropout", "edge_channels", "aggr", "aggrs",
-    "scalers", "root", "residual", "self_loops", "bias", "layer", "network", "self", "edge_types",
+    "scalers", "num_relations", "root", "residual", "self_loops", "bias", "layer", "network", "self", "edge_types",
 }  # fmt: skip
 
 
@@ -233,6 +233,7 @@ CONVS: dict[str, ConvKind] = {
         fixed={"degrees": torch.tensor([0, 1])},  # replaced by the training graph's before training
         own=True,
     ),
+    "film": ConvKind("gnnctl.nn.conv:FiLMConv", "messages that their destination scales and shifts", own=True),
     "res-gated": ConvKind("gnnctl.nn.conv:ResGatedGraphConv", "a gate on each feature of each edge; deep models"),
     "gen": ConvKind(
         "gnnctl.nn.conv:GENConv", "softmax aggregation and an MLP; with --order pre --residual, DeepGCN", own=True
