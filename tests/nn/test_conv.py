@@ -7,7 +7,7 @@ from torch import nn
 
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv import GATConv, GCNConv, GINConv, SAGEConv
+from gnnctl.nn.conv import GATConv, GCNConv, GINConv, SAGEConv, SuperGATConv
 
 NODES, EDGES = 50, 300
 
@@ -190,3 +190,15 @@ def test_gcn_between_two_types_uses_out_and_in_degrees():
     x = torch.tensor([[1.0], [1.0]])
     out = layer((x, x), edges).flatten().tolist()
     assert out == pytest.approx([1 / 2**0.5, 1 / 2 + 1 / 2**0.5])
+
+
+@pytest.mark.parametrize("attention", ["MX", "SD"])
+def test_the_edge_loss_of_supergat(coo, attention):
+    ours = SuperGATConv(6, 4, heads=2, attention=attention)
+    theirs = peer.SuperGATConv(6, 4, heads=2, attention_type=attention, add_self_loops=False)
+    names = {"lin.weight": "lin.weight"} | ({"att_src": "att_l", "att_dst": "att_r"} if attention == "MX" else {})
+    tied(ours, theirs, names)
+    x, negatives = leaf(NODES, 6), torch.randint(0, NODES, (2, 80))
+    edges, none = EdgeIndex.from_coo(coo, NODES)[0], EdgeIndex.from_coo(negatives, NODES)[0]
+    theirs(x, coo, negatives)
+    torch.testing.assert_close(ours.edge_loss(x, edges, none), theirs.get_attention_loss())

@@ -53,6 +53,7 @@ from gnnctl.nn.conv.signed import SignedConv
 from gnnctl.nn.conv.simple import SimpleConv
 from gnnctl.nn.conv.spline import SplineConv
 from gnnctl.nn.conv.ssg import SSGConv
+from gnnctl.nn.conv.supergat import SuperGATConv
 from gnnctl.nn.conv.tag import TAGConv
 from gnnctl.nn.conv.transformer import TransformerConv
 from gnnctl.nn.conv.wl import WLConv
@@ -114,6 +115,7 @@ __all__ = [
     "SignedConv",
     "SimpleConv",
     "SplineConv",
+    "SuperGATConv",
     "TAGConv",
     "TransformerConv",
     "WLConv",

@@ -203,6 +203,7 @@ CONVS: dict[str, ConvKind] = {
     "transformer": ConvKind(
         "gnnctl.nn.conv:TransformerConv", "dot-product attention, edge features in keys and values"
     ),
+    "supergat": ConvKind("gnnctl.nn.conv:SuperGATConv", "attention by who looks like a neighbour", activation="elu"),
     "agnn": ConvKind("gnnctl.nn.conv:AGNNConv", "attention by likeness, one weight a layer", encoded=True),
     "feast": ConvKind("gnnctl.nn.conv:FeaStConv", "neighbours dealt softly to several matrices; meshes"),
     "gin": ConvKind("gnnctl.nn.conv:GINConv", "sum and an MLP; tells structures apart", make=_gin, mixed=True),

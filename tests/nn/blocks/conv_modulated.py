@@ -6,7 +6,7 @@ import torch
 import torch_geometric.nn as peer
 from conv_case import EDGE_WIDTH, RELATIONS, WIDTH, ConvCase
 
-from gnnctl.nn.conv import FiLMConv, GPSConv, GraphConv, SplineConv
+from gnnctl.nn.conv import FiLMConv, GPSConv, GraphConv, SplineConv, SuperGATConv
 
 PAIR = WIDTH, WIDTH - 2
 
@@ -74,6 +74,18 @@ CASES = [
     ConvCase("spline-2", _spline(kernel_size=4, degree=2), takes=("edge_attr",), formula=spline_formula),
     ConvCase(
         "spline-3-closed", _spline(kernel_size=4, degree=3, closed=True), takes=("edge_attr",), formula=spline_formula
+    ),
+    ConvCase(
+        "supergat",
+        lambda: SuperGATConv(WIDTH, 4, heads=2),
+        lambda: peer.SuperGATConv(WIDTH, 4, heads=2),
+        names={"att_src": "att_l", "att_dst": "att_r"},
+        loops=False,
+    ),
+    ConvCase(
+        "supergat-dot-mean",
+        lambda: SuperGATConv(WIDTH, 4, heads=3, attention="SD", concat=False, self_loops=False),
+        lambda: peer.SuperGATConv(WIDTH, 4, heads=3, attention_type="SD", concat=False, add_self_loops=False),
     ),
     ConvCase(
         "gps",
