@@ -100,8 +100,10 @@ class EdgeIndex:
             raise TypeError(f"edge_index must hold integers, got {edge_index.dtype}")
         if edge_index.dim() != 2 or edge_index.shape[0] != 2:
             raise ValueError(f"edge_index must be (2, E), got {tuple(edge_index.shape)}")
+        # Inside a compiled graph the size must not decide, or every graph would be checked against the limit.
+        wide = not torch.compiler.is_compiling() and num_src >= _INT32_LIMIT
         try:
-            colptr, row, perm = _sorted_by_destination(edge_index, num_src, num_dst, num_src >= _INT32_LIMIT)
+            colptr, row, perm = _sorted_by_destination(edge_index, num_src, num_dst, wide)
         except ValueError as problem:
             raise ValueError(f"edge_index: {problem}") from None
         return cls(colptr, row, num_src, num_dst, validate=False), perm

@@ -33,6 +33,15 @@ def typed(nodes=60, edges=300, seed=0):
     )  # fmt: skip
 
 
+def many(nodes=60, edges=300, seed=0):
+    """So many relations that they run as one."""
+    rng = np.random.default_rng(seed)
+    types = [EdgeType("a", f"r{i}", "b") for i in range(5)] + [EdgeType("b", f"r{i}", "a") for i in range(5)]
+    ends = {t: [nodes if name == "a" else 20 for name in (t.src, t.dst)] for t in types}
+    coo = {t: np.stack([rng.integers(0, n, edges // 10) for n in pair]) for t, pair in ends.items()}
+    return Graph.from_coo({"a": nodes, "b": 20}, coo, x={"a": rng.normal(size=(nodes, 5))})
+
+
 def deployed(graph, **options):
     torch.manual_seed(0)
     node_type = graph.node_types[0]
@@ -46,6 +55,7 @@ CASES = [
     *((name, plain, {}) for name in ("sage", "gcn2", "gat", "mf", "tag", "linkx", "mlp")),
     ("sage", plain, {"aggr": "mean,max,std"}),
     *((name, typed, {}) for name in ("gcn", "gat", "gin")),
+    ("sage", many, {}),
 ]
 
 
@@ -89,6 +99,6 @@ def test_every_forward_operator_has_a_plain_form():
     names = {name for name in torch._C._dispatch_get_all_op_names() if name.startswith("gnnctl::")}
     plain_names = {operator._schema.name for operator in plain_operators()}
     # Parts of gradients; and searches and matchings, which come before a model of nodes.
-    others = {"sddmm", "segment_outer", "sort_by_destination", "components", "greedy_matching", "nearest_k"}
+    others = {"sddmm", "segment_outer", "components", "greedy_matching", "nearest_k"}
     missing = {n for n in names if "backward" not in n} - plain_names - {f"gnnctl::{name}" for name in others}
     assert not missing

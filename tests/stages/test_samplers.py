@@ -80,7 +80,6 @@ def test_samplers_are_listed(cli):
         (["--sampler", "ppr", "--model", "gcn"], "counts a node's edges in the whole graph"),
         (["--sampler", "shadow:hops=2", "--layers", "3"], "--layers 3 does not fit"),
         (["--balanced"], "--balanced without --num-neighbors"),
-        (["--num-neighbors", "2,2", "--subgraph", "induced", "--time", "before"], "edges of the future"),
     ],
 )
 def test_what_does_not_go_together_is_said_in_one_line(cli, areas, tmp_path, arguments, said):

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gnnctl.graph.edge_index import _sorted_by_destination
 from gnnctl.nn.ops import fallback
 from gnnctl.nn.ops.aggregate import _aggregate
 from gnnctl.nn.ops.attend import _attend
@@ -37,6 +38,7 @@ def plain_operators() -> Plain:
         _logsumexp: fallback.logsumexp,
         _product: fallback.product,
         _quantile: fallback.quantile,
+        _sorted_by_destination: _sorted,
         _segment_matmul: _products,
         _grouped_matmul: _pairs,
     }
@@ -86,6 +88,13 @@ def _dots(
     perm: Tensor | None,
 ) -> Tensor:
     return (fallback.expand(colptr, dst, row.shape[0]) * src.index_select(0, row)).sum(-1)
+
+
+def _sorted(coo: Tensor, num_src: int, num_dst: int, wide: bool) -> tuple[Tensor, Tensor, Tensor]:
+    order = torch.argsort(coo[1], stable=True)
+    count = coo.new_zeros(num_dst, dtype=torch.int64).index_add(0, coo[1], torch.ones_like(coo[1]))
+    colptr = torch.cat([count.new_zeros(1), count.cumsum(0)])
+    return colptr, coo[0].index_select(0, order).to(torch.int64 if wide else torch.int32), order
 
 
 def _products(x: Tensor, ptr: Tensor | None, weight: Tensor, bias: Tensor | None, transposed: bool) -> Tensor:
