@@ -242,6 +242,7 @@ def _chosen(names: tuple[str, ...], table: dict[str, Case]) -> list[str]:
 
 def _timed(run: Callable[[], Any]) -> Callable[[], dict[str, float]]:
     def timed() -> dict[str, float]:
+        # torch gives events no types.
         start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
         start.record()
         kept = run()

@@ -34,6 +34,7 @@ class Degrees(NamedTuple):
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> "Degrees":
         """All of them, changed."""
+        # None stays where it may stand, which a generator cannot tell the type checker.
         return Degrees(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
 
     def first(self, num_src: int, num_dst: int) -> "Degrees":

@@ -55,6 +55,7 @@ def new_result(shape: tuple[int, ...] | torch.Size, dtype: torch.dtype) -> Tenso
     if count < _LARGE:
         return torch.empty(shape, dtype=dtype)
     memory = torch.from_numpy(_native.result_memory(count * dtype.itemsize))
+    # torch declares set_ for whole storages alone.
     out: Tensor = torch.empty(0, dtype=dtype).set_(memory.untyped_storage(), 0, shape)  # type: ignore[call-overload]
     return out
 

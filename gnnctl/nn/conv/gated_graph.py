@@ -44,6 +44,7 @@ class GatedGraphConv(MultiHop):
         nn.init.uniform_(self.weight, -(self.out_channels**-0.5), self.out_channels**-0.5)
         self.rnn.reset_parameters()
 
+    # Without the degree, which nothing here is normalised by.
     def forward(  # type: ignore[override]
         self, x: Pair, edge_index: EdgeIndex, edge_weight: Tensor | None = None, edge_mask: Tensor | None = None
     ) -> Tensor:

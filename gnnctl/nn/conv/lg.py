@@ -23,6 +23,7 @@ class LGConv(PropagateConv):
     def __init__(self, *, normalize: bool = True) -> None:
         super().__init__(self_loops=False, normalize=normalize)
 
+    # The names of the base class, without what this layer has no use for.
     def forward(  # type: ignore[override]
         self,
         x: Pair,

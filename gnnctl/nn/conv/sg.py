@@ -46,5 +46,6 @@ class SGConv(MultiHop):
         """What is left of the linear part."""
         out: Tensor = state[0]
         if not self.narrows:
-            return self.lin(out)  # type: ignore[no-any-return]
+            out = self.lin(out)
+            return out
         return out if self.lin.bias is None else out + self.lin.bias

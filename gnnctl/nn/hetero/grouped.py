@@ -168,8 +168,7 @@ def reduction(conv: SAGEConv) -> Reduce:
     found = conv.aggr.reduce
     if found is None:
         raise ValueError(f"{type(conv.aggr).__name__} is no reduction")
-    reduce: Reduce = found  # type: ignore[assignment]
-    return reduce
+    return cast(Reduce, found)
 
 
 def alike(convs: Sequence[nn.Module]) -> bool:
