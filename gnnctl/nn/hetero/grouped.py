@@ -1,6 +1,7 @@
 """Per-type products and per-relation aggregations, each as one call for all types."""
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
