@@ -181,14 +181,14 @@ def test_a_sampled_batch_without_degrees_is_refused(typed):
 
 
 def test_a_model_by_import_path(typed, tmp_path, monkeypatch):
-    (tmp_path / "own_model.py").write_text(
+    (tmp_path / "net_elsewhere.py").write_text(
         "import torch\nclass Net(torch.nn.Module):\n"
         "    def __init__(self, schema, node_type, out_channels, options):\n"
         "        super().__init__()\n"
         "        self.lin = torch.nn.Linear(schema.nodes[node_type].features, out_channels)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    assert build_model({"name": "own_model:Net"}, typed.schema, "a", 3).lin.out_features == 3
+    assert build_model({"name": "net_elsewhere:Net"}, typed.schema, "a", 3).lin.out_features == 3
 
 
 @pytest.mark.parametrize(

@@ -183,19 +183,19 @@ class Own(nn.Module):
 
 
 def test_a_class_of_ones_own_is_a_model(cli, areas, tmp_path, monkeypatch):
-    (tmp_path / "own_model.py").write_text(MODULE)
+    (tmp_path / "own_layers.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     code, _, error = cli(
-        "train", areas / "split", "-o", tmp_path / "m", "--model", "own_model:Own", *FAST, "--epochs", 30
+        "train", areas / "split", "-o", tmp_path / "m", "--model", "own_layers:Own", *FAST, "--epochs", 30
     )
     assert code == 0, error
     names = set(load_file(tmp_path / "m" / "weights.safetensors"))
     assert names == {"lin.weight", "lin.bias"}
     code, _, error = cli("predict", tmp_path / "m", "-o", tmp_path / "p", "--part", "test", "--quiet")
     assert code == 0, error
-    (tmp_path / "own_model.py").write_text(MODULE + "# changed\n")
+    (tmp_path / "own_layers.py").write_text(MODULE + "# changed\n")
     code, _, error = cli(
-        "train", areas / "split", "-o", tmp_path / "m", "--model", "own_model:Own", *FAST, "--epochs", 30
+        "train", areas / "split", "-o", tmp_path / "m", "--model", "own_layers:Own", *FAST, "--epochs", 30
     )
     assert code == 4
     assert "the input changed" in error
