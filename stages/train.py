@@ -244,6 +244,7 @@ def train(
     from gnnctl.nn.models.registry import parse_model
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.training.inputs import TrainingInput, code_inputs
+    from gnnctl.training.job import NodeJob
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.run import train_model
     from gnnctl.training.summary import summary_text
@@ -360,7 +361,7 @@ def train(
                     log=console.log,
                 )
             run = train_model(
-                found.split,
+                NodeJob(found.split),
                 lambda model: found.batches(model, where, loader_threads),
                 architecture,
                 training,

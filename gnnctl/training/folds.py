@@ -14,10 +14,10 @@ from gnnctl.nn.models import ModelOptions
 from gnnctl.splits.folds import fold_numbers, fold_split
 from gnnctl.training.checkpoint import write_atomic
 from gnnctl.training.inputs import TrainingInput
+from gnnctl.training.job import NodeJob
 from gnnctl.training.loop import BatchSource, Trainer
 from gnnctl.training.metrics import DEFAULT_CURVE, better, metric_family
 from gnnctl.training.options import TrainOptions
-from gnnctl.training.run import evaluate_exactly, initial_model
 from gnnctl.training.tasks import Task
 
 FOLDS = "folds.jsonl"
@@ -94,15 +94,16 @@ def _run(
     progress: Progress,
 ) -> dict[str, Any]:
     split = found.split
-    task = Task.of(split.target, split.part("train")[1], options.class_weights, options.label_smoothing)
-    model = initial_model(split, model_options, options.seed).to(device)
-    trainer = _Tested(model, task, found.batches(model, device, threads), options, device, progress=progress)
+    job = NodeJob(split)
+    model = job.initial_model(model_options, options.seed).to(device)
+    source = found.batches(model, device, threads)
+    trainer = _Tested(model, job.objective(options), source, options, device, progress=progress)
     judged = replace(split, parts={**split.parts, "val": split.part("test")})
     trainer.tested = replace(found, split=judged).batches(model, device, threads)
     fit = trainer.fit()
     model.load_state_dict(fit.best_weights)
     spec = None if found.spec is None else found.spec.whole()
-    metrics = evaluate_exactly(model, task, split, device, spec)
+    metrics = job.evaluate(model, device, spec)
     curves: dict[str, list[float | None]] = {}
     for record in fit.history:
         for name, value in record.items():

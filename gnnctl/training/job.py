@@ -1,0 +1,97 @@
+"""What one kind of split asks of a training run: a model, an objective, and an exact evaluation at the end."""
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from gnnctl.console import Progress, no_progress
+from gnnctl.errors import DataError
+from gnnctl.nn.models import ModelOptions
+from gnnctl.sampling.methods import Spec
+from gnnctl.splits import NodeSplit
+from gnnctl.training.inference import logits_of
+from gnnctl.training.loop import seed_torch
+from gnnctl.training.metrics import baseline, evaluate
+from gnnctl.training.models import model_for
+from gnnctl.training.objective import Objective, Supervised
+from gnnctl.training.options import TrainOptions
+from gnnctl.training.tasks import Task, check_seeds
+
+PARTS = ("train", "val", "test")
+
+
+class Job(Protocol):
+    """A kind of training over one split."""
+
+    @property
+    def split(self) -> NodeSplit:
+        """What is trained on."""
+
+    def initial_model(self, options: ModelOptions, seed: int) -> nn.Module:
+        """The model with its first weights, a function of the seed alone (same torch); UsageError: options that do
+        not fit."""
+
+    def objective(self, options: TrainOptions) -> Objective:
+        """What is minimised; DataError: a part without seeds. UsageError: options that do not fit."""
+
+    def evaluate(
+        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+    ) -> dict[str, Any]:
+        """Exact metrics of every part: ``seeds``, metrics by name, and those of a ``baseline``.
+
+        Args:
+            spec: what each seed may see, where that is not everything.
+
+        Raises:
+            DataError: the model's outputs are no numbers.
+        """
+
+
+class NodeJob:
+    """Labels of nodes, or of whole graphs.
+
+    Args:
+        split: seeds and labels.
+    """
+
+    def __init__(self, split: NodeSplit) -> None:
+        self.split = split
+
+    def initial_model(self, options: ModelOptions, seed: int) -> nn.Module:
+        """See :class:`Job`."""
+        seed_torch(seed, 0)
+        graph = self.split.graph
+        model = model_for(self.split.target, options, graph.schema)
+        if fit_degrees := getattr(model, "fit_degrees", None):
+            fit_degrees(lambda t: torch.from_numpy(np.bincount(np.diff(graph.edges[t].colptr))))
+        return model
+
+    def objective(self, options: TrainOptions) -> Supervised:
+        """See :class:`Job`."""
+        rows, labels = self.split.part("train")
+        check_seeds("train", rows)
+        return Supervised(Task.of(self.split.target, labels, options.class_weights, options.label_smoothing))
+
+    def evaluate(
+        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+    ) -> dict[str, Any]:
+        """See :class:`Job`; the baseline is the constant prediction."""
+        split = self.split
+        task = Task.of(split.target, split.part("train")[1])
+        parts = {name: split.part(name) for name in PARTS}
+        rows = np.concatenate([part[0] for part in parts.values()])
+        logits = logits_of(model, split.graph, split.target.node_type, rows, spec, device=device, progress=progress)
+        if not np.isfinite(logits).all():
+            problem = "the trained model gives scores that are no numbers"
+            raise DataError(problem, fix="lower --lr or pass --clip-grad 1")
+        found: dict[str, Any] = {}
+        start = 0
+        for name, (part_rows, labels) in parts.items():
+            end = start + len(part_rows)
+            y = torch.from_numpy(np.array(labels))
+            found[name] = {"seeds": len(part_rows), **evaluate(task, torch.from_numpy(logits[start:end]), y)}
+            found[name]["baseline"] = baseline(task, parts["train"][1], labels)
+            start = end
+        return found
