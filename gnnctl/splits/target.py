@@ -45,6 +45,11 @@ class Target:
     delimiter: str | None = None
     task: Task = "node"
 
+    @property
+    def name(self) -> str:
+        """``TYPE.COLUMN``."""
+        return f"{self.node_type}.{self.column}"
+
     def to_json(self) -> dict[str, Any]:
         """The document ``target.json``."""
         return {"task": self.task, **asdict(self)}

@@ -9,14 +9,18 @@ from torch import nn
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
 from gnnctl.nn.models import ModelOptions
+from gnnctl.page import Card
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
+from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.inference import logits_of
 from gnnctl.training.loop import seed_torch
 from gnnctl.training.metrics import baseline, evaluate
 from gnnctl.training.models import model_for
 from gnnctl.training.objective import Objective, Supervised
 from gnnctl.training.options import TrainOptions
+from gnnctl.training.report.quality import quality_cards
+from gnnctl.training.report.slices import slice_cards
 from gnnctl.training.tasks import Task, check_seeds
 
 PARTS = ("train", "val", "test")
@@ -38,8 +42,8 @@ class Job(Protocol):
 
     def evaluate(
         self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
-    ) -> dict[str, Any]:
-        """Exact metrics of every part: ``seeds``, metrics by name, and those of a ``baseline``.
+    ) -> Evaluation:
+        """Exact metrics of every part.
 
         Args:
             spec: what each seed may see, where that is not everything.
@@ -76,7 +80,7 @@ class NodeJob:
 
     def evaluate(
         self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
-    ) -> dict[str, Any]:
+    ) -> Evaluation:
         """See :class:`Job`; the baseline is the constant prediction."""
         split = self.split
         task = Task.of(split.target, split.part("train")[1])
@@ -87,11 +91,22 @@ class NodeJob:
             problem = "the trained model gives scores that are no numbers"
             raise DataError(problem, fix="lower --lr or pass --clip-grad 1")
         found: dict[str, Any] = {}
+        cards: list[Card] = []
         start = 0
         for name, (part_rows, labels) in parts.items():
             end = start + len(part_rows)
             y = torch.from_numpy(np.array(labels))
             found[name] = {"seeds": len(part_rows), **evaluate(task, torch.from_numpy(logits[start:end]), y)}
             found[name]["baseline"] = baseline(task, parts["train"][1], labels)
+            if len(labels):  # of the last part that has seeds
+                cards = self._cards(task, name, part_rows, logits[start:end], np.array(labels))
             start = end
-        return found
+        return Evaluation(found, cards)
+
+    def _cards(self, task: Task, part: str, rows: np.ndarray, logits: np.ndarray, y: np.ndarray) -> list[Card]:
+        target = self.split.target
+        names = [] if target.classes is None else [str(value) for value in target.classes]
+        return [
+            *quality_cards(task, logits, y, names, part),
+            *slice_cards(task, self.split.graph, target.node_type, target.column, rows, logits, y),
+        ]
