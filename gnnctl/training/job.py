@@ -76,7 +76,8 @@ class NodeJob:
         """See :class:`Job`."""
         rows, labels = self.split.part("train")
         check_seeds("train", rows)
-        return Supervised(Task.of(self.split.target, labels, options.class_weights, options.label_smoothing))
+        target = self.split.target
+        return Supervised(Task.of(target, labels, options.class_weights, options.label_smoothing, options.focal))
 
     def evaluate(
         self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
