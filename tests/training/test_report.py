@@ -13,7 +13,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from gnnctl.page.charts import line_chart, matrix_chart
 from gnnctl.training.report.quality import calibration, confusion, quality_cards
-from gnnctl.training.report.slices import by_powers, by_values
+from gnnctl.training.report.slices import by_powers, by_values, over_time
 from gnnctl.training.tasks import Task
 
 
@@ -93,3 +93,14 @@ def test_the_per_class_table_of_labels_and_numbers():
     assert read(card.html()).count("1.000") == 6
     (card,) = quality_cards(Task("regression", 1), y[:, :1], y[:, 0], [], "test")
     assert "0.000" in read(card.html())
+
+
+def test_the_metric_over_time():
+    times = np.arange(100)[::-1].copy()
+    right = times >= 50
+    card = over_time("accuracy", times, lambda chosen: float(right[chosen].mean()))
+    assert card is not None
+    assert "accuracy: 0 at" in card.body
+    assert "accuracy: 1 at" in card.body
+    assert over_time("accuracy", np.full(100, 7), lambda chosen: 1.0) is None
+    assert over_time("accuracy", np.full(100, np.iinfo(np.int64).min), lambda chosen: 1.0) is None

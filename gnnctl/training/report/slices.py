@@ -8,17 +8,19 @@ import torch
 
 from gnnctl.graph.graph import Graph
 from gnnctl.page import Card, html_table
+from gnnctl.page.charts import line_chart
 from gnnctl.training.metrics import DEFAULT_CURVE, evaluate, metric_family
 from gnnctl.training.tasks import Task
 
 MOST_VALUES = 12  # of a column that slices are made by
 LEAST_SEEDS = 5
+PERIODS = 12
 
 
 def slice_cards(
     task: Task, graph: Graph, node_type: str, column: str, rows: np.ndarray, logits: np.ndarray, y: np.ndarray
 ) -> list[Card]:
-    """Slices by degree (of graphs: by size) and by each kept column of few values but the target's own.
+    """Slices by degree (of graphs: by size), by each kept column of few values but the target's own, and over time.
 
     Args:
         rows: (n,) of the node type, or graphs. logits: (n, num_outputs). y: their labels.
@@ -38,7 +40,27 @@ def slice_cards(
         others = [name for name in table.column_names if name != column]
         groups = {name: by_values(table[name].take(pa.array(rows))) for name in others}
         cards += [_table(f"{metric} by {n}", n, metric, *found, value) for n, found in groups.items() if found]
+    time = graph.store(node_type).time
+    if time is not None and (chart := over_time(metric, time[rows], value)) is not None:
+        cards.append(chart)
     return cards
+
+
+def over_time(metric: str, times: np.ndarray, value: Callable[[np.ndarray], float | None]) -> Card | None:
+    """The metric over the seeds' times, in :data:`PERIODS` of as many seeds; None where there are too few times.
+
+    Args:
+        times: (n,) int64; the least int64 is no time.
+        value: of the metric, over some of the seeds.
+    """
+    order = np.argsort(times, kind="stable")
+    order = order[times[order] > np.iinfo(np.int64).min]
+    if len(order) < PERIODS * LEAST_SEEDS or len(np.unique(times[order])) < PERIODS:
+        return None
+    periods = [(float(times[part].mean()), value(part)) for part in np.array_split(order, PERIODS)]
+    known = [(when, found) for when, found in periods if found is not None]
+    note = f"{PERIODS} periods of as many seeds; times as the graph has them."
+    return Card(f"{metric} over time", line_chart({metric: known}, x="time"), note)
 
 
 def in_degrees(graph: Graph, node_type: str) -> np.ndarray:
