@@ -1,7 +1,7 @@
 """How many neighbours are drawn, and how."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -175,7 +175,7 @@ class SampleSpec:
         if self.time is None:
             return None
         if self.draw == "recent":
-            return replace(self, disjoint=True)
+            return self
         every = dict.fromkeys(self.num_neighbors, (ALL,) * self.hops)
         return SampleSpec(every, disjoint=True, time=self.time)
 

@@ -15,7 +15,8 @@ def test_the_makefile_runs_to_its_figures(tmp_path):
     table = tmp_path / "flights.parquet"
     duckdb.sql(f"""copy (
         select timestamp '2001-01-01' + to_minutes(7 * i) as date, 100 + i % 7 * 50 as distance, 'A' || i % 4 as origin,
-               'A' || (i + 1 + i % 3) % 4 as destination, case when (i // 60 + i % 4) % 3 = 0 then 40 else -2 end as delay
+               'A' || (i + 1 + i % 3) % 4 as destination,
+               case when (i // 60 + i % 4) % 3 = 0 then 40 else -2 end as delay
         from range(900) t(i)) to '{table}'""")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     settings = [f"RUN={tmp_path / 'run'}", f"FLIGHTS={table}", "FROM=2001-01-01", "TO=2001-01-04", "EPOCHS=2"]

@@ -113,9 +113,9 @@ def test_records_that_lost_their_times_are_refused():
 
 def test_prediction_sees_the_latest_where_training_did_and_else_everything():
     t = EdgeType("node", "to", "node")
-    recent = SampleSpec({t: (3, 2)}, time="before", draw="recent")
-    assert recent.whole() == dataclasses.replace(recent, disjoint=True)
-    uniform = SampleSpec({t: (3, 2)}, time="before").whole()
+    recent = SampleSpec({t: (3, 2)}, disjoint=True, time="before", draw="recent")
+    assert recent.whole() == recent
+    uniform = SampleSpec({t: (3, 2)}, disjoint=True, time="before").whole()
     assert uniform is not None
     assert uniform.num_neighbors == {t: (-1, -1)}
     assert SampleSpec({t: (3, 2)}, draw="recent").whole() is None
