@@ -1,91 +1,106 @@
-"""Negatives for batches of links of several edge types, of either end."""
+"""Negatives of training links, drawn anew each epoch: one way for links of several types."""
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.negatives import Corrupt, Method, NegativeSampler
-from gnnctl.splits.link import Links
 
-End = Literal["dst", "src", "either", "both"]
+LinkCorrupt = Literal["dst", "src", "both", "either"]
+
+
+class Corrupted(NamedTuple):
+    """M negatives, by the positive they are of.
+
+    Attributes:
+        src, dst: (M,) int64 rows.
+        positive: (M,) int64, ascending.
+    """
+
+    src: np.ndarray
+    dst: np.ndarray
+    positive: np.ndarray
 
 
 class LinkNegatives:
-    """Draws the negatives of links, each a pure function of its link and the epoch (in-batch ones of the batch too).
+    """Draws ``per_positive`` negatives of each link, as :class:`NegativeSampler` does for its type.
+
+    Drawing for a link is a function of the link and the epoch, but for ``in-batch``, which also looks at the links of
+    its type that are drawn for with it. Where nothing is allowed a link has fewer.
 
     Args:
-        known: graph whose edges are never negatives: everything that training knows.
-        edge_types: of the links, in the order of their numbers.
+        graph: whose edges are excluded: the whole graph, so that no true link of another part is taught as false.
+        edge_types: of the links.
+        view: whose degrees weigh (``degree``); None: those of ``graph``. Training must not see the degrees that links
+            of other parts make.
         per_positive: negatives of each link.
-        method: see :class:`NegativeSampler`.
-        corrupt: the end that is drawn anew, ``both``, or ``either``: half of them the one and half the other, of an odd
-            number the last by the link's position.
-        exclude: whether known edges are left out.
+        method: ``uniform``, ``degree`` or ``in-batch``.
+        corrupt: the end that is drawn anew, or ``both``; ``either``: the destination in the first half of a link's
+            negatives (the larger one), the source in the rest.
+        exclude: whether true edges are.
+        loops: whether a node may be linked with itself.
+        power: exponent of the degrees.
         seed: run seed.
 
     Raises:
-        UsageError: options that do not go together.
+        ValueError: as :class:`NegativeSampler`; a negative count.
     """
 
     def __init__(
         self,
-        known: Graph,
+        graph: Graph,
         edge_types: list[EdgeType],
-        per_positive: int,
         *,
+        view: Graph | None = None,
+        per_positive: int = 1,
         method: Method = "uniform",
-        corrupt: End = "either",
+        corrupt: LinkCorrupt = "dst",
         exclude: bool = True,
+        loops: bool = True,
+        power: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if corrupt not in get_args(End):
-            raise UsageError(f"corrupt cannot be {corrupt!r}", fix=f"choose one of {', '.join(get_args(End))}")
-        self.edge_types, self.per_positive, self.corrupt = edge_types, per_positive, corrupt
-        ends: tuple[Corrupt, ...] = ("dst", "src") if corrupt == "either" else (corrupt,)
-        try:
-            self._samplers = {
-                (t, end): NegativeSampler(known, t, method=method, corrupt=end, exclude=exclude, seed=seed)
-                for t in edge_types
-                for end in ends
-            }
-        except ValueError as problem:
-            raise UsageError(f"negatives: {problem}", fix="change --negative-method or --corrupt") from None
+        if isinstance(per_positive, bool) or not isinstance(per_positive, int) or per_positive < 0:
+            raise ValueError(f"per_positive: expected 0 or more, got {per_positive!r}")
+        if corrupt not in ("dst", "src", "both", "either"):
+            raise ValueError(f"corrupt: expected dst, src, both or either, got {corrupt!r}")
+        self.edge_types = list(edge_types)
+        self.per_positive = per_positive
+        self.method = method
+        self.corrupt = corrupt
+        shares: list[tuple[Corrupt, int]] = (
+            [("dst", per_positive - per_positive // 2), ("src", per_positive // 2)]
+            if corrupt == "either"
+            else [(corrupt, per_positive)]
+        )
+        self._samplers = [
+            [
+                (
+                    NegativeSampler(
+                        graph, t, method=method, corrupt=end, exclude=exclude, loops=loops, power=power, seed=seed,
+                        degrees=view,
+                    ),
+                    share,
+                )
+                for end, share in shares
+                if share
+            ]
+            for t in edge_types
+        ]  # fmt: skip
 
-    def draw(self, links: Links, epoch: int, num_threads: int = 1) -> tuple[Links, np.ndarray]:
-        """Negatives, those of a link together and in the links' order, and (m,) int64 whose each is.
-
-        A link that allows too few pairs has fewer.
-        """
-        count, k = len(links.relation), self.per_positive
-        src, dst = np.full((count, k), -1), np.full((count, k), -1)
-        for number, edge_type in enumerate(self.edge_types):
-            rows = np.flatnonzero(links.relation == number)
-            if len(rows) and k:
-                pairs = np.stack([links.src[rows], links.dst[rows]])
-                src[rows], dst[rows] = self._of_type(edge_type, pairs, links.pos[rows], epoch, num_threads)
-        found = ((src >= 0) & (dst >= 0)).reshape(-1)
-        of = np.repeat(np.arange(count), k)[found]
-        ends = src.reshape(-1)[found], dst.reshape(-1)[found]
-        return Links(links.relation[of], *ends, np.full(len(of), -1), None, None), of
-
-    def _of_type(
-        self, edge_type: EdgeType, pairs: np.ndarray, pos: np.ndarray, epoch: int, threads: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        k, n = self.per_positive, pairs.shape[1]
-        if self.corrupt != "either":
-            drawn = self._samplers[edge_type, self.corrupt].sample(pairs, k, epoch=epoch, num_threads=threads)
-            return drawn.edges[0].reshape(n, k), drawn.edges[1].reshape(n, k)
-        half = (k + 1) // 2
-        parts = []
-        for end in ("dst", "src"):
-            drawn = self._samplers[edge_type, end].sample(pairs, half, epoch=epoch, num_threads=threads)
-            parts.append(drawn.edges.reshape(2, n, half))
-        src, dst = np.concatenate(parts, axis=2)
-        if k % 2:  # one too many: the last of the one end or of the other
-            last = np.where(pos % 2 == 0, half - 1, 2 * half - 1)
-            kept = np.arange(2 * half)[None] != last[:, None]
-            src, dst = src[kept].reshape(n, k), dst[kept].reshape(n, k)
-        return src, dst
+    def draw(self, relation: np.ndarray, src: np.ndarray, dst: np.ndarray, epoch: int) -> Corrupted:
+        """Negatives of the links (n,) from ``src`` to ``dst`` of types ``edge_types[relation]``."""
+        found = []
+        for number, samplers in enumerate(self._samplers):
+            at = np.flatnonzero(relation == number)
+            if len(at) == 0:
+                continue
+            for sampler, share in samplers:
+                drawn = sampler.sample(np.stack([src[at], dst[at]]), share, epoch=epoch)
+                kept = np.flatnonzero(drawn.found)
+                found.append(np.concatenate([drawn.edges[:, kept], at[drawn.positive[kept]][None]]))
+        src, dst, positive = np.concatenate(found, axis=1) if found else np.zeros((3, 0), np.int64)
+        order = np.argsort(positive, kind="stable")
+        return Corrupted(src[order], dst[order], positive[order])

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gnnctl.nn.decoders import Decoder
-
 PairLoss = Literal["bce", "margin", "softmax"]
 
 
@@ -58,20 +56,6 @@ def hardest(negative: Tensor, negative_of: Tensor, positives: int, share: float)
     kept = torch.zeros_like(negative, dtype=torch.bool)
     kept[order] = place < (count[owner] * share).ceil()
     return kept
-
-
-def n3_penalty(decoder: Decoder, src: Tensor, dst: Tensor, relation: Tensor) -> Tensor:
-    r"""Mean over n links of :math:`\sum_i |s_i|^3 + |r_i|^3 + |d_i|^3`, over the numbers that the decoder works with.
-
-    Args:
-        src, dst: (n, channels) embeddings.
-        relation: (n,) int64.
-    """
-    total = (decoder.moduli(src) ** 3).sum() + (decoder.moduli(dst) ** 3).sum()
-    rows = decoder.relation_moduli(relation)
-    if rows is not None:
-        total = total + (rows**3).sum()
-    return total / max(1, len(relation))
 
 
 def _weights(negative: Tensor, of: Tensor, n: int, adversarial: float) -> Tensor:

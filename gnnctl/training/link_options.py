@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from gnnctl.errors import UsageError
 from gnnctl.nn.decoders.registry import DecoderOptions
-from gnnctl.sampling.link_negatives import End
+from gnnctl.sampling.link_negatives import LinkCorrupt
 
 Loss = Literal["bce", "margin", "softmax", "all"]
 NegativeMethod = Literal["uniform", "degree", "in-batch", "hard"]
@@ -38,7 +38,7 @@ class LinkOptions:
     loss: Loss = "bce"
     negatives: int = DEFAULT_NEGATIVES
     negative_method: NegativeMethod = "uniform"
-    corrupt: End = "either"
+    corrupt: LinkCorrupt = "either"
     keep_known: bool = False
     margin: float = 1.0
     adversarial: float = 0.0
@@ -46,13 +46,15 @@ class LinkOptions:
     eval_links: int = 2000
 
     def __post_init__(self) -> None:
-        for name, choices in (("loss", Loss), ("negative_method", NegativeMethod), ("corrupt", End)):
+        for name, choices in (("loss", Loss), ("negative_method", NegativeMethod), ("corrupt", LinkCorrupt)):
             if getattr(self, name) not in get_args(choices):
                 text = f"{_flag(name)} cannot be {getattr(self, name)!r}"
                 raise UsageError(text, fix=f"choose one of {', '.join(get_args(choices))}")
         for name in ("margin", "adversarial", "n3"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"{_flag(name)} {getattr(self, name)} is no finite number from 0 on", fix="pass 0 or more")
+                raise UsageError(
+                    f"{_flag(name)} {getattr(self, name)} is no finite number from 0 on", fix="pass 0 or more"
+                )
         least = 0 if self.loss == "all" else 1
         if self.negatives < least:
             raise UsageError(f"--negatives {self.negatives}: --loss {self.loss} needs some", fix="pass 1 or more")

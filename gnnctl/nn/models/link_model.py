@@ -1,8 +1,9 @@
 """Models of links: an encoder represents nodes, and a decoder scores pairs of them, or a head labels edges."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,35 @@ from gnnctl.nn.models.shallow import Embedding
 from gnnctl.nn.models.steps import run_layers
 
 Representations = Mapping[str, Tensor]
+
+
+class Question(NamedTuple):
+    """What training asks of a batch's links beyond their scores.
+
+    Attributes:
+        candidates: whether every end is to be told from the other nodes of its type.
+        drawn: by end type (k,) int64 rows of the whole graph, candidates instead of all its nodes; None: all.
+        n3: whether the penalty of Lacroix et al. (2018) is wanted.
+    """
+
+    candidates: bool = False
+    drawn: dict[str, Tensor] | None = None
+    n3: bool = False
+
+
+class Answer(NamedTuple):
+    """What :class:`LinkModel` answers a :class:`Question`.
+
+    Attributes:
+        scores: (b,) of the links.
+        among: for either end of the links, (n, m) scores of the candidates and (n,) int64 places of the true ones; of
+            links with different candidates, a pair for each.
+        penalty: the mean over the positive links, a scalar; None where it was not asked for.
+    """
+
+    scores: Tensor
+    among: list[tuple[Tensor, Tensor]]
+    penalty: Tensor | None
 
 
 class PairModel(nn.Module):
@@ -135,9 +165,74 @@ class LinkModel(PairModel):
             for weight in self.nodes.parameters():
                 self.decoder.reset_ends(weight)
 
-    def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
-        """(b,) scores of ``batch.links``."""
-        return self.score(self.represent(batch, edge_mask), links_of(batch))
+    def forward(
+        self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None, question: Question | None = None
+    ) -> Tensor | Answer:
+        """(b,) scores of ``batch.links``, or the answer to a question of them.
+
+        Raises:
+            ValueError: candidates are asked of a sampled part of the graph, which does not hold them.
+        """
+        links = links_of(batch)
+        represented = self.represent(batch, edge_mask)
+        if question is None:
+            return self.score(represented, links)
+        if question.candidates and batch.node_counts is not None:
+            raise ValueError("question: a sampled batch does not hold all candidates")
+        among = self._among(represented, links, question.drawn) if question.candidates else []
+        scores = self.score(represented, links) if not among else among[0][0][:0, 0]
+        return Answer(scores, among, self.penalty(represented, links) if question.n3 else None)
+
+    def penalty(self, represented: Representations, links: LinkSeeds) -> Tensor:
+        r"""Mean over the positive links of :math:`\sum_i |s_i|^3 + |r_i|^3 + |d_i|^3`, where reciprocal relations are
+        the mean of the two relations' cubes."""
+        relation = links.relation[: links.num_positives]
+        total = torch.zeros((), device=relation.device)
+        for end in self.ends(represented, links):
+            total = total + (self.decoder.moduli(end[: links.num_positives]) ** 3).sum()
+        numbers = [relation, relation + len(self.edge_types)] if self.reciprocal else [relation]
+        for number in numbers:
+            rows = self.decoder.relation_moduli(number)
+            if rows is not None:
+                total = total + (rows**3).sum() / len(numbers)
+        return total / max(1, links.num_positives)
+
+    def _among(
+        self, represented: Representations, links: LinkSeeds, drawn: dict[str, Tensor] | None
+    ) -> list[tuple[Tensor, Tensor]]:
+        """See :class:`Answer`."""
+        found = []
+        for end, rows, others in (("dst", links.dst, links.src), ("src", links.src, links.dst)):
+            given = "src" if end == "dst" else "dst"
+            types = self._places[end]
+            for place in sorted(set(types)):
+                relation, asked, ends = links.relation, rows, self._rows(represented, given, links.relation, others)
+                if len(set(types)) > 1:
+                    wanted = torch.tensor([p == place for p in types], device=relation.device)[relation].nonzero()[:, 0]
+                    relation, asked, ends = relation[wanted], asked[wanted], ends[wanted]
+                table = represented[self.end_types[place]]
+                if drawn is None:
+                    scores = self.against_all(ends, table, relation, candidate_is_src=end == "src")
+                    found.append((scores, asked))
+                    continue
+                rows_drawn = drawn[self.end_types[place]]
+                scores = self.against_all(
+                    ends, table.index_select(0, rows_drawn), relation, candidate_is_src=end == "src"
+                )
+                # Those drawn stand for all the others: the correction of importance sampling.
+                scores = scores + math.log(max(1, len(table) - 1) / max(1, len(rows_drawn)))
+                scores = scores.masked_fill(rows_drawn[None] == asked[:, None], -torch.inf)
+                own = self._own(ends, table.index_select(0, asked), relation, end)
+                found.append((torch.cat([own[:, None], scores], 1), torch.zeros_like(asked)))
+        return found
+
+    def _own(self, ends: Tensor, answers: Tensor, relation: Tensor, end: str) -> Tensor:
+        """(n,) scores of the one candidate each that is true."""
+        if end == "dst":
+            return cast(Tensor, self.decoder(ends, answers, relation))
+        if self.reciprocal:
+            return cast(Tensor, self.decoder(ends, answers, relation + len(self.edge_types)))
+        return cast(Tensor, self.decoder(answers, ends, relation))
 
     def score(self, represented: Representations, links: LinkSeeds) -> Tensor:
         """(b,) scores of links between represented nodes."""
