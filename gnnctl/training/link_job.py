@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gnnctl.console import Progress, no_progress
-from gnnctl.errors import DataError
+from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.batch import link_features
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions
@@ -46,6 +46,11 @@ class _PairJob:
     def __init__(self, split: LinkSplit, links: LinkOptions | None) -> None:
         self.split, self.links = split, links
 
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """See :class:`gnnctl.training.job.Job`."""
+        return {} if self.links is None else {"links": self.links.to_json()}
+
     def initial_model(self, options: ModelOptions, seed: int) -> nn.Module:
         """See :class:`gnnctl.training.job.Job`."""
         seed_torch(seed, 0)
@@ -72,6 +77,12 @@ class LinkJob(_PairJob):
     def objective(self, options: TrainOptions) -> LinkObjective:
         """See :class:`gnnctl.training.job.Job`."""
         check_seeds("train", self.split.part("train").relation)
+        for flag, used in (
+            ("--class-weights", options.class_weights != "none"),
+            ("--label-smoothing", options.label_smoothing != 0),
+        ):
+            if used:
+                raise UsageError(f"{flag} is for classes, and links to be found have none", fix="leave it out")
         return LinkObjective(self.split, self.links)
 
     def evaluate(

@@ -13,14 +13,12 @@ from gnnctl.nn.models.link_model import Answer, LinkModel, Question, links_of
 from gnnctl.splits.link import LinkSplit
 from gnnctl.training.link_loss import hardest, pair_loss
 from gnnctl.training.link_metrics import JUDGED, RANKED, Ranking, judged, pair_scores, score_by
-from gnnctl.training.link_options import LinkOptions
+from gnnctl.training.link_options import HARD_POOL, LinkOptions
 from gnnctl.training.objective import Forward
 from gnnctl.training.represent import represent_all
 
 if TYPE_CHECKING:
     from gnnctl.graph.batch import Batch
-
-HARD_POOL = 4  # of so many uniform negatives a hard one is kept
 
 
 class LinkObjective:

@@ -1,16 +1,23 @@
 """What learning from links asks for beyond any training."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gnnctl.errors import UsageError
 from gnnctl.nn.decoders.registry import DecoderOptions
 from gnnctl.sampling.link_negatives import LinkCorrupt
+from gnnctl.splits.link_target import LinkTarget
+
+if TYPE_CHECKING:
+    from gnnctl.splits import NodeSplit
+    from gnnctl.splits.link import LinkSplit
 
 Loss = Literal["bce", "margin", "softmax", "all"]
 NegativeMethod = Literal["uniform", "degree", "in-batch", "hard"]
 DEFAULT_NEGATIVES = 8
+HARD_POOL = 4  # uniform negatives that a hard one is chosen from
 
 
 @dataclass(frozen=True)
@@ -86,3 +93,31 @@ class LinkOptions:
 
 def _flag(name: str) -> str:
     return {"loss": "--loss"}.get(name, f"--{name.replace('_', '-')}")
+
+
+def read_link_options(
+    split: "NodeSplit | LinkSplit", asked: Mapping[str, Any], source: str = "the split"
+) -> LinkOptions | None:
+    """The options of a split of links; None where it is of something else.
+
+    Args:
+        split: what is trained on.
+        asked: by name a field of :class:`LinkOptions`, ``decoder`` as text and ``reciprocal``; None and False were not
+            asked for.
+        source: name of the split, for errors.
+
+    Raises:
+        UsageError: options that do not fit, or that the split has no use for.
+    """
+    given = {name: value for name, value in asked.items() if value not in (None, False)}
+    target = split.target
+    if not isinstance(target, LinkTarget) or target.task != "link":
+        if given:
+            text = f"{_flag(next(iter(given)))} is for links to be found; {source} is a split of {target.task}s"
+            raise UsageError(text, fix="leave it out")
+        return None
+    text = str(given.pop("decoder", "dot" if len(target.edge_types) == 1 else "distmult"))
+    decoder = DecoderOptions.parse(text, reciprocal=bool(given.pop("reciprocal", False)))
+    if given.get("loss") == "all":
+        given.setdefault("negatives", 0)
+    return LinkOptions(decoder=decoder, **given)

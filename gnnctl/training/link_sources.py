@@ -6,9 +6,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch, LinkSeeds, link_features
 from gnnctl.sampling.link_negatives import LinkNegatives
+from gnnctl.sampling.methods import Spec
 from gnnctl.splits.link import Links, LinkSplit
+from gnnctl.training.link_options import HARD_POOL, LinkOptions
+from gnnctl.training.loop import BatchSource
 
 
 class FullLinkBatches:
@@ -83,3 +87,56 @@ class FullLinkBatches:
 
     def _moved(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.array(values)).to(self._device)
+
+
+def negatives_of(split: LinkSplit, links: LinkOptions, seed: int) -> LinkNegatives | None:
+    """What draws the negatives of training; None where the loss has no use for them.
+
+    Left out are the links that training knows, and not those of val and test: which pairs are never drawn would
+    tell of them.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    if links.loss == "all":
+        return None
+    hard = links.negative_method == "hard"
+    known = split.view("val")
+    try:
+        return LinkNegatives(
+            known,
+            split.target.edge_types,
+            per_positive=links.negatives * (HARD_POOL if hard else 1),
+            method="uniform" if links.negative_method == "hard" else links.negative_method,
+            corrupt=links.corrupt,
+            exclude=not links.keep_known,
+            seed=seed,
+        )
+    except ValueError as problem:
+        raise UsageError(f"negatives: {problem}", fix="change --negative-method or --corrupt") from None
+
+
+def link_batches(
+    split: LinkSplit,
+    links: LinkOptions | None,
+    spec: Spec | None,
+    batch_size: int | None,
+    device: torch.device,
+    *,
+    seed: int,
+    degrees: bool,
+) -> BatchSource:
+    """The batches of a split of links, over the full graph or sampled.
+
+    Args:
+        links: of the task ``link``; None: batches have no negatives.
+        spec: fan-outs; None: the full graph.
+        batch_size: links a batch; None: all of them.
+        seed: of the negatives, and of the order over the full graph.
+        degrees: the model asks for degrees.
+
+    Raises:
+        UsageError: options that do not go together.
+    """
+    negatives = None if links is None else negatives_of(split, links, seed)
+    return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees)
