@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from gnnctl.graph.batch import LinkSeeds
 from gnnctl.graph.types import EdgeType
 
 
@@ -17,7 +15,7 @@ class Ends(NamedTuple):
     Attributes:
         rows: by node type (n,) int64 the distinct nodes, in the order in which the links, source before destination,
             name them first.
-        group: by node type (n,) int64 the group of each, where groups share no nodes; else zeros.
+        group: by node type (n,) int64 the group of each, where groups share no nodes (or other part); else zeros.
         local: (L, 2) int64 the number of each end among those of its type.
     """
 
@@ -28,7 +26,7 @@ class Ends(NamedTuple):
 
 @dataclass(frozen=True)
 class LinkGroups:
-    """L links in G groups, group after group; the first of a group is its positive link, the others are negatives of it.
+    """L links in G groups, group after group: first a positive link, then its negatives.
 
     Attributes:
         edge_types: what relations are.
@@ -37,6 +35,7 @@ class LinkGroups:
         group: (L,) int32, ascending from 0 without gaps.
         relation: (G,) int32 places in ``edge_types``.
         times: (G,) int64, or None.
+        disjoint: whether groups share no nodes: each is the root of a tree.
     """
 
     edge_types: tuple[EdgeType, ...]
@@ -45,6 +44,7 @@ class LinkGroups:
     group: np.ndarray
     relation: np.ndarray
     times: np.ndarray | None = None
+    disjoint: bool = False
 
     @property
     def positive(self) -> np.ndarray:
@@ -65,11 +65,17 @@ class LinkGroups:
         found: np.ndarray = ends[self.relation[self.group]].ravel()
         return found
 
-    def ends(self, *, disjoint: bool) -> Ends:
-        """The distinct nodes, of all links together or, ``disjoint``, of each group for itself."""
+    def ends(self, apart: np.ndarray | None = None) -> Ends:
+        """The distinct nodes, of all links together or, where groups are disjoint, of each group for itself.
+
+        Args:
+            apart: (L,) ascending integers, parts of the links that share no nodes; None: those just said.
+        """
         names = list(dict.fromkeys(name for t in self.edge_types for name in (t.src, t.dst)))
         types, all_rows = self.types(names), self.rows
-        groups = np.repeat(self.group, 2).astype(np.int64) if disjoint else np.zeros(len(all_rows), np.int64)
+        if apart is None:
+            apart = self.group if self.disjoint else np.zeros(len(self.group), np.int64)
+        groups = np.repeat(apart, 2).astype(np.int64)
         local = np.zeros(len(all_rows), np.int64)
         rows, group = {}, {}
         for number, name in enumerate(names):
@@ -83,25 +89,11 @@ class LinkGroups:
             rows[name], group[name] = all_rows[at[first[order]]], groups[at[first[order]]]
         return Ends(rows, group, local.reshape(-1, 2))
 
-    def to_batch(self, *, disjoint: bool) -> LinkSeeds:
-        """The links in local numbers, positive ones first."""
-        positive, local = self.positive, self.ends(disjoint=disjoint).local
-        order = np.concatenate([np.flatnonzero(positive), np.flatnonzero(~positive)])
-        group = self.group[order].astype(np.int64)
-        src, dst = local[order].T
-        return LinkSeeds(
-            relation=torch.from_numpy(self.relation.astype(np.int64)[group]),
-            src=torch.from_numpy(np.ascontiguousarray(src)),
-            dst=torch.from_numpy(np.ascontiguousarray(dst)),
-            num_positives=len(self.relation),
-            negative_of=torch.from_numpy(group[len(self.relation) :]) if len(group) > len(self.relation) else None,
-        )
-
     def same_as(self, other: "LinkGroups | None") -> bool:
         """Whether both hold the same links in the same order."""
         return (
             other is not None
-            and self.edge_types == other.edge_types
+            and (self.edge_types, self.disjoint) == (other.edge_types, other.disjoint)
             and all(
                 np.array_equal(getattr(self, name), getattr(other, name))
                 for name in ("src", "dst", "group", "relation")

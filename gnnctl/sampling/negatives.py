@@ -64,7 +64,8 @@ class NegativeSampler:
         degrees: whose degrees weigh; None: those of ``graph``.
 
     Raises:
-        ValueError: an unknown type, method or end, degrees of a graph with other nodes, or options that do not go together.
+        ValueError: an unknown type, method or end, degrees of a graph with other nodes, or options that do not go
+            together.
     """
 
     def __init__(

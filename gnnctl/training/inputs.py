@@ -153,6 +153,8 @@ class TrainingInput:
                 fix="leave it out, or sample with --unit seed",
             )
         size = batch_size or (d.batch_size if d.unit == "batch" else DEFAULT_BATCH)
+        if not isinstance(records.split, NodeSplit):
+            raise UsageError("the subgraphs are around links", fix="train on subgraphs around nodes")
         parents = _parents(records.split)
         if isinstance(records, SubgraphRecords):
             parents = [Parent("subgraphs", records.artifact), *parents]
