@@ -7,7 +7,7 @@ import typer
 from gnnctl import options
 from gnnctl.console import Console, command_line
 from gnnctl.errors import DataError, UsageError
-from gnnctl.options import architecture, batches, learning, machine
+from gnnctl.options import architecture, batches, learning, links, machine
 
 
 def train(
@@ -32,6 +32,17 @@ def train(
     encode: architecture.Encode = None,
     embedding: architecture.Embedding = 32,
     feed_forward: architecture.FeedForward = False,
+    decoder: links.Decoder = None,
+    reciprocal: links.Reciprocal = False,
+    loss: links.Loss = None,
+    negatives: links.Negatives = None,
+    negative_method: links.NegativeMethod = None,
+    corrupt: links.Corrupt = None,
+    keep_known: links.KeepKnown = False,
+    margin: links.Margin = None,
+    adversarial: links.Adversarial = None,
+    n3: links.N3 = None,
+    eval_links: links.EvalLinks = None,
     num_neighbors: batches.NumNeighbors = None,
     fan_out_budget: batches.FanOutBudget = None,
     replace: batches.Replace = False,
@@ -80,7 +91,6 @@ def train(
     from gnnctl.nn.models.registry import parse_model
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.training.inputs import TrainingInput, code_inputs
-    from gnnctl.training.job import NodeJob
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.report import FILE as REPORT
     from gnnctl.training.report import report_page
@@ -91,6 +101,7 @@ def train(
     console = Console("train", json=json, quiet=quiet)
     set_threads(threads)
     where = resolve_device(device)
+    name, parameters = parse_model(model)
     found = TrainingInput.open(
         source,
         graph=graph,
@@ -107,8 +118,22 @@ def train(
         batch_size=batch_size,
         balanced=balanced,
         seed=seed,
+        links={
+            "decoder": decoder,
+            "reciprocal": reciprocal,
+            "loss": loss,
+            "negatives": negatives,
+            "negative_method": negative_method,
+            "corrupt": corrupt,
+            "keep_known": keep_known,
+            "margin": margin,
+            "adversarial": adversarial,
+            "n3": n3,
+            "eval_links": eval_links,
+        },
+        model=name,
     )
-    name, parameters = parse_model(model)
+    job = found.job()
     design = ModelOptions(
         name=name,
         parameters=parameters,
@@ -131,9 +156,9 @@ def train(
         readout=readout,
     )
     if found.split.target.task != "graph" and readout is not None:
-        raise UsageError(f"--readout: {source} is of nodes, which are not read out", fix="leave it out")
-    if found.split.target.task == "graph" and export:
-        raise UsageError("--export: models of whole graphs cannot be exported yet", fix="leave it out")
+        raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
+    if found.split.target.task != "node" and export:
+        raise UsageError("--export: models of links or whole graphs cannot be exported yet", fix="leave it out")
     if folds is not None and found.records is not None:
         raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
@@ -165,6 +190,7 @@ def train(
             "model": design.to_json(),
             "training": training.to_json(),
             "sampling": found.spec.to_json() if found.spec else None,
+            **job.recorded,
             **({"export": True} if export else {}),
             **({} if folds is None else {"folds": folds}),
         },
@@ -200,7 +226,7 @@ def train(
                     log=console.log,
                 )
             run = train_model(
-                NodeJob(found.split),
+                job,
                 lambda model: found.batches(model, where, loader_threads),
                 design,
                 training,
@@ -217,10 +243,10 @@ def train(
         if export:
             console.log("compiling the package")
             path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler
-            run.document["package"] = package_model(run.model, found.split.graph.schema, found.split.target, path)
+            run.document["package"] = package_model(run.model, job.split, path)
         writer.json("model", run.document)
         writer.json("metrics", {**run.evaluation.metrics, **crossed})
-        page = report_page(name, run.fit, run.evaluation, target=found.split.target.name, command=command_line())
+        page = report_page(name, run.fit, run.evaluation, target=str(found.split.target), command=command_line())
         writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
         writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})

@@ -15,8 +15,9 @@ from gnnctl.artifacts import Artifact, ArtifactWriter, checksum_json
 from gnnctl.artifacts.checksum import array_checksum
 from gnnctl.errors import ArtifactError, DataError
 from gnnctl.graph.build import EdgeList, by_name, integers, sort_edges
-from gnnctl.graph.features import attributes_of, feature_format
+from gnnctl.graph.features import attributes_of
 from gnnctl.graph.graphs import GRAPH, GraphSet
+from gnnctl.graph.layout import DAMAGED, edge_entry, node_entry, open_edges, open_nodes
 from gnnctl.graph.stores import EdgeStore, NodeStore
 from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
 
@@ -27,9 +28,6 @@ __all__ = ["DEFAULT_EDGE", "DEFAULT_NODE", "EdgeStore", "Graph", "NodeStore"]
 
 DEFAULT_NODE = "node"
 DEFAULT_EDGE = EdgeType("node", "to", "node")
-
-
-_DAMAGED = "make the graph again, or copy it whole"
 
 
 class Graph:
@@ -124,14 +122,14 @@ class Graph:
         if artifact.kind != "graph":
             raise ArtifactError(f"{artifact.path} is a {artifact.kind}, not a graph", fix="name a graph artifact")
         layout = artifact.json("graph")
-        nodes = {entry["name"]: _open_nodes(artifact, f"nodes/{entry['name']}", entry) for entry in layout["nodes"]}
+        nodes = {entry["name"]: open_nodes(artifact, f"nodes/{entry['name']}", entry) for entry in layout["nodes"]}
         edges = {}
         for entry in layout["edges"]:
             edge_type = EdgeType(*entry["type"])
-            edges[edge_type] = _open_edges(artifact, edge_type, entry)
+            edges[edge_type] = open_edges(artifact, edge_type, entry)
         graphs = None
         if (entry := layout.get("graphs")) is not None:
-            table = _open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})
+            table = open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})
             graphs = GraphSet.open(artifact, table, {name: store.num_nodes for name, store in nodes.items()})
         graph = cls(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact, graphs=graphs)
         graph.check()
@@ -155,6 +153,8 @@ class Graph:
             for part in ("colptr", "row", "weight", "edge_attr", "time", "forward"):
                 if (values := getattr(e, part)) is not None:
                     writer.array(f"edges/{t.key}/{part}", values)
+            if e.columns is not None:
+                writer.table(f"edges/{t.key}/columns", e.columns)
         writer.json("graph", self.layout())
         writer.json("encoders", self.encoders)
         writer.summary.update(self.summary())
@@ -163,31 +163,8 @@ class Graph:
         """The document ``graph.json``: types in order, sizes, and which arrays each has."""
         graphs = {} if self.graphs is None else {"graphs": self.graphs.layout()}
         return {
-            "nodes": [
-                {
-                    "name": name,
-                    "num_nodes": n.num_nodes,
-                    "ids": n.ids is not None,
-                    "x": n.x is not None,
-                    "time": n.time is not None,
-                    "columns": [] if n.columns is None else n.columns.column_names,
-                    "label": n.label,
-                    "features": n.feature_names,
-                }
-                for name, n in self.nodes.items()
-            ],
-            "edges": [
-                {
-                    "type": list(t),
-                    "num_edges": e.num_edges,
-                    "weight": e.weight is not None,
-                    "edge_attr": e.edge_attr is not None,
-                    "time": e.time is not None,
-                    "forward": e.forward is not None,
-                    "features": e.feature_names,
-                }
-                for t, e in self.edges.items()
-            ],
+            "nodes": [node_entry(name, store) for name, store in self.nodes.items()],
+            "edges": [edge_entry(edge_type, store) for edge_type, store in self.edges.items()],
             **graphs,
         }
 
@@ -214,17 +191,17 @@ class Graph:
             where = f"edges '{t}'" + (f" of {self.artifact.path}" if self.artifact else "")
             for end in (t.src, t.dst):
                 if end not in self.nodes:
-                    raise ArtifactError(f"{where}: there is no node type '{end}'", fix=_DAMAGED)
+                    raise ArtifactError(f"{where}: there is no node type '{end}'", fix=DAMAGED)
             if len(e.colptr) != self.num_nodes(t.dst) + 1 or e.colptr[0] != 0 or e.colptr[-1] != len(e.row):
                 raise ArtifactError(
-                    f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges", fix=_DAMAGED
+                    f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges", fix=DAMAGED
                 )
             if np.any(e.colptr[1:] < e.colptr[:-1]):
-                raise ArtifactError(f"{where}: colptr decreases", fix=_DAMAGED)
+                raise ArtifactError(f"{where}: colptr decreases", fix=DAMAGED)
             if len(e.row) and (int(e.row.min()) < 0 or int(e.row.max()) >= self.num_nodes(t.src)):
-                raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}", fix=_DAMAGED)
+                raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}", fix=DAMAGED)
             if self.graphs is not None and (crossing := self.graphs.crossing(t, e)[0]):
-                raise ArtifactError(f"{where}: {crossing:,} edges lead from one graph to another", fix=_DAMAGED)
+                raise ArtifactError(f"{where}: {crossing:,} edges lead from one graph to another", fix=DAMAGED)
 
     def rows_of(self, node_type: str, ids: list[Any]) -> np.ndarray:
         """Rows (int64) of original ids; text matches ids of any type by what they print as.
@@ -274,6 +251,7 @@ class Graph:
         time: np.ndarray | Mapping[str, np.ndarray] | None = None,
         edge_time: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
         columns: "pa.Table | Mapping[str, pa.Table] | None" = None,
+        edge_columns: "pa.Table | Mapping[EdgeType, pa.Table] | None" = None,
         ids: "Mapping[str, pa.Array] | None" = None,
         graphs: GraphSet | None = None,
         num_threads: int = 1,
@@ -289,6 +267,7 @@ class Graph:
             time: (N,) integers, when nodes become visible, or by node type; the least int64 is always.
             edge_time: (E,) integers in the order of ``edges``, or by edge type.
             columns: kept columns, or by node type.
+            edge_columns: kept columns (E rows) in the order of ``edges``, or by edge type.
             ids: original ids by node type.
             graphs: those that it is made of; nodes stand in their order already.
             num_threads: for sorting.
@@ -306,6 +285,7 @@ class Graph:
         weights = by_name(edge_weight, DEFAULT_EDGE, by_type, "edge_weight")
         attributes = by_name(edge_attr, DEFAULT_EDGE, by_type, "edge_attr")
         edge_times = by_name(edge_time, DEFAULT_EDGE, by_type, "edge_time")
+        edge_kept = by_name(edge_columns, DEFAULT_EDGE, by_type, "edge_columns")
         nodes = {}
         for name, count in counts.items():
             values = features.get(name)
@@ -318,14 +298,20 @@ class Graph:
             for end in (t.src, t.dst):
                 if end not in counts:
                     raise ValueError(f"edges: '{t}' needs a node type '{end}'")
-            given = EdgeList(coo, edge_times.get(t), weights.get(t), attributes.get(t))
+            given = EdgeList(coo, edge_times.get(t), weights.get(t), attributes.get(t), edge_kept.get(t))
             try:
                 found = sort_edges(given, counts[t.src], counts[t.dst], nodes[t.src].time, num_threads=num_threads)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"edges '{t}': {error}") from None
             names = [] if found.edge_attr is None else [f"e{i}" for i in range(found.edge_attr.shape[1])]
             stores[t] = EdgeStore(
-                found.colptr, found.row, found.weight, found.edge_attr, found.time, feature_names=names
+                found.colptr,
+                found.row,
+                found.weight,
+                found.edge_attr,
+                found.time,
+                feature_names=names,
+                columns=found.columns,
             )
         if graphs is not None:
             graphs.check(counts)
@@ -339,43 +325,6 @@ def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":
     import pyarrow as pa
 
     return pa.table({"id": ids})
-
-
-def _open_nodes(artifact: Artifact, base: str, entry: dict[str, Any]) -> NodeStore:
-    x = artifact.array(f"{base}/x") if entry["x"] else None
-    x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
-    if x is not None:
-        try:
-            feature_format(x, x_scale)
-        except (TypeError, ValueError) as error:
-            raise ArtifactError(f"{artifact.path}/{base}: {error}", fix=_DAMAGED) from None
-    return NodeStore(
-        num_nodes=entry["num_nodes"],
-        ids=artifact.table(f"{base}/ids")["id"] if entry["ids"] else None,
-        x=x,
-        x_scale=x_scale,
-        time=artifact.array(f"{base}/time") if entry["time"] else None,
-        columns=artifact.table(f"{base}/columns") if entry["columns"] else None,
-        feature_names=entry["features"],
-        label=entry["label"],
-    )
-
-
-def _open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any]) -> EdgeStore:
-    base = f"edges/{edge_type.key}"
-
-    def part(name: str) -> np.ndarray | None:
-        return artifact.array(f"{base}/{name}") if entry[name] else None
-
-    return EdgeStore(
-        colptr=artifact.array(f"{base}/colptr"),
-        row=artifact.array(f"{base}/row"),
-        weight=part("weight"),
-        edge_attr=part("edge_attr"),
-        time=part("time"),
-        forward=part("forward"),
-        feature_names=entry["features"],
-    )
 
 
 def _nearest(text: str, known: "pa.Array | pa.ChunkedArray") -> str:

@@ -10,7 +10,9 @@ Epochs = Annotated[
     typer.Option(help="Epochs at most. Default: those of the samples, else 20.", min=1, rich_help_panel=PANEL),
 ]
 Lr = Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=PANEL)]
-Optimizer = Annotated[Literal["adam", "adamw", "sgd"], typer.Option(help="Optimiser.", rich_help_panel=PANEL)]
+Optimizer = Annotated[
+    Literal["adam", "adamw", "sgd", "adagrad"], typer.Option(help="Optimiser.", rich_help_panel=PANEL)
+]
 WeightDecay = Annotated[float, typer.Option(help="Weight decay.", min=0, rich_help_panel=PANEL)]
 WeightDecayOn = Annotated[
     Literal["all", "first"],

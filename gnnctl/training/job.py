@@ -12,6 +12,7 @@ from gnnctl.nn.models import ModelOptions
 from gnnctl.page import Card
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
+from gnnctl.splits.link import LinkSplit
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.inference import logits_of
 from gnnctl.training.loop import seed_torch
@@ -30,8 +31,12 @@ class Job(Protocol):
     """A kind of training over one split."""
 
     @property
-    def split(self) -> NodeSplit:
+    def split(self) -> NodeSplit | LinkSplit:
         """What is trained on."""
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What the recipe and model.json say of it beyond the model's and the training's options."""
 
     def initial_model(self, options: ModelOptions, seed: int) -> nn.Module:
         """The model with its first weights, a function of the seed alone (same torch); UsageError: options that do
@@ -62,6 +67,7 @@ class NodeJob:
 
     def __init__(self, split: NodeSplit) -> None:
         self.split = split
+        self.recorded: dict[str, Any] = {}
 
     def initial_model(self, options: ModelOptions, seed: int) -> nn.Module:
         """See :class:`Job`."""

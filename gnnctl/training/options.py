@@ -9,7 +9,7 @@ import torch
 
 from gnnctl.errors import UsageError
 
-Optimizer = Literal["adam", "adamw", "sgd"]
+Optimizer = Literal["adam", "adamw", "sgd", "adagrad"]
 Schedule = Literal["none", "cosine", "linear", "plateau"]
 Precision = Literal["float32", "bfloat16", "float16"]
 DecayOn = Literal["all", "first"]

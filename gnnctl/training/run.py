@@ -92,6 +92,7 @@ def train_model(
         "threads": torch.get_num_threads(),
         "device": device.type,
         "parameters": count_parameters(model),
+        **job.recorded,
     }
     document = model_document(model_options, split.graph.schema, split.target, spec, options, facts)
     return TrainedRun(model, fit, evaluation, document, weights)

@@ -15,6 +15,8 @@ from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.methods import Spec, read_spec
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit, Target
+from gnnctl.splits.link import LinkSplit
+from gnnctl.splits.link_target import LinkTarget
 from gnnctl.training.checkpoint import load_weights
 from gnnctl.training.models import model_for
 from gnnctl.training.options import TrainOptions
@@ -104,6 +106,8 @@ class TrainedModel:
         document = artifact.json(DOCUMENT)
         if document.get("format") != FORMAT:
             raise ArtifactError(f"{path}: model of format {document.get('format')}", fix=f"this version reads {FORMAT}")
+        if document["target"]["task"] in ("link", "edge"):
+            raise UsageError(f"{path} is a model of links; this is for models of nodes", fix="see gnnctl predict")
         found_graph = Graph.open(artifact.parent("graph", graph))
         found_split = NodeSplit.open(artifact.parent("split", split), found_graph)
         options = ModelOptions.from_json(document["model"])
@@ -125,8 +129,10 @@ class TrainedModel:
         )
 
 
-def plain_task(target: Target) -> Task:
-    """The task of a target without anything that only training needs."""
+def plain_task(target: Target | LinkTarget) -> Task:
+    """The task of a target without anything that only training needs; ValueError: links to be found."""
+    if target.problem == "link":
+        raise ValueError("links to be found have no classes and no numbers")
     return Task(
         target.problem,
         target.num_outputs,
@@ -138,7 +144,7 @@ def plain_task(target: Target) -> Task:
 def model_document(
     options: ModelOptions,
     schema: GraphSchema,
-    target: Target,
+    target: Target | LinkTarget,
     spec: Spec | None,
     training: TrainOptions,
     facts: dict[str, Any],
@@ -155,18 +161,21 @@ def model_document(
     }
 
 
-def package_model(model: nn.Module, schema: GraphSchema, target: Target, path: Path) -> dict[str, Any]:
+def package_model(model: nn.Module, split: NodeSplit | LinkSplit, path: Path) -> dict[str, Any]:
     """Compile a trained model into a package that gives scores without gnnctl.
 
     Returns:
         What model.json says of it: the inputs by name, and the output.
 
     Raises:
-        UsageError: the model cannot be traced, or there is no C++ compiler.
+        UsageError: a model of links, one that cannot be traced, or there is no C++ compiler.
     """
     from gnnctl.nn.export import Deployed, export
 
-    deployed = Deployed(model.cpu(), schema, target.node_type, plain_task(target).scores)
+    if not isinstance(split, NodeSplit):
+        raise UsageError("--export: models of links cannot be exported yet", fix="leave it out")
+    target = split.target
+    deployed = Deployed(model.cpu(), split.graph.schema, target.node_type, plain_task(target).scores)
     try:
         inputs = export(deployed, path)
     except Exception as problem:  # whatever the compiler raises, its first line is what can be acted on

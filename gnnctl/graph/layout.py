@@ -1,0 +1,87 @@
+"""What ``graph.json`` says of a node type and an edge type, and how their arrays are found again by it."""
+
+from typing import Any
+
+import numpy as np
+
+from gnnctl.artifacts import Artifact
+from gnnctl.errors import ArtifactError
+from gnnctl.graph.features import feature_format
+from gnnctl.graph.stores import EdgeStore, NodeStore
+from gnnctl.graph.types import EdgeType
+
+DAMAGED = "make the graph again, or copy it whole"
+
+
+def node_entry(name: str, store: NodeStore) -> dict[str, Any]:
+    """What ``graph.json`` says of a node type."""
+    return {
+        "name": name,
+        "num_nodes": store.num_nodes,
+        "ids": store.ids is not None,
+        "x": store.x is not None,
+        "time": store.time is not None,
+        "columns": [] if store.columns is None else store.columns.column_names,
+        "label": store.label,
+        "features": store.feature_names,
+    }
+
+
+def edge_entry(edge_type: EdgeType, store: EdgeStore) -> dict[str, Any]:
+    """What ``graph.json`` says of an edge type."""
+    return {
+        "type": list(edge_type),
+        "num_edges": store.num_edges,
+        "weight": store.weight is not None,
+        "edge_attr": store.edge_attr is not None,
+        "time": store.time is not None,
+        "forward": store.forward is not None,
+        "features": store.feature_names,
+        **({} if store.columns is None else {"columns": store.columns.column_names}),
+        **({"undirected": True} if store.undirected else {}),
+    }
+
+
+def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any]) -> NodeStore:
+    """The arrays and tables of a node type in the folder ``base``, mapped.
+
+    Raises:
+        ArtifactError: features of another format than there is.
+    """
+    x = artifact.array(f"{base}/x") if entry["x"] else None
+    x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
+    if x is not None:
+        try:
+            feature_format(x, x_scale)
+        except (TypeError, ValueError) as error:
+            raise ArtifactError(f"{artifact.path}/{base}: {error}", fix=DAMAGED) from None
+    return NodeStore(
+        num_nodes=entry["num_nodes"],
+        ids=artifact.table(f"{base}/ids")["id"] if entry["ids"] else None,
+        x=x,
+        x_scale=x_scale,
+        time=artifact.array(f"{base}/time") if entry["time"] else None,
+        columns=artifact.table(f"{base}/columns") if entry["columns"] else None,
+        feature_names=entry["features"],
+        label=entry["label"],
+    )
+
+
+def open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any]) -> EdgeStore:
+    """The arrays and tables of an edge type, mapped."""
+    base = f"edges/{edge_type.key}"
+
+    def part(name: str) -> np.ndarray | None:
+        return artifact.array(f"{base}/{name}") if entry[name] else None
+
+    return EdgeStore(
+        colptr=artifact.array(f"{base}/colptr"),
+        row=artifact.array(f"{base}/row"),
+        weight=part("weight"),
+        edge_attr=part("edge_attr"),
+        time=part("time"),
+        forward=part("forward"),
+        feature_names=entry["features"],
+        columns=artifact.table(f"{base}/columns") if entry.get("columns") else None,
+        undirected=entry.get("undirected", False),
+    )
