@@ -13,7 +13,7 @@ from gnnctl.graph.graphs import GRAPH
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Problem = Literal["multiclass", "multilabel", "regression"]
+Problem = Literal["multiclass", "multilabel", "regression", "none"]
 Task = Literal["node", "graph"]
 
 # Integers with more distinct values than this are measurements, not classes, unless the user says otherwise.

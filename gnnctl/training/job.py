@@ -1,6 +1,6 @@
 """What one kind of split asks of a training run: a model, an objective, and an exact evaluation at the end."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from torch import nn
 
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
+from gnnctl.graph.graph import Graph
 from gnnctl.nn.models import ModelOptions
 from gnnctl.page import Card
 from gnnctl.sampling.methods import Spec
@@ -73,10 +74,7 @@ class NodeJob:
         """See :class:`Job`."""
         seed_torch(seed, 0)
         graph = self.split.graph
-        model = model_for(self.split.target, options, graph.schema)
-        if fit_degrees := getattr(model, "fit_degrees", None):
-            fit_degrees(lambda t: torch.from_numpy(np.bincount(np.diff(graph.edges[t].colptr))))
-        return model
+        return fitted_degrees(model_for(self.split.target, options, graph.schema), graph)
 
     def objective(self, options: TrainOptions) -> Supervised:
         """See :class:`Job`."""
@@ -117,3 +115,13 @@ class NodeJob:
             *quality_cards(task, logits, y, names, part),
             *slice_cards(task, self.split.graph, target.node_type, target.column, rows, logits, y),
         ]
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def fitted_degrees(model: M, graph: Graph) -> M:
+    """The model, with the graph's degrees where its aggregations are scaled by them."""
+    if fit_degrees := getattr(model, "fit_degrees", None):
+        fit_degrees(lambda t: torch.from_numpy(np.bincount(np.diff(graph.edges[t].colptr))))
+    return model
