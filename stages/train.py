@@ -46,6 +46,7 @@ def train(
     num_neighbors: batches.NumNeighbors = None,
     fan_out_budget: batches.FanOutBudget = None,
     replace: batches.Replace = False,
+    disjoint: batches.Disjoint = False,
     sampler: batches.Sampler = None,
     draw: batches.Draw = None,
     time: batches.Time = None,
@@ -108,6 +109,7 @@ def train(
         rules={
             "--fan-out-budget": fan_out_budget,
             "--replace": replace,
+            "--disjoint": disjoint,
             "--draw": draw,
             "--time": time,
             "--subgraph": subgraph,

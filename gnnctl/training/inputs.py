@@ -153,8 +153,6 @@ class TrainingInput:
                 fix="leave it out, or sample with --unit seed",
             )
         size = batch_size or (d.batch_size if d.unit == "batch" else DEFAULT_BATCH)
-        if not isinstance(records.split, NodeSplit):
-            raise UsageError("the subgraphs are around links", fix="train on subgraphs around nodes")
         parents = _parents(records.split)
         if isinstance(records, SubgraphRecords):
             parents = [Parent("subgraphs", records.artifact), *parents]
@@ -209,8 +207,11 @@ class TrainingInput:
                 self.spec,
                 self.batch_size,
                 device,
+                records=self.records,
                 seed=self.seed,
+                prepare=prepare,
                 degrees=degrees,
+                num_threads=threads,
             )
         if self.split.target.task == "graph" and self.batch_size is not None:
             return GraphBatches(

@@ -39,13 +39,7 @@ class TrainedLinks:
 
     @property
     def task(self) -> Task:
-        """Turns logits of edges into scores.
-
-        Raises:
-            ValueError: of the task ``link``.
-        """
-        if self.split.target.task != "edge":
-            raise ValueError("links to be found have no classes and no numbers")
+        """Turns logits of edges into scores; ValueError of the task ``link``."""
         return plain_task(self.split.target)
 
     @classmethod

@@ -129,8 +129,10 @@ class TrainedModel:
         )
 
 
-def plain_task(target: Target) -> Task:
-    """The task of a target without anything that only training needs."""
+def plain_task(target: Target | LinkTarget) -> Task:
+    """The task of a target without anything that only training needs; ValueError for links to be found."""
+    if target.problem == "link":
+        raise ValueError("target: links to be found have no classes and no numbers")
     return Task(
         target.problem,
         target.num_outputs,
