@@ -26,10 +26,14 @@ UNSEEN = -1
 
 @dataclass(frozen=True)
 class Scored:
-    """The predictions table, and by part the metrics over the scored nodes with a label in the split."""
+    """The predictions table, and by part the metrics over what is scored and has a label in the split.
+
+    ``embeddings`` is a table of its own where pairs are scored.
+    """
 
     table: pa.Table
     metrics: dict[str, dict[str, Any]]
+    embeddings: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,27 @@ class Prediction:
             rows = np.arange(scored.num_nodes(node_type), dtype=np.int64)
         spec = trained.prediction_spec(scored, num_neighbors, seed)
         return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device), smooth)
+
+    @property
+    def count(self) -> int:
+        """Nodes or graphs to score."""
+        return len(self.rows)
+
+    @property
+    def what(self) -> str:
+        """What they are, for people."""
+        target = self.trained.target
+        return "graphs" if target.task == "graph" else f"{target.node_type} nodes"
+
+    @property
+    def sampling(self) -> dict[str, Any] | None:
+        """What the recipe says of the sampling."""
+        return self.spec.to_json() if self.spec else None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Counts for the manifest."""
+        return {"nodes": self.count, "node_type": self.trained.target.node_type}
 
     def run(self, *, batch_size: int = 1024, memory: int = DEFAULT_MEMORY, progress: Progress = no_progress) -> Scored:
         """Score the nodes.
