@@ -16,7 +16,8 @@ from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.batch import link_features
 from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.link_model import LinkModel
-from gnnctl.splits.link import Links, ends_of_edges
+from gnnctl.splits.link import Links
+from gnnctl.splits.link_groups import ends_of
 from gnnctl.training.job import PARTS
 from gnnctl.training.layerwise import NodeIds
 from gnnctl.training.link_job import check_finite
@@ -212,7 +213,7 @@ class LinkPrediction:
         with progress(total=total, desc="recommend", unit="node") as bar:
             for number, t in enumerate(model.edge_types):
                 size = batch_rows(self.graph.num_nodes(t.dst) * model.decoder.scratch, MEMORY)
-                known = ends_of_edges(self.graph.edges[t]) if self.exclude_known else None
+                known = ends_of(self.graph, t) if self.exclude_known else None
                 for rows in _chunks(self.heads[t.src], size):
                     scores = score(number, "dst", torch.from_numpy(rows)).float().cpu()
                     if known is not None:
@@ -259,7 +260,7 @@ def _heads(graph: Graph, src_types: list[str], node: list[str] | None, nodes: Pa
 def _every_edge(graph: Graph, trained: TrainedLinks) -> Links:
     parts = []
     for number, t in enumerate(trained.split.target.edge_types):
-        src, dst = ends_of_edges(graph.edges[t])
+        src, dst = ends_of(graph, t)
         parts.append((np.full(len(src), number), src, dst, np.arange(len(src))))
     found = Links(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     if not len(found.relation):
