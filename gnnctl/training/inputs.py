@@ -116,7 +116,8 @@ class TrainingInput:
             elif artifact.kind != "split":
                 raise ArtifactError(
                     f"{source} is a {artifact.kind}, which cannot be trained on",
-                    fix="name a split or subgraphs" + ("; a graph only with an --objective" * (artifact.kind == "graph")),
+                    fix="name a split or subgraphs"
+                    + ("; a graph only with an --objective" * (artifact.kind == "graph")),
                 )
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
@@ -138,8 +139,8 @@ class TrainingInput:
         if name in WALKS:
             if flag := "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None):
                 raise UsageError(f"{flag} does not go with walks", fix="leave it out")
-            size = batch_size or DEFAULT_STARTS
-            return cls(opened, None, size, None, _parents(opened), balanced, seed, objective=learns)
+            starts = batch_size or DEFAULT_STARTS
+            return cls(opened, None, starts, None, _parents(opened), balanced, seed, objective=learns)
         if isinstance(opened, LinkSplit):
             if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
                 raise UsageError(f"{flag} does not go with links", fix="leave it out")
@@ -182,8 +183,6 @@ class TrainingInput:
                 fix="leave it out, or sample with --unit seed",
             )
         size = batch_size or (d.batch_size if d.unit == "batch" else DEFAULT_BATCH)
-        if not isinstance(records.split, NodeSplit):
-            raise UsageError("the subgraphs are around links", fix="train on subgraphs around nodes")
         parents = _parents(records.split)
         if isinstance(records, SubgraphRecords):
             parents = [Parent("subgraphs", records.artifact), *parents]
@@ -228,7 +227,14 @@ class TrainingInput:
         return wanted or held
 
     def batches(self, model: nn.Module, device: torch.device, threads: int) -> BatchSource:
-        """The batches for a model, on its device."""
+        """The batches for a model, on its device.
+
+        Without labels all nodes of the type are seeds, but for a tenth to validate on; stored samples have their own.
+        """
+        if self.objective is not None and self.records is None and self.split.artifact is not None:
+            assert isinstance(self.split, NodeSplit)
+            every = unlabelled_split(self.split.graph, self.split.target.node_type, self.seed)
+            return replace(self, split=every).batches(model, device, threads)
         degrees = bool(getattr(model, "needs_degree", False))
         prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
         if isinstance(model, WalkModel):
@@ -246,8 +252,11 @@ class TrainingInput:
                 self.spec,
                 self.batch_size,
                 device,
+                records=self.records,
                 seed=self.seed,
+                prepare=prepare,
                 degrees=degrees,
+                num_threads=threads,
             )
         if self.split.target.task == "graph" and self.batch_size is not None:
             return GraphBatches(

@@ -109,7 +109,7 @@ def read_link_options(
     Raises:
         UsageError: options that do not fit, or that the split has no use for.
     """
-    given = {name: value for name, value in asked.items() if value not in (None, False)}
+    given = {name: value for name, value in asked.items() if value is not None and value is not False}
     target = split.target
     if not isinstance(target, LinkTarget) or target.task != "link":
         if given:

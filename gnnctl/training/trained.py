@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.checkpoint import load_weights
 from gnnctl.training.models import model_for
 from gnnctl.training.options import TrainOptions
-from gnnctl.training.tasks import Task
+from gnnctl.training.tasks import Problem, Task
 
 DOCUMENT = "model"
 WEIGHTS = "weights.safetensors"
@@ -148,7 +148,7 @@ def plain_task(target: Target | LinkTarget) -> Task:
     if target.problem in ("link", "none"):
         raise ValueError("links to be found, and nodes without a target, have no classes and no numbers")
     return Task(
-        target.problem,
+        cast(Problem, target.problem),
         target.num_outputs,
         float(target.mean) if target.mean is not None else 0.0,
         float(target.std) or 1.0 if target.std is not None else 1.0,
