@@ -164,8 +164,8 @@ def link_word(edge_type, src, dst):
 
 
 def sample_many(graph, spec, seeds, epoch, trees, times=None, hidden=()):
-    """As sample(), for seeds (type, node, group); trees are (kind, word of each group), hidden edges (type, group, source,
-    target), which the group's seeds do not see."""
+    """As sample(), for seeds (type, node, group); trees are (kind, word of each group), hidden edges, which the seeds of
+    the group do not see, (type, group, source, target)."""
     nodes = {t: [] for t in graph.node_types}
     index = {t: {} for t in graph.node_types}
     edges = {t: [] for t in graph.edge_types}
