@@ -9,7 +9,7 @@ from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.keys import absorb, absorb_rows, name_hash
-from gnnctl.sampling.link_groups import Ends, LinkGroups
+from gnnctl.sampling.link_batch import Ends, LinkBatch
 from gnnctl.sampling.link_negatives import Corrupted, LinkNegatives
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
@@ -86,13 +86,13 @@ class LinkSampler:
             flag = "--replace" if spec.replace else f"--subgraph {spec.subgraph}"
             raise UsageError(f"{flag}: the tree of a link could not hide it", fix="leave it or --disjoint out")
 
-    def links_of(self, numbers: np.ndarray, epoch: int) -> LinkGroups:
+    def links_of(self, numbers: np.ndarray, epoch: int) -> LinkBatch:
         """The links ``numbers`` (b,) int64 of the part, with their negatives of an epoch."""
         relation, src, dst = (part[numbers] for part in (self.links.relation, self.links.src, self.links.dst))
         drawn = self._drawn(numbers, relation, src, dst, epoch)
         group = np.concatenate([np.arange(len(numbers)), drawn.positive])
         order = np.argsort(group, kind="stable")
-        return LinkGroups(
+        return LinkBatch(
             self.edge_types,
             np.concatenate([src, drawn.src])[order],
             np.concatenate([dst, drawn.dst])[order],
@@ -129,7 +129,7 @@ class LinkSampler:
             subgraph = self._method.sample_many(ends.rows, epoch, trees)
         return replace(subgraph, seeds=links.rows, node_type=self.edge_types[0].src, links=links)
 
-    def _trees(self, links: LinkGroups, ends: Ends) -> Trees:
+    def _trees(self, links: LinkBatch, ends: Ends) -> Trees:
         assert isinstance(self._method, Sampler)
         first = np.flatnonzero(links.positive)
         names = np.array([absorb(0, name_hash(str(t))) for t in self.edge_types], np.uint64)
@@ -142,7 +142,7 @@ class LinkSampler:
             self._hidden(links, ends, first),
         )
 
-    def _hidden(self, links: LinkGroups, ends: Ends, first: np.ndarray) -> dict[EdgeType, HiddenEdges]:
+    def _hidden(self, links: LinkBatch, ends: Ends, first: np.ndarray) -> dict[EdgeType, HiddenEdges]:
         """What the trees do not see: edges of links that are themselves in the batch, each in its own tree."""
         pairs: dict[EdgeType, list[tuple[np.ndarray, np.ndarray]]] = {}
         for number, t in enumerate(self.edge_types):

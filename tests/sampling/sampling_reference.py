@@ -164,8 +164,10 @@ def link_word(edge_type, src, dst):
 
 
 def sample_many(graph, spec, seeds, epoch, trees, times=None, hidden=()):
-    """As sample(), for seeds (type, node, group); trees are (kind, word of each group), hidden edges, which the seeds of
-    the group do not see, (type, group, source, target)."""
+    """As sample(), for seeds (type, node, group); trees are (kind, word of each group).
+
+    Hidden edges are (type, group, source, target): the seeds of the group do not see them.
+    """
     nodes = {t: [] for t in graph.node_types}
     index = {t: {} for t in graph.node_types}
     edges = {t: [] for t in graph.edge_types}
