@@ -11,8 +11,8 @@ from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
-from gnnctl.sampling.link_columns import LinkColumns, LinkLayout
 from gnnctl.sampling.link_batch import LinkBatch
+from gnnctl.sampling.link_columns import LinkColumns, LinkLayout
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
 
 
