@@ -10,7 +10,7 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import Layout, RecordColumns
 from gnnctl.sampling.link_columns import LinkLayout
 from gnnctl.sampling.link_negatives import LinkNegatives
-from gnnctl.sampling.link_sampler import LinkSampler, opposites
+from gnnctl.sampling.link_sampler import LinkSampler, opposites_of
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec, Spec, open_method
 from gnnctl.sampling.plan import RecordPlan
@@ -53,7 +53,7 @@ class LinkProducer(Producer):
             balanced,
             split=split,
             negatives=negatives,
-            opposite={t: opposites(split.graph, t) for t in types},
+            opposite=opposites_of(split),
         )
 
     @property
@@ -80,7 +80,7 @@ class LinkProducer(Producer):
         return None
 
 
-def links_plan_parts(split: LinkSplit) -> dict[str, np.ndarray]:
+def numbers_of(split: LinkSplit) -> dict[str, np.ndarray]:
     """By part the numbers of its links: what a plan's seeds are."""
     return {name: np.arange(len(links.src)) for name, links in split.parts.items()}
 

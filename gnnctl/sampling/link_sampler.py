@@ -15,7 +15,8 @@ from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.subgraph import Subgraph
 from gnnctl.sampling.trees import HiddenEdges, Trees, hidden_edges
-from gnnctl.splits.link import Links
+from gnnctl.splits.link import Links, LinkSplit
+from gnnctl.splits.link_groups import parse_reverses
 
 TREES_OF_LINKS = "link"
 
@@ -29,6 +30,14 @@ def opposites(graph: Graph, edge_type: EdgeType) -> list[EdgeType]:
     if graph.edges[edge_type].forward is not None and forward in graph.edges:
         found.append(forward)
     return [*found, edge_type] if graph.edges[edge_type].undirected else found
+
+
+def opposites_of(split: LinkSplit) -> dict[EdgeType, list[EdgeType]]:
+    """By predicted type :func:`opposites`, and those that were declared when the links were split."""
+    options = {} if split.artifact is None else split.artifact.manifest.options
+    declared = parse_reverses(split.graph, options.get("reverse_of", []))
+    found = {t: [*opposites(split.graph, t), *declared.get(t, [])] for t in split.target.edge_types}
+    return {t: list(dict.fromkeys(types)) for t, types in found.items()}
 
 
 class LinkSampler:
