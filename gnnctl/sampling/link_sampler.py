@@ -13,6 +13,7 @@ from gnnctl.sampling.link_batch import Ends, LinkBatch
 from gnnctl.sampling.link_negatives import Corrupted, LinkNegatives
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.subgraph import Subgraph
 from gnnctl.sampling.trees import HiddenEdges, Trees, hidden_edges
 from gnnctl.splits.link import Links, LinkSplit
@@ -38,6 +39,29 @@ def opposites_of(split: LinkSplit) -> dict[EdgeType, list[EdgeType]]:
     declared = parse_reverses(split.graph, options.get("reverse_of", []))
     found = {t: [*opposites(split.graph, t), *declared.get(t, [])] for t in split.target.edge_types}
     return {t: list(dict.fromkeys(types)) for t, types in found.items()}
+
+
+def check_links(spec: SampleSpec | None, edge_types: Sequence[EdgeType], *, timed: bool) -> None:
+    """Refuse a way of sampling that does not go with links.
+
+    Args:
+        spec: fan-outs; None: another way.
+        edge_types: of the links.
+        timed: whether links have times.
+
+    Raises:
+        UsageError, DataError: why, and what to do.
+    """
+    if spec is None:
+        if len({name for t in edge_types for name in (t.src, t.dst)}) > 1:
+            problem = "this sampler takes seeds of one node type, and the links connect several"
+            raise UsageError(problem, fix="use --num-neighbors")
+        return
+    if spec.time is not None and not timed:
+        raise DataError("the links have no time to sample at", fix="name a time at ingest")
+    if spec.disjoint and (spec.replace or spec.subgraph != "directional"):
+        flag = "--replace" if spec.replace else f"--subgraph {spec.subgraph}"
+        raise UsageError(f"{flag}: the tree of a link could not hide it", fix="leave it or --disjoint out")
 
 
 class LinkSampler:
@@ -77,23 +101,10 @@ class LinkSampler:
         self._method = method
         self._negatives = negatives
         self.disjoint = isinstance(method, Sampler) and method.spec.disjoint
-        if isinstance(method, Sampler):
-            self._check_spec(method)
-        elif len({name for t in edge_types for name in (t.src, t.dst)}) > 1:
-            raise UsageError(
-                "this sampler takes seeds of one node type, and the links connect several", fix="use --num-neighbors"
-            )
+        check_links(method.spec if isinstance(method, Sampler) else None, edge_types, timed=links.time is not None)
         self._opposite = {t: opposites(self.graph, t) for t in edge_types} if opposite is None else opposite
         if isinstance(negatives, Links) and len(negatives.src) % max(1, len(links.src)):
             raise ValueError(f"negatives: {len(negatives.src)} are not as many for each of {len(links.src)} links")
-
-    def _check_spec(self, method: Sampler) -> None:
-        spec = method.spec
-        if spec.time is not None and self.links.time is None:
-            raise DataError("the links have no time to sample at", fix="name a time at ingest")
-        if spec.disjoint and (spec.replace or spec.subgraph != "directional"):
-            flag = "--replace" if spec.replace else f"--subgraph {spec.subgraph}"
-            raise UsageError(f"{flag}: the tree of a link could not hide it", fix="leave it or --disjoint out")
 
     def links_of(self, numbers: np.ndarray, epoch: int) -> LinkBatch:
         """The links ``numbers`` (b,) int64 of the part, with their negatives of an epoch."""

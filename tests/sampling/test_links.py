@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sampling_cases import shop_graph, write_link_split
 from test_store import Run
 from torch_geometric.utils import k_hop_subgraph
@@ -25,7 +27,8 @@ from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords, write_stream
-from gnnctl.splits import Links, LinkSplit
+from gnnctl.splits import Links, LinkSplit, LinkTarget
+from gnnctl.splits.link_split import LinkOptions, split_links
 
 BUYS, BACK = EdgeType("user", "buys", "item"), EdgeType("item", "rev_buys", "user")
 KNOWS = EdgeType("user", "knows", "user")
@@ -174,6 +177,27 @@ def test_no_batch_has_an_edge_it_predicts(link_split_path, part, disjoint):
             met += len(pairs)
             assert not pairs & forbidden[t]
     assert met
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32), st.sampled_from([0.2, 0.6]), st.sampled_from(["val", "train"]))
+def test_views_hide_links_and_their_reverses_in_any_graph(seed, disjoint, sees):
+    rng = np.random.default_rng(seed)
+    graph = shop_graph(int(rng.integers(8, 25)), int(rng.integers(6, 20)), seed)
+    types = [BUYS, KNOWS] if rng.random() < 0.6 else [KNOWS]
+    split = split_links(graph, LinkTarget("link", types), LinkOptions(disjoint=disjoint, test_sees=sees, seed=seed))
+    for part in ("train", "val", "test"):
+        view, links = split.view(part), split.part(part)
+        forbidden = {t: set() for t in graph.edge_types}
+        for relation, src, dst in zip(links.relation.tolist(), links.src.tolist(), links.dst.tolist(), strict=True):
+            forbidden[types[relation]].add((src, dst))
+            forbidden[BACK if types[relation] == BUYS else KNOWS].add((dst, src))
+        spec = SampleSpec.uniform(graph.edge_types, (-1, -1))
+        for batch in LinkLoader(Sampler(view, spec), view, links, types, batch_size=50):
+            for t, edges in batch.edge_index.items():
+                col = np.repeat(np.arange(edges.num_dst), np.diff(edges.colptr.numpy()))
+                src, dst = batch.node_id[t.src].numpy()[edges.row.numpy()], batch.node_id[t.dst].numpy()[col]
+                assert not set(zip(src.tolist(), dst.tolist(), strict=True)) & forbidden[t]
 
 
 def test_trees_hide_links_that_are_messages_too(tmp_path):
