@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from gnnctl import options
-from gnnctl.console import Console
+from gnnctl.console import Console, command_line
 from gnnctl.errors import DataError, UsageError
 from gnnctl.options import architecture, batches, learning, links, machine
 
@@ -66,6 +66,7 @@ def train(
     eval_every: learning.EvalEvery = 1,
     class_weights: learning.ClassWeights = "none",
     label_smoothing: learning.LabelSmoothing = 0.0,
+    focal: learning.Focal = 0.0,
     clip_grad: learning.ClipGrad = 0.0,
     precision: machine.Precision = "float32",
     compile: machine.Compile = False,
@@ -92,6 +93,8 @@ def train(
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
+    from gnnctl.training.report import FILE as REPORT
+    from gnnctl.training.report import report_page
     from gnnctl.training.run import train_model
     from gnnctl.training.summary import summary_text
     from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
@@ -174,6 +177,7 @@ def train(
         monitor=monitor,
         class_weights=class_weights,
         label_smoothing=label_smoothing,
+        focal=focal,
         clip_grad=clip_grad,
         precision=precision,
         compile=compile,
@@ -205,8 +209,8 @@ def train(
         console.result({"output": str(output), "done": False, **recipe.options}, "")
         return
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
-        for name in (STATE, HISTORY):
-            writer.file(name, content=False)
+        for part in (STATE, HISTORY):
+            writer.file(part, content=False)
         crossed: dict[str, Any] = {}
         try:
             if folds is not None:
@@ -243,7 +247,9 @@ def train(
             path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler
             run.document["package"] = package_model(run.model, job.split, path)
         writer.json("model", run.document)
-        writer.json("metrics", {**run.metrics, **crossed})
+        writer.json("metrics", {**run.evaluation.metrics, **crossed})
+        page = report_page(name, run.fit, run.evaluation, target=str(found.split.target), command=command_line())
+        writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
         writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})
         summary = writer.summary

@@ -32,7 +32,8 @@ Patience = Annotated[
 Monitor = Annotated[
     str | None,
     typer.Option(
-        help="Validation metric that picks the best epoch. Default: accuracy, auroc, micro_f1 or rmse.",
+        help="Validation metric that picks the best epoch. Default: accuracy, macro_f1 where classes are skewed, "
+        "auroc, micro_f1 or rmse.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -49,5 +50,9 @@ ClassWeights = Annotated[
 ]
 LabelSmoothing = Annotated[
     float, typer.Option(help="Probability spread over all classes.", min=0, rich_help_panel=PANEL)
+]
+Focal = Annotated[
+    float,
+    typer.Option(help="Exponent of the focal loss, for rare classes; 0: cross-entropy.", min=0, rich_help_panel=PANEL),
 ]
 ClipGrad = Annotated[float, typer.Option(help="Largest norm of the gradient; 0: any.", min=0, rich_help_panel=PANEL)]

@@ -108,7 +108,7 @@ def _run(
     fit = trainer.fit()
     model.load_state_dict(fit.best_weights)
     spec = None if found.spec is None else found.spec.whole()
-    metrics = job.evaluate(model, device, spec)
+    metrics = job.evaluate(model, device, spec).metrics
     curves: dict[str, list[float | None]] = {}
     for record in fit.history:
         for name, value in record.items():

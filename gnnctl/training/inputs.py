@@ -12,7 +12,10 @@ from torch import nn
 
 from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.registry import models
+from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
+from gnnctl.parameters import Value
 from gnnctl.sampling.loader import Records
 from gnnctl.sampling.methods import MethodSpec, Spec
 from gnnctl.sampling.spec import SampleSpec, rules_of
@@ -21,17 +24,19 @@ from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
 from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.opening import open_split
+from gnnctl.splits.unlabelled import unlabelled_split
+from gnnctl.training.embedding_job import EmbeddingJob
 from gnnctl.training.graphs import GraphBatches
 from gnnctl.training.job import Job, NodeJob
 from gnnctl.training.link_job import EdgeJob, LinkJob
 from gnnctl.training.link_options import LinkOptions, read_link_options
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
-from gnnctl.training.sources import FullBatches, SampledBatches
+from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
 
 STREAM = "-"
 DEFAULT_EPOCHS, DEFAULT_LAYERS, DEFAULT_BATCH = 20, 2, 1024
-DEFAULT_GRAPHS = 32  # a batch
+DEFAULT_GRAPHS, DEFAULT_STARTS = 32, 256  # a batch
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class TrainingInput:
         parents: artifacts that the model is made from.
         seed: of the order of graphs, and of links over the full graph.
         links: decoder and loss, of the task ``link``.
+        objective: name and parameters of one that takes no labels, or None.
     """
 
     split: NodeSplit | LinkSplit
@@ -57,6 +63,7 @@ class TrainingInput:
     balanced: bool = False
     seed: int = 0
     links: LinkOptions | None = None
+    objective: tuple[str, dict[str, Value]] | None = None
 
     @classmethod
     def open(
@@ -73,11 +80,13 @@ class TrainingInput:
         seed: int = 0,
         links: Mapping[str, Any] | None = None,
         model: str = "",
+        objective: str = SUPERVISED,
+        node_type: str | None = None,
     ) -> "TrainingInput":
         """Open the source and everything it was made from.
 
         Args:
-            source: path of a split or of a subgraphs artifact, or ``-``.
+            source: path of a split, of a subgraphs artifact, or without labels of a graph; or ``-``.
             graph, split: where those lie, if they were moved.
             num_neighbors: fan-outs for a split; records have their own.
             sampler: another way of sampling a split, as :meth:`MethodSpec.parse` reads it.
@@ -85,11 +94,15 @@ class TrainingInput:
             batch_size: None is 1024, or the records' own.
             balanced: training batches have an equal part of each class.
             links: how links are scored and learnt, by name as :func:`read_link_options` has them.
+            objective: as :func:`parse_objective` reads it.
+            node_type: whose nodes get embeddings, of a graph without a split.
             model: its name; of links one that takes no edges has batches of links.
 
         Raises:
             ArtifactError: the source is missing, damaged or of another kind. UsageError: fan-outs that do not fit.
         """
+        name, parameters = parse_objective(objective)
+        learns = None if name == SUPERVISED else (name, parameters)
         records: Records | None = None
         given = {flag: value for flag, value in (rules or {}).items() if value not in (None, False)}
         if source == STREAM:
@@ -98,9 +111,12 @@ class TrainingInput:
             artifact = Artifact.open(source)
             if artifact.kind == "subgraphs":
                 records = SubgraphRecords.open(artifact, split=split, graph=graph)
+            elif artifact.kind == "graph" and learns is not None:
+                pass
             elif artifact.kind != "split":
                 raise ArtifactError(
-                    f"{source} is a {artifact.kind}, which cannot be trained on", fix="name a split or subgraphs"
+                    f"{source} is a {artifact.kind}, which cannot be trained on",
+                    fix="name a split or subgraphs" + ("; a graph only with an --objective" * (artifact.kind == "graph")),
                 )
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
@@ -108,9 +124,22 @@ class TrainingInput:
             if balanced:
                 raise UsageError("--balanced: the subgraphs have their batches already", fix="sample with --balanced")
             found = cls._of_records(records, num_neighbors or sampler, given, batch_size)
-            return replace(found, links=read_link_options(found.split, links or {}, source), seed=seed)
-        opened = open_split(artifact, graph)
+            own = read_link_options(found.split, links or {}, source)
+            return replace(found, links=own, seed=seed, objective=learns)
+        if artifact.kind == "graph":
+            opened: NodeSplit | LinkSplit = unlabelled_split(Graph.open(artifact), node_type, seed)
+        elif node_type is not None:
+            raise UsageError(f"--node-type: {source} says whose nodes they are", fix="leave it out")
+        else:
+            opened = open_split(artifact, graph)
         own = read_link_options(opened, links or {}, source)
+        if learns is not None and isinstance(opened, LinkSplit):
+            raise UsageError(f"--objective {name}: {source} is of links", fix="split nodes, or name the graph itself")
+        if name in WALKS:
+            if flag := "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None):
+                raise UsageError(f"{flag} does not go with walks", fix="leave it out")
+            size = batch_size or DEFAULT_STARTS
+            return cls(opened, None, size, None, _parents(opened), balanced, seed, objective=learns)
         if isinstance(opened, LinkSplit):
             if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
                 raise UsageError(f"{flag} does not go with links", fix="leave it out")
@@ -134,7 +163,7 @@ class TrainingInput:
             flag = next(iter(given), "--balanced" if balanced else "--batch-size")
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
         size = None if spec is None else batch_size or DEFAULT_BATCH
-        return cls(opened, spec, size, None, _parents(opened), balanced, seed, own)
+        return cls(opened, spec, size, None, _parents(opened), balanced, seed, own, learns)
 
     @classmethod
     def _of_records(
@@ -161,7 +190,7 @@ class TrainingInput:
     def job(self) -> Job:
         """What the split asks of training."""
         if isinstance(self.split, NodeSplit):
-            return NodeJob(self.split)
+            return NodeJob(self.split) if self.objective is None else EmbeddingJob(self.split, *self.objective)
         return EdgeJob(self.split) if self.split.target.task == "edge" else LinkJob(self.split, self.links)
 
     def layers(self, wanted: int | None, model: str) -> int:
@@ -200,6 +229,14 @@ class TrainingInput:
         """The batches for a model, on its device."""
         degrees = bool(getattr(model, "needs_degree", False))
         prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
+        if isinstance(model, WalkModel):
+            assert self.batch_size is not None
+            size, split = self.batch_size, self.split
+            assert isinstance(split, NodeSplit)
+            return WalkBatches(split, model, size, device, seed=self.seed, num_threads=threads)
+        if isinstance(model, Unsupervised) and model.whole_graph and self.spec is not None:
+            what = "--num-neighbors" if self.records is None else "samples"
+            raise UsageError(f"{what}: this --objective takes the whole graph", fix="leave it out, or split links")
         if isinstance(self.split, LinkSplit):
             return link_batches(
                 self.split,
@@ -261,6 +298,8 @@ def code_inputs(name: str) -> dict[str, str]:
 
 def _parents(split: NodeSplit | LinkSplit) -> list[Parent]:
     graph, artifact = split.graph.artifact, split.artifact
+    if graph is not None and artifact is None and split.target.problem == "none":
+        return [Parent("graph", graph)]
     if graph is None or artifact is None:
         raise ArtifactError("the split or its graph is not on disk", fix="write it first")
     return [Parent("split", artifact), Parent("graph", graph)]

@@ -12,9 +12,11 @@ from gnnctl.graph.batch import link_features
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions
 from gnnctl.nn.models.link_model import EdgeModel, LinkModel, PairModel
+from gnnctl.page import Card
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.link_target import LinkTarget
+from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import PARTS
 from gnnctl.training.link_metrics import Ranking, pair_scores, popularity
 from gnnctl.training.link_objective import LinkObjective, link_metrics, spread
@@ -23,6 +25,7 @@ from gnnctl.training.loop import seed_torch
 from gnnctl.training.metrics import baseline, evaluate
 from gnnctl.training.objective import Supervised
 from gnnctl.training.options import TrainOptions
+from gnnctl.training.report.quality import quality_cards
 from gnnctl.training.represent import represent_all
 from gnnctl.training.tasks import Task, check_seeds
 
@@ -87,7 +90,7 @@ class LinkJob(_PairJob):
 
     def evaluate(
         self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
-    ) -> dict[str, Any]:
+    ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; the baseline ranks candidates by their training links.
 
         Of the train part at most :data:`TRAIN_LINKS` links are ``ranked``, in even steps.
@@ -111,7 +114,7 @@ class LinkJob(_PairJob):
                 **metrics,
                 "baseline": ranking.metrics(ranking.ranks(plain)) if len(asked) else {},
             }
-        return found
+        return Evaluation(found)
 
 
 class EdgeJob(_PairJob):
@@ -129,16 +132,20 @@ class EdgeJob(_PairJob):
         links = self.split.part("train")
         check_seeds("train", links.relation)
         assert links.label is not None
-        return Supervised(Task.of(self.split.target, links.label, options.class_weights, options.label_smoothing))
+        return Supervised(
+            Task.of(self.split.target, links.label, options.class_weights, options.label_smoothing, options.focal)
+        )
 
     def evaluate(
         self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
-    ) -> dict[str, Any]:
+    ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; the baseline is the constant prediction."""
         assert isinstance(model, EdgeModel)
         model.eval()
         split = self.split
         found: dict[str, Any] = {}
+        cards: list[Card] = []
+        names = [str(value) for value in split.target.classes or ()]
         train = split.part("train").label
         assert train is not None
         task = Task.of(split.target, train)
@@ -154,7 +161,9 @@ class EdgeJob(_PairJob):
                 **evaluate(task, logits, torch.from_numpy(part.label)),
                 "baseline": baseline(task, train, part.label),
             }
-        return found
+            if len(part.label):  # of the last part that has links
+                cards = quality_cards(task, logits.numpy(), part.label, names, name)
+        return Evaluation(found, cards)
 
 
 def check_finite(values: dict[str, torch.Tensor]) -> None:
