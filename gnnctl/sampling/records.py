@@ -257,7 +257,7 @@ def _times(times: np.ndarray | None, seeds: int) -> "pa.Array":
 def _types(c: RecordColumns) -> "pa.Array":
     import pyarrow as pa
 
-    links = c.link_groups()
+    links = c.link_batch()
     if links is None:
         return pa.repeat(c.layout.node_type, len(c.seeds))
     return pa.array(c.layout.node_types, pa.string()).take(pa.array(links.types(c.layout.node_types)))
@@ -266,7 +266,7 @@ def _types(c: RecordColumns) -> "pa.Array":
 def _roles(c: RecordColumns) -> "pa.Array":
     import pyarrow as pa
 
-    links = c.link_groups()
+    links = c.link_batch()
     if c.links is None or links is None:
         return pa.repeat("node", len(c.seeds))
     return pa.array(ROLES, pa.string()).take(pa.array(c.links.roles(links)))
