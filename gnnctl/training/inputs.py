@@ -114,10 +114,9 @@ class TrainingInput:
             elif artifact.kind == "graph" and learns is not None:
                 pass
             elif artifact.kind != "split":
-                raise ArtifactError(
-                    f"{source} is a {artifact.kind}, which cannot be trained on",
-                    fix="name a split or subgraphs" + ("; a graph only with an --objective" * (artifact.kind == "graph")),
-                )
+                also = "; a graph only with an --objective" if artifact.kind == "graph" else ""
+                text = f"{source} is a {artifact.kind}, which cannot be trained on"
+                raise ArtifactError(text, fix=f"name a split or subgraphs{also}")
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
         if records is not None:
@@ -138,8 +137,8 @@ class TrainingInput:
         if name in WALKS:
             if flag := "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None):
                 raise UsageError(f"{flag} does not go with walks", fix="leave it out")
-            size = batch_size or DEFAULT_STARTS
-            return cls(opened, None, size, None, _parents(opened), balanced, seed, objective=learns)
+            starts = batch_size or DEFAULT_STARTS
+            return cls(opened, None, starts, None, _parents(opened), balanced, seed, objective=learns)
         if isinstance(opened, LinkSplit):
             if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
                 raise UsageError(f"{flag} does not go with links", fix="leave it out")

@@ -9,8 +9,8 @@ import torch
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
-from gnnctl.sampling.loader import Loader, Records, Source
 from gnnctl.nn.models.unsupervised import WalkBatch, WalkModel
+from gnnctl.sampling.loader import Loader, Records, Source
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.seeds import batches
