@@ -114,11 +114,9 @@ class TrainingInput:
             elif artifact.kind == "graph" and learns is not None:
                 pass
             elif artifact.kind != "split":
-                raise ArtifactError(
-                    f"{source} is a {artifact.kind}, which cannot be trained on",
-                    fix="name a split or subgraphs"
-                    + ("; a graph only with an --objective" * (artifact.kind == "graph")),
-                )
+                also = "; a graph only with an --objective" if artifact.kind == "graph" else ""
+                text = f"{source} is a {artifact.kind}, which cannot be trained on"
+                raise ArtifactError(text, fix=f"name a split or subgraphs{also}")
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
         if records is not None:

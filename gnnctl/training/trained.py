@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +22,7 @@ from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.checkpoint import load_weights
 from gnnctl.training.models import model_for
 from gnnctl.training.options import TrainOptions
-from gnnctl.training.tasks import Problem, Task
+from gnnctl.training.tasks import Task
 
 DOCUMENT = "model"
 WEIGHTS = "weights.safetensors"
@@ -145,10 +145,11 @@ class TrainedModel:
 
 def plain_task(target: Target | LinkTarget) -> Task:
     """The task of a target without anything that only training needs; ValueError: links to be found."""
-    if target.problem in ("link", "none"):
+    problem = target.problem
+    if problem == "link" or problem == "none":
         raise ValueError("links to be found, and nodes without a target, have no classes and no numbers")
     return Task(
-        cast(Problem, target.problem),
+        problem,
         target.num_outputs,
         float(target.mean) if target.mean is not None else 0.0,
         float(target.std) or 1.0 if target.std is not None else 1.0,
