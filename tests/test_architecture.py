@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "splits": {"errors", "artifacts", "graph", "native", "console"},
     "sampling": {"errors", "artifacts", "graph", "native", "splits", "console", "parameters"},
     "nn": {"errors", "artifacts", "graph", "native", "sampling", "parameters"},
-    "training": {"errors", "parameters", "artifacts", "graph", "native", "splits", "sampling", "nn", "console", "page"},
+    "training": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "parameters", "console", "page"},
     "explain": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "training", "console", "page"},
     "bench": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "training", "console"},
     "inspection": {"errors", "artifacts", "console", "schemas"},

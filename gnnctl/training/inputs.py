@@ -29,7 +29,7 @@ from gnnctl.training.embedding_job import EmbeddingJob
 from gnnctl.training.graphs import GraphBatches
 from gnnctl.training.job import Job, NodeJob
 from gnnctl.training.link_job import EdgeJob, LinkJob
-from gnnctl.training.link_options import LinkOptions, read_link_options
+from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_options
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
@@ -123,7 +123,8 @@ class TrainingInput:
             if balanced:
                 raise UsageError("--balanced: the subgraphs have their batches already", fix="sample with --balanced")
             found = cls._of_records(records, num_neighbors or sampler, given, batch_size)
-            own = read_link_options(found.split, links or {}, source)
+            made = records.head["options"] if isinstance(records, StreamRecords) else records.artifact.manifest.options
+            own = read_link_options(found.split, links or {}, source, made)
             return replace(found, links=own, seed=seed, objective=learns)
         if artifact.kind == "graph":
             opened: NodeSplit | LinkSplit = unlabelled_split(Graph.open(artifact), node_type, seed)
@@ -161,6 +162,8 @@ class TrainingInput:
         elif given or batch_size is not None or balanced:
             flag = next(iter(given), "--balanced" if balanced else "--batch-size")
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
+        if spec is not None and own is not None:
+            check_sampled(own)
         size = None if spec is None else batch_size or DEFAULT_BATCH
         return cls(opened, spec, size, None, _parents(opened), balanced, seed, own, learns)
 

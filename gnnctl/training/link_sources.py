@@ -17,7 +17,7 @@ from gnnctl.sampling.loader import Records
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits.link import Links, LinkSplit
-from gnnctl.training.link_options import HARD_POOL, LinkOptions
+from gnnctl.training.link_options import HARD_POOL, LinkOptions, check_sampled
 from gnnctl.training.loop import BatchSource
 
 
@@ -100,26 +100,18 @@ def negatives_of(split: LinkSplit, links: LinkOptions, seed: int) -> LinkNegativ
 
     Left out are the links that training knows, and not those of val and test: which pairs are never drawn would
     tell of them.
-
-    Raises:
-        UsageError: options that do not go together.
     """
     if links.loss == "all":
         return None
-    hard = links.negative_method == "hard"
-    known = split.view("val")
-    try:
-        return LinkNegatives(
-            known,
-            split.target.edge_types,
-            per_positive=links.negatives * (HARD_POOL if hard else 1),
-            method="uniform" if links.negative_method == "hard" else links.negative_method,
-            corrupt=links.corrupt,
-            exclude=not links.keep_known,
-            seed=seed,
-        )
-    except ValueError as problem:
-        raise UsageError(f"negatives: {problem}", fix="change --negative-method or --corrupt") from None
+    method = links.negative_method
+    return LinkNegatives.of(
+        split,
+        links.negatives * (HARD_POOL if method == "hard" else 1),
+        method="uniform" if method == "hard" else method,
+        corrupt=links.corrupt,
+        keep_known=links.keep_known,
+        seed=seed,
+    )
 
 
 class SampledLinkBatches:
@@ -248,14 +240,13 @@ def link_batches(
         records, prepare, degrees, num_threads: see :class:`SampledLinkBatches`.
 
     Raises:
-        UsageError: options that do not go together.
+        UsageError: as :class:`SampledLinkBatches`; a loss that samples do not go with.
     """
+    if spec is not None and links is not None:
+        check_sampled(links)
     if spec is None or batch_size is None:
         negatives = None if links is None else negatives_of(split, links, seed)
         return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees)
-    if links is not None and links.loss == "all":
-        text = "--loss all: a sampled batch does not hold all candidates"
-        raise UsageError(text, fix="pass --loss softmax, or leave --num-neighbors out")
     return SampledLinkBatches(
         split,
         spec,
