@@ -13,6 +13,7 @@ from gnnctl.splits.node import PARTS
 
 # Reverse edges of a directed type give links away where they are the rule; else they are facts of their own.
 _RULE = 0.5
+_TYPES_NAMED = 3
 _OWN, _DUPLICATE, _REVERSE, _GENERATED = "itself", "a duplicate", "the reverse", "the generated reverse"
 
 
@@ -148,13 +149,18 @@ def _of_itself(subject: Subject, links: Links, own: np.ndarray, part: str) -> Fi
 def _finding(
     subject: Subject, level: Level, links: Links, mask: np.ndarray, part: str, what: str, fix: str, kind: str
 ) -> Finding:
-    """A finding about some links; the first of each type are named."""
+    """A finding about some links; the first of each type are named, and the types that have most."""
     rows: list[Row] = []
     types = subject.links.target.edge_types
-    for relation, edge_type in enumerate(types):
+    counts = np.bincount(links.relation[mask], minlength=len(types))
+    order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
+    for relation in order:
         some = np.flatnonzero(mask & (links.relation == relation))
-        names = subject.edge_names(edge_type, links.src[some], links.dst[some])
-        rows += [Row(str(edge_type), name, part, kind) for name in names]
+        names = subject.edge_names(types[relation], links.src[some], links.dst[some])
+        rows += [Row(str(types[relation]), name, part, kind) for name in names]
         if len(rows) >= ROWS_KEPT:
             break
-    return Finding(level, what, fix, int(mask.sum()), rows[:ROWS_KEPT])
+    if len(types) > 1:
+        named = ", ".join(f"'{types[i]}' {counts[i]:,}" for i in order[:_TYPES_NAMED])
+        what += f" ({named}{', ...' if len(order) > _TYPES_NAMED else ''})"
+    return Finding(level, what, fix.replace("TYPE", str(types[order[0]])), int(mask.sum()), rows[:ROWS_KEPT])
