@@ -13,7 +13,7 @@ from gnnctl.graph.graphs import GRAPH
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Problem = Literal["multiclass", "multilabel", "regression"]
+Problem = Literal["multiclass", "multilabel", "regression", "none"]
 Task = Literal["node", "graph"]
 
 # Integers with more distinct values than this are measurements, not classes, unless the user says otherwise.
@@ -44,6 +44,9 @@ class Target:
     std: float | None = None
     delimiter: str | None = None
     task: Task = "node"
+
+    def __str__(self) -> str:
+        return f"{self.node_type}.{self.column}"
 
     def to_json(self) -> dict[str, Any]:
         """The document ``target.json``."""
