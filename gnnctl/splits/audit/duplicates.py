@@ -14,9 +14,9 @@ MATTERS = 0.01
 
 
 def duplicate_rows(subject: Subject) -> list[Finding]:
-    """Seeds of val and test with all the features, and the label, of a seed of train: 1% of a part is a leak, less a note.
+    """Seeds of val and test with all the features, and the label, of a seed of train.
 
-    A row of zeros is no duplicate: it says nothing. Where fewer than half of all rows with features are distinct, equal
+    At least 1% of a part are a leak, fewer a note: they can change no result by more. A row of zeros is no duplicate: it says nothing. Where fewer than half of all rows with features are distinct, equal
     rows are what such features are like, and the rule does not apply.
 
     Raises:
@@ -32,12 +32,17 @@ def duplicate_rows(subject: Subject) -> list[Finding]:
     used = np.flatnonzero((subject.part_of >= 0) & full)
     distinct = len(np.unique(hashes[used]))
     if distinct < _DISTINCT * len(used):
-        raise NotApplicable(f"features take {distinct:,} different values for {len(used):,} rows: equal ones mean nothing")
+        raise NotApplicable(
+            f"features take {distinct:,} different values for {len(used):,} rows: equal ones mean nothing"
+        )
     train = used[subject.part_of[used] == 0]
     found = []
     for number in (2, 1):
         rows = used[subject.part_of[used] == number]
-        keys, known = _with_labels(hashes[rows], subject.labels[rows]), _with_labels(hashes[train], subject.labels[train])
+        keys, known = (
+            _with_labels(hashes[rows], subject.labels[rows]),
+            _with_labels(hashes[train], subject.labels[train]),
+        )
         met = first_of(keys, known)
         twice, others = rows[met >= 0], train[met[met >= 0]]
         same = _equal(x, twice, others)

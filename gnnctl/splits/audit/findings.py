@@ -197,5 +197,3 @@ def audit_text(document: dict[str, Any]) -> str:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-

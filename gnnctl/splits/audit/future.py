@@ -94,7 +94,9 @@ def _of_links(subject: Subject, split: LinkSplit) -> list[Finding]:
             names = subject.edge_names(edge_type, src[later], dst[later])
             rows += [Row(str(edge_type), name, part) for name in names]
         if late.any():
-            what = f"an end of {share(int(late.sum()), links.size)} links of {part} has edges that are later than the link"
+            what = (
+                f"an end of {share(int(late.sum()), links.size)} links of {part} has edges that are later than the link"
+            )
             level: Level = "leak" if subject.by.way == "time" else "note"
             found.append(Finding(level, what, _HEED, int(late.sum()), rows[:ROWS_KEPT]))
     return found

@@ -59,9 +59,7 @@ def crossing_groups(subject: Subject) -> list[Finding]:
     return found
 
 
-def _crossing(
-    subject: Subject, column: str, codes: np.ndarray, values: "pa.Array", *, likely: bool
-) -> Finding | None:
+def _crossing(subject: Subject, column: str, codes: np.ndarray, values: "pa.Array", *, likely: bool) -> Finding | None:
     """What crosses from train to val and test, each row beside the first training row of its group."""
     part = subject.part_of
     train = np.flatnonzero((part == 0) & (codes >= 0))
@@ -73,7 +71,9 @@ def _crossing(
         return None
     groups = len(np.unique(codes[crossing]))
     of = share(len(crossing), int((part > 0).sum()))
-    what = f"{counted(groups, 'group')} of column '{column}' {'is' if groups == 1 else 'are'} in several parts: {of} rows"
+    what = (
+        f"{counted(groups, 'group')} of column '{column}' {'is' if groups == 1 else 'are'} in several parts: {of} rows"
+    )
     what += f" of {PARTS[1]} and {PARTS[2]} have others of theirs in train"
     if likely:
         what += ", which tell their label"

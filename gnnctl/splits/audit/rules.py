@@ -47,6 +47,21 @@ RULES: dict[str, Rule] = {
 }
 
 
+def check_rules(option: str, names: Sequence[str] | None) -> list[str]:
+    """The rules of an option, in their order; all where there are none given (None).
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    if names is None:
+        return list(RULES)
+    for name in names:
+        if name not in RULES:
+            message = f"{option} {name}: there is no such rule{nearest_of(name, list(RULES))}"
+            raise UsageError(message, fix=f"rules are {', '.join(RULES)}")
+    return [name for name in RULES if name in names]
+
+
 def audit(
     subject: Subject, rules: Sequence[str] | None = None, allow: Collection[str] = (), *, cheap: bool = False
 ) -> Audit:
@@ -62,12 +77,11 @@ def audit(
         UsageError: there is no such rule.
         DataError: there is no such column to group by.
     """
-    for name in [*(rules or ()), *allow]:
-        if name not in RULES:
-            raise UsageError(f"there is no rule '{name}'{nearest_of(name, [*RULES])}", fix=f"rules are {', '.join(RULES)}")
-    chosen = {name: rule for name, rule in RULES.items() if rules is None or name in rules}
+    chosen = check_rules("rules", rules)
+    allowed = check_rules("allow", list(allow))
     outcomes = []
-    for name, rule in chosen.items():
+    for name in chosen:
+        rule = RULES[name]
         if cheap and not rule.cheap:
             continue
         try:
@@ -77,7 +91,7 @@ def audit(
             continue
         if name == "future" and subject.heeded and not found:
             reason = f"models heed the times (--time {subject.heeded})"
-        outcomes.append(Outcome(name, rule.title, found, reason, allowed=name in allow))
+        outcomes.append(Outcome(name, rule.title, found, reason, allowed=name in allowed))
     split = subject.split
     seeds = {name: len(part[0]) for name, part in split.parts.items()}
     target = str(split.target) if isinstance(split, LinkSplit) else f"{split.target.node_type}.{split.target.column}"
