@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "artifacts": {"errors", "native", "schemas"},
     "graph": {"errors", "artifacts", "native", "console"},
     "ingest": {"errors", "artifacts", "graph", "native", "console"},
-    "splits": {"errors", "artifacts", "graph", "native", "console"},
+    "splits": {"errors", "artifacts", "graph", "native", "console", "page"},
     "sampling": {"errors", "artifacts", "graph", "native", "splits", "console", "parameters"},
     "nn": {"errors", "artifacts", "graph", "native", "sampling", "parameters"},
     "training": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "parameters", "console", "page"},
