@@ -16,8 +16,9 @@ MATTERS = 0.01
 def duplicate_rows(subject: Subject) -> list[Finding]:
     """Seeds of val and test with all the features, and the label, of a seed of train.
 
-    At least 1% of a part are a leak, fewer a note: they can change no result by more. A row of zeros is no duplicate: it says nothing. Where fewer than half of all rows with features are distinct, equal
-    rows are what such features are like, and the rule does not apply.
+    At least 1% of a part are a leak, fewer a note: they can change no result by more. A row of zeros is no duplicate:
+    it says nothing. Where fewer than half of all rows with features are distinct, equal rows are what such features are
+    like, and the rule does not apply.
 
     Raises:
         NotApplicable: there are no features, or too few distinct ones.
@@ -39,10 +40,7 @@ def duplicate_rows(subject: Subject) -> list[Finding]:
     found = []
     for number in (2, 1):
         rows = used[subject.part_of[used] == number]
-        keys, known = (
-            _with_labels(hashes[rows], subject.labels[rows]),
-            _with_labels(hashes[train], subject.labels[train]),
-        )
+        keys, known = (_with_labels(hashes[some], subject.labels[some]) for some in (rows, train))
         met = first_of(keys, known)
         twice, others = rows[met >= 0], train[met[met >= 0]]
         same = _equal(x, twice, others)
@@ -50,7 +48,7 @@ def duplicate_rows(subject: Subject) -> list[Finding]:
         if len(twice):
             total = len(split.part(PARTS[number])[0])
             level: Level = "leak" if len(twice) >= MATTERS * total else "note"
-            what = f"{share(len(twice), total)} seeds of {PARTS[number]} have the features and the label of a seed of train"
+            what = f"{share(len(twice), total)} seeds of {PARTS[number]} have the features and label of one of train"
             fix = "leave duplicates out, or keep them together: split --by group:COLUMN"
             found.append(Finding(level, what, fix, len(twice), subject.meetings(twice, others)))
     return found

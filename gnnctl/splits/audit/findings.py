@@ -181,9 +181,7 @@ def audit_text(document: dict[str, Any]) -> str:
     """A table of the rules and below it what they found, of the document of :meth:`Audit.to_json`."""
     rules = document["rules"]
     lines = [table(["rule", "answer", "what it looks for"], [[r["rule"], r["status"], r["title"]] for r in rules])]
-    for rule in rules:
-        if rule["status"] == "not applicable":
-            lines.append(f"{rule['rule']}: not applicable: {rule['reason']}")
+    lines += [f"{r['rule']}: not applicable: {r['reason']}" for r in rules if r["status"] == "not applicable"]
     for rule in rules:
         for found in rule["findings"]:
             rows = [Row(**row) for row in found["rows"]]

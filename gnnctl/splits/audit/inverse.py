@@ -73,4 +73,4 @@ def _share_of_edges(subject: Subject, edge_type: EdgeType, predicted: EdgeType, 
         store = graph.edges[kind]
         src, dst = np.asarray(store.row, np.int64), destinations(store.colptr, 0, store.num_edges)
         keys.append(pair_keys(graph, predicted, *((dst, src) if turned else (src, dst))))
-    return float(np.isin(*keys).mean()) if len(keys[0]) else 0.0
+    return float(np.isin(keys[0], keys[1]).mean()) if len(keys[0]) else 0.0

@@ -40,4 +40,4 @@ def _seeds(subject: Subject, part: str) -> np.ndarray:
         return split.part(part)[0]
     links = split.part(part)
     most = max((store.num_edges for store in split.graph.edges.values()), default=0)
-    return links.relation * np.int64(most + 1) + links.pos
+    return np.asarray(links.relation * np.int64(most + 1) + links.pos)

@@ -6,7 +6,8 @@ import numpy as np
 
 from gnnctl.graph.types import EdgeType
 from gnnctl.splits.audit.findings import ROWS_KEPT, Finding, Level, Row
-from gnnctl.splits.audit.meetings import Meeting, is_reverse, meetings, pair_keys, reciprocity
+from gnnctl.splits.audit.hashing import row_hashes
+from gnnctl.splits.audit.meetings import Meeting, is_reverse, meetings, reciprocity
 from gnnctl.splits.audit.subject import Subject, share
 from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.splits.node import PARTS
@@ -84,7 +85,7 @@ class _Symmetric:
         found = np.zeros(len(types), bool)
         for relation in np.unique(links.relation):
             found[relation] = self._is(types[relation])
-        return found[links.relation]
+        return np.asarray(found[links.relation])
 
     def _is(self, edge_type: EdgeType) -> bool:
         if edge_type not in self._known:
@@ -111,29 +112,16 @@ def _kinds(split: LinkSplit, links: Links, meeting: Meeting) -> Iterator[tuple[s
 
 def _shared(split: LinkSplit, links: Links, others: Links, kind: str) -> np.ndarray:
     """(n,) bool: links that are among others of their type, or are the reverse of one."""
+    loop = np.array([t.src == t.dst for t in split.target.edge_types])[links.relation] & (links.src != links.dst)
+    mine = np.flatnonzero(loop if kind == _REVERSE else np.ones(links.size, bool))
+    ends = (links.dst, links.src) if kind == _REVERSE else (links.src, links.dst)
+    columns, known = [links.relation, *ends], [others.relation, others.src, others.dst]
+    if links.time is not None and others.time is not None:  # what comes again later is history, not the same link
+        columns.append(links.time)
+        known.append(others.time)
     found = np.zeros(links.size, bool)
-    for relation, edge_type in enumerate(split.target.edge_types):
-        rows, theirs = np.flatnonzero(links.relation == relation), np.flatnonzero(others.relation == relation)
-        src, dst = links.src[rows], links.dst[rows]
-        if kind == _REVERSE:
-            if edge_type.src != edge_type.dst:
-                continue
-            proper = src != dst
-            rows, src, dst = rows[proper], dst[proper], src[proper]
-        times = [] if links.time is None or others.time is None else [links.time[rows], others.time[theirs]]
-        keys = pair_keys(split.graph, edge_type, src, dst)
-        known = pair_keys(split.graph, edge_type, others.src[theirs], others.dst[theirs])
-        if times:  # what comes again later is history, not the same link
-            found[rows] = np.isin(_pairs(keys, times[0]), _pairs(known, times[1]))
-        else:
-            found[rows] = np.isin(keys, known)
+    found[mine] = np.isin(row_hashes(np.stack(columns, 1)[mine]), row_hashes(np.stack(known, 1)))
     return found
-
-
-def _pairs(keys: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """(n,) of two numbers that are compared as one."""
-    found: np.ndarray = np.ascontiguousarray(np.stack([keys, times], 1)).view(np.dtype([("key", "i8"), ("time", "i8")]))
-    return found.reshape(-1)
 
 
 def _of_itself(subject: Subject, links: Links, own: np.ndarray, part: str) -> Finding:

@@ -16,8 +16,8 @@ _ROUNDS = 4
 def repeated_graphs(subject: Subject) -> list[Finding]:
     """Graphs of val and test that equal one of train: in features, and in structure by the Weisfeiler-Lehman test.
 
-    A leak where the labels are equal too, of 1% of a part at least; a note where they are fewer. Where the labels differ
-    it is a note: one of the two is wrong, or the input says too little.
+    With equal labels at least 1% of a part are a leak, fewer a note. With other labels they are a note: one of the two
+    is wrong, or the input says too little.
 
     Raises:
         NotApplicable: nodes are predicted.
@@ -60,8 +60,8 @@ def graph_hashes(graph: Graph, rounds: int) -> np.ndarray:
     if graph.graphs is None:
         raise ValueError("graph_hashes: this is one graph, not a set of graphs")
     colors = {}
-    for number, (name, store) in enumerate(graph.nodes.items()):
-        own = np.zeros(store.num_nodes, np.uint64) if store.x is None else row_hashes(store.x)
+    for number, (name, nodes) in enumerate(graph.nodes.items()):
+        own = np.zeros(nodes.num_nodes, np.uint64) if nodes.x is None else row_hashes(nodes.x)
         colors[name] = mixed(own + np.uint64(number))
     for _ in range(rounds):
         sums = {name: np.zeros(len(values), np.uint64) for name, values in colors.items()}

@@ -63,9 +63,11 @@ class Subject:
         Raises:
             NotApplicable: it is not.
         """
-        if isinstance(self.split, NodeSplit):
-            return self.split
-        raise NotApplicable("it is for splits of nodes or graphs")
+        if not isinstance(self.split, NodeSplit):
+            raise NotApplicable("it is for splits of nodes or graphs")
+        if self.split.target.problem == "none":
+            raise NotApplicable("nothing is predicted")
+        return self.split
 
     @cached_property
     def part_of(self) -> np.ndarray:
