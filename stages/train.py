@@ -97,6 +97,7 @@ def train(
     from gnnctl.nn.models.registry import parse_model
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
     from gnnctl.sampling.methods import MethodSpec
+    from gnnctl.splits.audit import read_beside
     from gnnctl.training.initial import open_initial, take_weights
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
@@ -265,7 +266,15 @@ def train(
             run.document["package"] = package_model(run.model, job.split, path)
         writer.json("model", run.document)
         writer.json("metrics", {**run.evaluation.metrics, **crossed})
-        page = report_page(name, run.fit, run.evaluation, target=str(found.split.target), command=command_line())
+        split_artifact = job.split.artifact
+        page = report_page(
+            name,
+            run.fit,
+            run.evaluation,
+            target=str(job.split.target),
+            command=command_line(),
+            audit=None if split_artifact is None else read_beside(split_artifact),
+        )
         writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
         writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})
