@@ -11,10 +11,13 @@ from sampling_reference import link_word, sample_many
 
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.link_columns import LinkLayout
 from gnnctl.sampling.link_negatives import LinkNegatives
 from gnnctl.sampling.link_sampler import LinkSampler, opposites
 from gnnctl.sampling.merge import merge
 from gnnctl.sampling.methods import MethodSpec, open_method
+from gnnctl.sampling.records import Block, from_arrow, record_digests, to_arrow
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import Links
@@ -243,3 +246,44 @@ def test_what_cannot_be_is_refused():
         LinkNegatives(graph, [buys], per_positive=-1)
     with pytest.raises(ValueError, match="corrupt: expected dst"):
         LinkNegatives(graph, [buys], corrupt="neither")
+
+
+@few
+@given(link_cases())
+def test_records_of_links_are_read_as_they_were_written(case):
+    sampler, numbers, epoch, _ = case
+    spec, graph = sampler._method.spec, sampler.graph
+    subgraphs = [sampler.sample(part, "", epoch) for part in (numbers[:3], numbers[3:4], numbers[4:]) if len(part)]
+    links = LinkLayout(sampler.edge_types, sampler.disjoint)
+    layout = Layout.of(graph, spec.hops, sampler.edge_types[0].src, spec.disjoint, time=spec.time, links=links)
+    assert Layout.from_json(layout.to_json()) == layout
+    block = Block(RecordColumns.of(subgraphs, layout), 0, "train", 1, np.arange(len(numbers)))
+    read = from_arrow(to_arrow(block), layout, "int64", graph, "test")
+    assert record_digests(read) == record_digests(block)
+    halves = Block.joined([read.rows(0, 1), read.rows(1, len(read))])
+    for i, subgraph in enumerate(subgraphs):
+        assert read.columns.subgraph(i).same_as(subgraph)
+        assert halves.columns.subgraph(i).same_as(subgraph)
+        assert len(halves.labels_of(i)) == len(subgraph.links.relation)
+    assert np.concatenate([halves.labels_of(i) for i in range(len(read))]).tolist() == list(range(len(numbers)))
+
+
+@few
+@given(link_cases(disjoint=False), st.sampled_from(["induced", "bidirectional"]))
+def test_widened_samples_keep_the_ends_first(case, wide):
+    sampler, numbers, epoch, _ = case
+    graph, spec = sampler.graph, replace(sampler._method.spec, subgraph=wide, replace=False)
+    widened = LinkSampler(Sampler(graph, spec), sampler.links, sampler.edge_types, sampler._negatives)
+    plain = LinkSampler(Sampler(graph, replace(spec, subgraph="directional")), sampler.links, sampler.edge_types,
+                        sampler._negatives).sample(numbers, "", epoch)  # fmt: skip
+    found = widened.sample(numbers, "", epoch)
+    for t in graph.node_types:
+        assert np.array_equal(found.nodes[t], plain.nodes[t])
+        assert found.node_counts[t][0] == plain.node_counts[t][0]
+    for t in graph.edge_types:
+        assert set(plain.edges[t].pos.tolist()) <= set(found.edges[t].pos.tolist()) or spec.hops == 1
+        if wide == "induced":
+            src, dst = ends_of(graph, t)
+            into = found.nodes[t.dst] if spec.hops > 1 else found.nodes[t.dst][: found.node_counts[t.dst][0]]
+            among = np.flatnonzero(np.isin(src, found.nodes[t.src]) & np.isin(dst, into))
+            assert sorted(found.edges[t].pos.tolist()) == among.tolist()

@@ -1,8 +1,10 @@
 """Batches of links: the same from every source, on the fly or stored, and without what they are to predict."""
 
 import io
+import json
 from dataclasses import replace
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from test_store import Run
 from torch_geometric.utils import k_hop_subgraph
 
 from gnnctl.artifacts import ArtifactWriter
+from gnnctl.artifacts.manifest import SCHEMAS
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph import EdgeType, Graph
 from gnnctl.sampling.join import join, joined_recipe
@@ -95,6 +98,7 @@ def test_every_source_gives_the_same_bytes(link_split_path, tmp_path, unit, disj
     run = LinkRun(link_split_path, unit, disjoint=disjoint)
     artifact = run.write(tmp_path / "samples")
     assert artifact.verify() == []
+    jsonschema.validate(artifact.json("subgraphs"), json.loads((SCHEMAS / "subgraphs.json").read_text()))
     records, sent = SubgraphRecords.open(artifact), io.BytesIO()
     assert write_stream(sent, run.recipe(), records.description, run.producer.records(0, run.plan.records, 2))
     sent.seek(0)
