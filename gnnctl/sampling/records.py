@@ -224,7 +224,7 @@ def record_digests(block: Block) -> bytes:
             c.edge_pos[e],
             *weights,
         ]:
-            digest.update(values.data)
+            digest.update(np.ascontiguousarray(values).data)
         digests.append(digest.digest())
     return b"".join(digests)
 

@@ -12,6 +12,7 @@ from gnnctl.console import Progress, no_progress
 from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.methods import Spec
 from gnnctl.training.checkpoint import save_weights
+from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import Job
 from gnnctl.training.loop import STATE_SECONDS, BatchSource, FitResult, Trainer
 from gnnctl.training.options import TrainOptions
@@ -23,13 +24,13 @@ class TrainedRun:
     """What a run leaves.
 
     Attributes:
-        fit: the loop's result. metrics: exact metrics by part, with the baseline. document: contents of model.json.
+        fit: the loop's result. evaluation: of that model. document: contents of model.json.
         weights: sha256 of weights.safetensors. model: with the best weights.
     """
 
     model: nn.Module
     fit: FitResult
-    metrics: dict[str, Any]
+    evaluation: Evaluation
     document: dict[str, Any]
     weights: str
 
@@ -41,7 +42,7 @@ class TrainedRun:
             **facts,
             "monitor": self.fit.monitor,
             "best_value": self.fit.best_value,
-            "metrics": self.metrics,
+            "metrics": self.evaluation.metrics,
         }
 
 
@@ -55,6 +56,7 @@ def train_model(
     spec: Spec | None = None,
     device: torch.device | str = "cpu",
     save_seconds: float = STATE_SECONDS,
+    initial: Callable[[nn.Module], object] = lambda model: None,
     progress: Progress = no_progress,
     log: Callable[[str], None] = lambda text: None,
 ) -> TrainedRun:
@@ -65,6 +67,7 @@ def train_model(
         source: makes the batches for the model, on ``device``.
         folder: gets weights.safetensors, state.pt and metrics.jsonl; a state found there is resumed.
         spec: what the batches were sampled with, for the record.
+        initial: called with the model before it is trained, to give it other first weights.
         save_seconds: least time between two saves of the state.
 
     Raises:
@@ -72,17 +75,20 @@ def train_model(
     """
     device = torch.device(device)
     split, objective = job.split, job.objective(options)
-    model = job.initial_model(model_options, options.seed).to(device)
-    seeds = len(split.part("train")[0])
-    log(f"{model_options.name}: {count_parameters(model):,} parameters, {seeds:,} training seeds, on {device}")
-    trainer = Trainer(model, objective, source(model), options, device, folder, progress, save_seconds)
+    model = job.initial_model(model_options, options.seed)
+    initial(model)
+    model.to(device)
+    batches = source(model)
+    steps = "1 step" if batches.steps == 1 else f"{batches.steps:,} steps"
+    log(f"{model_options.name}: {count_parameters(model):,} parameters, {steps} an epoch, on {device}")
+    trainer = Trainer(model, objective, batches, options, device, folder, progress, save_seconds)
     done = trainer.resume()
     if done:
         log(f"resuming after epoch {done} of {options.epochs}")
     fit = trainer.fit()
     weights = save_weights(folder / WEIGHTS, fit.best_weights)
     model.load_state_dict(fit.best_weights)
-    metrics = job.evaluate(model, device, None if spec is None else spec.whole(), progress)
+    evaluation = job.evaluate(model, device, None if spec is None else spec.whole(), progress)
     facts = {
         "batch_size": options.batch_size,
         "best_epoch": fit.best_epoch,
@@ -91,9 +97,10 @@ def train_model(
         "threads": torch.get_num_threads(),
         "device": device.type,
         "parameters": count_parameters(model),
+        **job.recorded,
     }
     document = model_document(model_options, split.graph.schema, split.target, spec, options, facts)
-    return TrainedRun(model, fit, metrics, document, weights)
+    return TrainedRun(model, fit, evaluation, document, weights)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -252,20 +252,21 @@ def test_what_cannot_be_is_refused():
 @given(link_cases())
 def test_records_of_links_are_read_as_they_were_written(case):
     sampler, numbers, epoch, _ = case
+    assume(len(numbers) > 4)  # a record without links has no times to tell
     spec, graph = sampler._method.spec, sampler.graph
-    subgraphs = [sampler.sample(part, "", epoch) for part in (numbers[:3], numbers[3:4], numbers[4:]) if len(part)]
+    subgraphs = [sampler.sample(part, "", epoch) for part in (numbers[:3], numbers[3:4], numbers[4:])]
     links = LinkLayout(sampler.edge_types, sampler.disjoint)
     layout = Layout.of(graph, spec.hops, sampler.edge_types[0].src, spec.disjoint, time=spec.time, links=links)
     assert Layout.from_json(layout.to_json()) == layout
     block = Block(RecordColumns.of(subgraphs, layout), 0, "train", 1, np.arange(len(numbers)))
     read = from_arrow(to_arrow(block), layout, "int64", graph, "test")
     assert record_digests(read) == record_digests(block)
-    halves = Block.joined([read.rows(0, 1), read.rows(1, len(read))])
+    halves = Block.joined([read.rows(0, 1), read.rows(1, 3)])
     for i, subgraph in enumerate(subgraphs):
         assert read.columns.subgraph(i).same_as(subgraph)
         assert halves.columns.subgraph(i).same_as(subgraph)
         assert len(halves.labels_of(i)) == len(subgraph.links.relation)
-    assert np.concatenate([halves.labels_of(i) for i in range(len(read))]).tolist() == list(range(len(numbers)))
+    assert np.concatenate([halves.labels_of(i) for i in range(3)]).tolist() == list(range(len(numbers)))
 
 
 @few
