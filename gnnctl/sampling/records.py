@@ -287,7 +287,9 @@ def _links(batch: "pa.RecordBatch") -> LinkColumns:
     if not np.array_equal(group[::2], group[1::2]):
         raise ValueError("the two ends of a link are of different groups")
     relation = batch.column("relation")
-    return LinkColumns(group[::2], _values(relation.flatten()), _values(relation.value_lengths()).astype(np.int64))
+    return LinkColumns(
+        group[::2].copy(), _values(relation.flatten()), _values(relation.value_lengths()).astype(np.int64)
+    )
 
 
 def _labels(column: "pa.Array", kind: str | None, seeds: int) -> np.ndarray | None:
