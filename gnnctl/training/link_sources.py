@@ -11,7 +11,7 @@ import torch
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch, LinkSeeds, link_features
 from gnnctl.sampling.link_negatives import LinkNegatives
-from gnnctl.sampling.link_sampler import opposites
+from gnnctl.sampling.link_sampler import opposites_of
 from gnnctl.sampling.links import LinkLoader
 from gnnctl.sampling.loader import Records
 from gnnctl.sampling.methods import Spec, open_method
@@ -159,7 +159,7 @@ class SampledLinkBatches:
         }
         if records is not None and self._attr.get("train") is not None:
             raise UsageError("the subgraphs do not hold the features of the edges", fix="train on the split itself")
-        opposite = {t: opposites(split.graph, t) for t in self._types}
+        opposite = opposites_of(split)
         self._sampled = partial(LinkLoader, edge_types=self._types, opposite=opposite, batch_size=batch_size)
         count = len(split.part("train").relation)
         self.steps = -(-count // batch_size)
