@@ -114,8 +114,12 @@ class Graph:
     # -- on disk -----------------------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, source: Path | str | Artifact) -> "Graph":
+    def open(cls, source: Path | str | Artifact, *, features: bool = True) -> "Graph":
         """Open a graph artifact; arrays are mapped and each CSC is checked once.
+
+        Args:
+            features: False touches no features of nodes and edges: they are there in shape, and NaN, for one who has
+                them from elsewhere.
 
         Raises:
             ArtifactError: missing, damaged, or no graph.
@@ -124,11 +128,13 @@ class Graph:
         if artifact.kind != "graph":
             raise ArtifactError(f"{artifact.path} is a {artifact.kind}, not a graph", fix="name a graph artifact")
         layout = artifact.json("graph")
-        nodes = {entry["name"]: _open_nodes(artifact, f"nodes/{entry['name']}", entry) for entry in layout["nodes"]}
+        nodes = {
+            entry["name"]: _open_nodes(artifact, f"nodes/{entry['name']}", entry, features) for entry in layout["nodes"]
+        }
         edges = {}
         for entry in layout["edges"]:
             edge_type = EdgeType(*entry["type"])
-            edges[edge_type] = _open_edges(artifact, edge_type, entry)
+            edges[edge_type] = _open_edges(artifact, edge_type, entry, features)
         graphs = None
         if (entry := layout.get("graphs")) is not None:
             table = _open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})
@@ -341,9 +347,24 @@ def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":
     return pa.table({"id": ids})
 
 
-def _open_nodes(artifact: Artifact, base: str, entry: dict[str, Any]) -> NodeStore:
-    x = artifact.array(f"{base}/x") if entry["x"] else None
-    x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
+def is_feature(path: str) -> bool:
+    """Whether a file of a graph artifact holds features of nodes or edges."""
+    parts = path.split("/")
+    return len(parts) > 2 and parts[0] in ("nodes", "edges") and parts[2] in ("x", "x_scale", "edge_attr")
+
+
+def _unread(rows: int, names: list[str]) -> np.ndarray:
+    """The shape of features that are not to be read: who reads them all the same gets NaN."""
+    return np.broadcast_to(np.float32(np.nan), (rows, len(names)))
+
+
+def _open_nodes(artifact: Artifact, base: str, entry: dict[str, Any], features: bool = True) -> NodeStore:
+    if entry["x"] and not features:
+        x: np.ndarray | None = _unread(entry["num_nodes"], entry["features"])
+        x_scale = None
+    else:
+        x = artifact.array(f"{base}/x") if entry["x"] else None
+        x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
     if x is not None:
         try:
             feature_format(x, x_scale)
@@ -361,8 +382,8 @@ def _open_nodes(artifact: Artifact, base: str, entry: dict[str, Any]) -> NodeSto
     )
 
 
-def _open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any]) -> EdgeStore:
-    base = f"edges/{edge_type.key}"
+def _open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any], features: bool = True) -> EdgeStore:
+    base, names = f"edges/{edge_type.key}", entry["features"]
 
     def part(name: str) -> np.ndarray | None:
         return artifact.array(f"{base}/{name}") if entry[name] else None
@@ -371,10 +392,10 @@ def _open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any]) 
         colptr=artifact.array(f"{base}/colptr"),
         row=artifact.array(f"{base}/row"),
         weight=part("weight"),
-        edge_attr=part("edge_attr"),
+        edge_attr=part("edge_attr") if features or not entry["edge_attr"] else _unread(entry["num_edges"], names),
         time=part("time"),
         forward=part("forward"),
-        feature_names=entry["features"],
+        feature_names=names,
     )
 
 
