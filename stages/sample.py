@@ -7,6 +7,7 @@ import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
+from gnnctl.options import records
 
 if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
@@ -97,6 +98,9 @@ def sample(
         Literal["parquet", "arrow"],
         typer.Option(help="Parquet for exchange, Arrow for the fastest reading.", rich_help_panel=_WRITING),
     ] = "parquet",
+    features: records.Features = "reference",
+    feature_dtype: records.FeatureDtype = None,
+    shard_size: records.ShardSize = 128,
     shard: Annotated[
         str | None,
         typer.Option(help="Write one part only, as 1/4 to 4/4 of four.", show_default=False, rich_help_panel=_WRITING),
@@ -130,6 +134,7 @@ def sample(
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.merge import check_mergeable
     from gnnctl.sampling.methods import MethodSpec, Spec
+    from gnnctl.sampling.packed import Packing
     from gnnctl.sampling.plan import RecordPlan, Shard
     from gnnctl.sampling.produce import Producer
     from gnnctl.sampling.spec import SampleSpec, rules_of
@@ -177,16 +182,24 @@ def sample(
         **({"balanced": True} if balanced else {}),
         "shard": None if part is None else part.to_json(),
     }
+    packing = None
+    if features == "packed":
+        if str(output) == "-":
+            raise UsageError("--features packed: a pipe has nothing beside its records", fix="name a folder with -o")
+        resolved |= {"features": "packed", "feature_dtype": feature_dtype}
+        packing = Packing.of(opened.graph, feature_dtype)
+    elif feature_dtype is not None:
+        raise UsageError("--feature-dtype without --features packed", fix="pass both, or gnnctl ingest --feature-dtype")
     code = code_inputs(spec.name) if isinstance(spec, MethodSpec) else {}
     recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)], code)
-    description = Description.of(producer)
+    description = Description.of(producer, packing)
     bounds = (0, plan.records) if part is None else part.bounds(plan.records)
     if str(output) == "-":
         if part is not None or json:
             raise UsageError(f"-o - does not go with {'--json' if json else '--shard'}", fix="name a folder with -o")
         _stream(console, recipe, description, producer, threads, dry_run)
     else:
-        _write(console, output, recipe, description, producer, bounds, threads, dry_run, force)
+        _write(console, output, recipe, description, producer, bounds, threads, shard_size << 20, dry_run, force)
 
 
 def _write(
@@ -197,41 +210,35 @@ def _write(
     producer: "Producer",
     bounds: tuple[int, int],
     threads: int,
+    file_bytes: int,
     dry_run: bool,
     force: bool,
 ) -> None:
-    from contextlib import closing
-
-    from gnnctl.artifacts import ArtifactWriter, finished
-    from gnnctl.sampling.store import RecordsWriter
+    from gnnctl.artifacts import finished
+    from gnnctl.sampling.pilot import pilot
+    from gnnctl.sampling.write import write_records
 
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same split, same options; nothing to do")
         _report(console, output, done.manifest.summary, done=False)
         return
-    first, last = bounds
     if dry_run:
-        console.log(f"{output} would be written: {last - first:,} records; a sample of them measures the size")
-        _report(console, output, _estimate(producer, first, last), done=False)
+        found = pilot(producer, description, recipe.options["format"], bounds, threads, file_bytes)
+        console.log(f"{output} would be written: {found['records']:,} records; {found['pilot']} of them tell the size")
+        _report(console, output, found, done=False)
         return
-    with ArtifactWriter(output, recipe, force=force, resume=True) as writer:
-        records = RecordsWriter(writer, description, recipe.options["format"])
-        if records.done:
-            console.log(f"{output}: going on after {records.done:,} records")
-        try:
-            with (
-                closing(producer.records(first + records.done, last, threads)) as made,
-                console.progress(total=last - first, desc="sampling", unit="record") as bar,
-            ):
-                bar.update(records.done)
-                for produced in made:
-                    records.append(produced)
-                    bar.update(produced.batch.num_rows)
-        except BaseException:
-            records.abort()
-            raise
-        records.close()
-        summary = writer.summary
+    summary = write_records(
+        output,
+        recipe,
+        description,
+        producer,
+        bounds,
+        threads=threads,
+        force=force,
+        file_bytes=file_bytes,
+        progress=console.progress,
+        log=console.log,
+    )
     console.log(f"wrote {output}")
     _report(console, output, summary, done=True)
 
@@ -288,17 +295,6 @@ def _join(console: Console, sources: list[Path], output: Path, split: Path | Non
     _report(console, output, summary, done=True)
 
 
-def _estimate(producer: "Producer", first: int, last: int) -> dict[str, Any]:
-    """Counts over the records of a few tasks, scaled to all."""
-    from itertools import islice
-
-    seen = list(islice(producer.records(first, last, 0), 4))
-    records = sum(p.batch.num_rows for p in seen)
-    scale = (last - first) / records if records else 0.0
-    names = ("seeds", "nodes", "edges")
-    return {"records": last - first, **{n: round(scale * sum(getattr(p, n) for p in seen)) for n in names}}
-
-
 def _report(console: Console, output: Path, summary: dict[str, Any], *, done: bool) -> None:
     counts = {name: summary[name] for name in ("records", "seeds", "nodes", "edges")}
     rows: dict[str, dict[str, Any]] = {}
@@ -310,4 +306,15 @@ def _report(console: Console, output: Path, summary: dict[str, Any], *, done: bo
     lines = [[part, len(row["epochs"]), *(row[name] for name in counts)] for part, row in rows.items()]
     if not lines:
         lines = [["all", "-", *counts.values()]]
-    console.result({"output": str(output), "done": done, **counts}, table(["part", "epochs", *counts], lines))
+    text = table(["part", "epochs", *counts], lines)
+    predicted: dict[str, Any] = {
+        name: summary[name] for name in ("bytes", "packed_bytes", "seconds", "blow_up", "pilot") if name in summary
+    }
+    if predicted:
+        from gnnctl.inspection import size_text
+
+        text += (
+            f"\n\nabout {size_text(summary['bytes'])}, {summary['blow_up']:.2f} times the graph, "
+            f"of which {size_text(summary['packed_bytes'])} features; about {summary['seconds']:,.0f} s"
+        )
+    console.result({"output": str(output), "done": done, **counts, **predicted}, text)

@@ -15,8 +15,9 @@ from gnnctl.artifacts import Artifact, ArtifactWriter, checksum_json
 from gnnctl.artifacts.checksum import array_checksum
 from gnnctl.errors import ArtifactError, DataError
 from gnnctl.graph.build import EdgeList, by_name, integers, sort_edges
-from gnnctl.graph.features import attributes_of, feature_format
+from gnnctl.graph.features import attributes_of
 from gnnctl.graph.graphs import GRAPH, GraphSet
+from gnnctl.graph.opening import DAMAGED, open_edges, open_nodes
 from gnnctl.graph.stores import EdgeStore, NodeStore
 from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
 
@@ -27,9 +28,6 @@ __all__ = ["DEFAULT_EDGE", "DEFAULT_NODE", "EdgeStore", "Graph", "NodeStore"]
 
 DEFAULT_NODE = "node"
 DEFAULT_EDGE = EdgeType("node", "to", "node")
-
-
-_DAMAGED = "make the graph again, or copy it whole"
 
 
 class Graph:
@@ -129,15 +127,15 @@ class Graph:
             raise ArtifactError(f"{artifact.path} is a {artifact.kind}, not a graph", fix="name a graph artifact")
         layout = artifact.json("graph")
         nodes = {
-            entry["name"]: _open_nodes(artifact, f"nodes/{entry['name']}", entry, features) for entry in layout["nodes"]
+            entry["name"]: open_nodes(artifact, f"nodes/{entry['name']}", entry, features) for entry in layout["nodes"]
         }
         edges = {}
         for entry in layout["edges"]:
             edge_type = EdgeType(*entry["type"])
-            edges[edge_type] = _open_edges(artifact, edge_type, entry, features)
+            edges[edge_type] = open_edges(artifact, edge_type, entry, features)
         graphs = None
         if (entry := layout.get("graphs")) is not None:
-            table = _open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})
+            table = open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})
             graphs = GraphSet.open(artifact, table, {name: store.num_nodes for name, store in nodes.items()})
         graph = cls(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact, graphs=graphs)
         graph.check()
@@ -220,17 +218,17 @@ class Graph:
             where = f"edges '{t}'" + (f" of {self.artifact.path}" if self.artifact else "")
             for end in (t.src, t.dst):
                 if end not in self.nodes:
-                    raise ArtifactError(f"{where}: there is no node type '{end}'", fix=_DAMAGED)
+                    raise ArtifactError(f"{where}: there is no node type '{end}'", fix=DAMAGED)
             if len(e.colptr) != self.num_nodes(t.dst) + 1 or e.colptr[0] != 0 or e.colptr[-1] != len(e.row):
                 raise ArtifactError(
-                    f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges", fix=_DAMAGED
+                    f"{where}: colptr does not fit {self.num_nodes(t.dst)} nodes and {len(e.row)} edges", fix=DAMAGED
                 )
             if np.any(e.colptr[1:] < e.colptr[:-1]):
-                raise ArtifactError(f"{where}: colptr decreases", fix=_DAMAGED)
+                raise ArtifactError(f"{where}: colptr decreases", fix=DAMAGED)
             if len(e.row) and (int(e.row.min()) < 0 or int(e.row.max()) >= self.num_nodes(t.src)):
-                raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}", fix=_DAMAGED)
+                raise ArtifactError(f"{where}: row has an entry outside 0..{self.num_nodes(t.src) - 1}", fix=DAMAGED)
             if self.graphs is not None and (crossing := self.graphs.crossing(t, e)[0]):
-                raise ArtifactError(f"{where}: {crossing:,} edges lead from one graph to another", fix=_DAMAGED)
+                raise ArtifactError(f"{where}: {crossing:,} edges lead from one graph to another", fix=DAMAGED)
 
     def rows_of(self, node_type: str, ids: list[Any]) -> np.ndarray:
         """Rows (int64) of original ids; text matches ids of any type by what they print as.
@@ -345,58 +343,6 @@ def _ids_table(ids: "pa.Array | pa.ChunkedArray") -> "pa.Table":
     import pyarrow as pa
 
     return pa.table({"id": ids})
-
-
-def is_feature(path: str) -> bool:
-    """Whether a file of a graph artifact holds features of nodes or edges."""
-    parts = path.split("/")
-    return len(parts) > 2 and parts[0] in ("nodes", "edges") and parts[2] in ("x", "x_scale", "edge_attr")
-
-
-def _unread(rows: int, names: list[str]) -> np.ndarray:
-    """The shape of features that are not to be read: who reads them all the same gets NaN."""
-    return np.broadcast_to(np.float32(np.nan), (rows, len(names)))
-
-
-def _open_nodes(artifact: Artifact, base: str, entry: dict[str, Any], features: bool = True) -> NodeStore:
-    if entry["x"] and not features:
-        x: np.ndarray | None = _unread(entry["num_nodes"], entry["features"])
-        x_scale = None
-    else:
-        x = artifact.array(f"{base}/x") if entry["x"] else None
-        x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
-    if x is not None:
-        try:
-            feature_format(x, x_scale)
-        except (TypeError, ValueError) as error:
-            raise ArtifactError(f"{artifact.path}/{base}: {error}", fix=_DAMAGED) from None
-    return NodeStore(
-        num_nodes=entry["num_nodes"],
-        ids=artifact.table(f"{base}/ids")["id"] if entry["ids"] else None,
-        x=x,
-        x_scale=x_scale,
-        time=artifact.array(f"{base}/time") if entry["time"] else None,
-        columns=artifact.table(f"{base}/columns") if entry["columns"] else None,
-        feature_names=entry["features"],
-        label=entry["label"],
-    )
-
-
-def _open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any], features: bool = True) -> EdgeStore:
-    base, names = f"edges/{edge_type.key}", entry["features"]
-
-    def part(name: str) -> np.ndarray | None:
-        return artifact.array(f"{base}/{name}") if entry[name] else None
-
-    return EdgeStore(
-        colptr=artifact.array(f"{base}/colptr"),
-        row=artifact.array(f"{base}/row"),
-        weight=part("weight"),
-        edge_attr=part("edge_attr") if features or not entry["edge_attr"] else _unread(entry["num_edges"], names),
-        time=part("time"),
-        forward=part("forward"),
-        feature_names=names,
-    )
 
 
 def _nearest(text: str, known: "pa.Array | pa.ChunkedArray") -> str:

@@ -162,8 +162,8 @@ class PackWriter:
         """Write the table of every type."""
         for t, path in paths.items():
             self._merge(t)
-            table = self._edge_table if isinstance(t, EdgeType) else self._node_table
-            write_table(path, table(t, self._distinct[t]))
+            rows = self._distinct[t]
+            write_table(path, self._node_table(t, rows) if isinstance(t, str) else self._edge_table(t, rows))
 
     def _merge(self, t: str | EdgeType) -> None:
         if self._pending[t]:
@@ -213,10 +213,11 @@ def packed_values(store: NodeStore, rows: np.ndarray, packed: PackedNodes, name:
 def named_rows(batch: "pa.RecordBatch", layout: Layout) -> dict[str | EdgeType, np.ndarray]:
     """By type all rows and positions that some records name, as often as they do; -1, which no edge has, left out."""
     found: dict[str | EdgeType, np.ndarray] = {}
-    for column, counts, types, steps in (
+    kinds: list[tuple[str, str, Sequence[str | EdgeType], int]] = [
         ("nodes", "node_counts", layout.node_types, layout.hops + 1),
         ("edge_pos", "edge_counts", layout.edge_types, layout.hops),
-    ):
+    ]
+    for column, counts, types, steps in kinds:
         values = batch.column(column).flatten().to_numpy()
         sizes = batch.column(counts).flatten().to_numpy().reshape(batch.num_rows, len(types), steps).sum(axis=2)
         of = np.repeat(np.tile(np.arange(len(types)), batch.num_rows), sizes.ravel())

@@ -1,13 +1,15 @@
 """Sampling the records of a plan, in order, on several threads."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.plan import RecordPlan, Task
@@ -70,8 +72,23 @@ class Producer:
 
     def records(self, first: int, last: int, num_threads: int) -> Generator[Produced, None, None]:
         """Records ``first`` to ``last - 1``, in order, whatever the number of threads."""
-        sampler = open_method(self.graph, self.spec, num_threads=max(1, num_threads))
-        layout, times = self.layout, self.graph.nodes[self.node_type].time
+        return ordered_map(self.maker(), self.tasks(first, last), num_threads)
+
+    @cached_property
+    def _sampler(self) -> Method:
+        return open_method(self.graph, self.spec, num_threads=2)
+
+    def tasks(self, first: int, last: int) -> Iterator[Task]:
+        """The work for records ``first`` to ``last - 1``."""
+
+        def groups(rows: np.ndarray) -> np.ndarray | None:
+            return self._sampler.groups(rows, self.node_type)
+
+        return self.plan.tasks(first, last, groups, self.labels["train"] if self.balanced else None)
+
+    def maker(self) -> Callable[[Task], Produced]:
+        """What makes the records of a task; any number of threads may call it."""
+        sampler, layout, times = self._sampler, self.layout, self.graph.nodes[self.node_type].time
 
         def make(task: Task) -> Produced:
             subgraphs = [sampler.sample(seeds, self.node_type, task.epoch) for seeds in task.seeds]
@@ -79,22 +96,16 @@ class Producer:
             if times is not None and columns.seed_times is None:
                 columns.seed_times = times[columns.seeds]
             labels = labels_at(self.plan.parts[task.part], self.labels[task.part], columns.seeds)
-            block = Block(columns, task.first, task.part, task.epoch, labels)
-            return Produced(
-                to_arrow(block),
-                record_digests(block),
-                task.part,
-                task.epoch,
-                len(columns.seeds),
-                len(columns.nodes),
-                len(columns.edge_row),
-            )
+            return produced(Block(columns, task.first, task.part, task.epoch, labels))
 
-        def groups(rows: np.ndarray) -> np.ndarray | None:
-            return sampler.groups(rows, self.node_type)
+        return make
 
-        classes = self.labels["train"] if self.balanced else None
-        return ordered_map(make, self.plan.tasks(first, last, groups, classes), num_threads)
+
+def produced(block: Block) -> Produced:
+    """The records of a block, ready to be written."""
+    c = block.columns
+    counts = (len(c.seeds), len(c.nodes), len(c.edge_row))
+    return Produced(to_arrow(block), record_digests(block), block.part, block.epoch, *counts)
 
 
 def labels_at(rows: np.ndarray, labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:

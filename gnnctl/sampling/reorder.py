@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gnnctl.sampling.keys import absorb, absorb_rows
+from gnnctl.sampling.keys import absorb, absorb_rows, name_hash
 from gnnctl.sampling.records import Block
 
 WINDOW = 16  # groups of rows that are mixed
@@ -42,3 +42,8 @@ def mixed(groups: Iterator[list[Block]], key: int, window: int) -> Iterator[list
 def _shuffled_block(block: Block, key: int) -> Block:
     numbers = np.arange(len(block))
     return block.taken(np.lexsort((numbers, absorb_rows(key, numbers))))
+
+
+def reading_key(seed: int, epoch: int) -> int:
+    """The key under which an epoch shuffles records that were read before: key(run seed, epoch, name("reading"))."""
+    return absorb(absorb(absorb(0, seed), epoch), name_hash("reading"))

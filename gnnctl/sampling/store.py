@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError
-from gnnctl.graph.graph import Graph, is_feature
+from gnnctl.graph.graph import Graph
+from gnnctl.graph.opening import is_feature
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.packed import FOLDER as PACKED
@@ -173,6 +174,16 @@ class SubgraphRecords:
             return cls(artifact, NodeSplit.open(found, graph))
         structure = Graph.open(found.parent("graph", graph, optional=is_feature), features=False)
         return cls(artifact, NodeSplit.open(found, structure))
+
+    @property
+    def packed(self) -> bool:
+        """Whether features lie beside the records."""
+        return self.description.features is not None
+
+    @property
+    def keyed(self) -> bool:
+        """Whether training seeds are known to come in the keyed order of their epoch; adopted ones may not."""
+        return self.artifact.manifest.stage == "sample"
 
     def blocks(self, part: str, epoch: int, *, ahead: int = 0, order: int | None = None) -> Iterator[Block]:
         """The records of a part and epoch, some at a time; read as they are asked for, in memory that does not grow.

@@ -21,6 +21,7 @@ from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
 from gnnctl.training.graphs import GraphBatches
 from gnnctl.training.loop import BatchSource
+from gnnctl.training.packed_job import PackedNodeJob
 from gnnctl.training.sources import FullBatches, SampledBatches
 
 STREAM = "-"
@@ -136,6 +137,17 @@ class TrainingInput:
         if isinstance(records, SubgraphRecords):
             parents = [Parent("subgraphs", records.artifact), *parents]
         return cls(records.split, d.spec, size, records, parents)
+
+    @property
+    def packed(self) -> bool:
+        """Whether features lie beside the records, so that the graph's are not touched."""
+        return isinstance(self.records, SubgraphRecords) and self.records.packed
+
+    def packed_job(self) -> PackedNodeJob | None:
+        """The job of records with packed features; None for all else."""
+        if not isinstance(self.records, SubgraphRecords) or not self.records.packed:
+            return None
+        return PackedNodeJob(self.records, self.batch_size or DEFAULT_BATCH)
 
     def layers(self, wanted: int | None, model: str) -> int:
         """Layers of the model: as many as hops, unless the full batch leaves the choice.

@@ -1,0 +1,22 @@
+"""Options of the command line: how sampled records are written, and by what."""
+
+from typing import Annotated, Literal
+
+import typer
+
+PANEL, ENGINE_PANEL = "Writing", "Engine"
+Features = Annotated[
+    Literal["reference", "packed"],
+    typer.Option(
+        help="Refer to the graph's features, or store them beside the records that need them.", rich_help_panel=PANEL
+    ),
+]
+FeatureDtype = Annotated[
+    Literal["float32", "float16", "bfloat16", "int8"] | None,
+    typer.Option(help="Format of packed features.  [default: the graph's own]", rich_help_panel=PANEL),
+]
+ShardSize = Annotated[
+    int,
+    typer.Option(help="MiB of a file of records with what is packed; 64 to 256 suit most disks.", min=1,
+                 rich_help_panel=PANEL),
+]  # fmt: skip
