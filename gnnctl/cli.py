@@ -13,7 +13,7 @@ import typer
 from gnnctl import __version__
 from gnnctl.errors import DataError, GnnctlError, ResourceError
 
-STAGES = ("ingest", "split", "sample", "train", "predict", "explain", "bench", "inspect")
+STAGES = ("ingest", "split", "sample", "adopt", "train", "predict", "explain", "bench", "inspect")
 
 app = typer.Typer(
     name="gnnctl",

@@ -20,3 +20,12 @@ ShardSize = Annotated[
     typer.Option(help="MiB of a file of records with what is packed; 64 to 256 suit most disks.", min=1,
                  rich_help_panel=PANEL),
 ]  # fmt: skip
+Format = Annotated[
+    Literal["parquet", "arrow"],
+    typer.Option(help="Parquet for exchange, Arrow for the fastest reading.", rich_help_panel=PANEL),
+]
+NumNeighbors = Annotated[
+    list[str] | None,
+    typer.Option(help='Fan-outs they were drawn with: "15,10", or "src rel dst=15,10" for one edge type.'),
+]
+Disjoint = Annotated[bool, typer.Option("--disjoint", help="Every seed has a tree of its own.")]
