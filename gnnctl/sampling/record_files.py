@@ -128,6 +128,13 @@ class RecordReader:
             count = self._parquet.num_row_groups
         return count
 
+    def group_rows(self) -> list[int]:
+        """How many records each group has."""
+        if self._ipc is not None:
+            return [self._ipc.get_batch(i).num_rows for i in range(self.groups)]
+        assert self._parquet is not None
+        return [self._parquet.metadata.row_group(i).num_rows for i in range(self.groups)]
+
     @property
     def schema(self) -> "pa.Schema":
         """Arrow schema of the file."""

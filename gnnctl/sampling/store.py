@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
@@ -175,6 +177,11 @@ class SubgraphRecords:
         structure = Graph.open(found.parent("graph", graph, optional=is_feature), features=False)
         return cls(artifact, NodeSplit.open(found, structure))
 
+    @classmethod
+    def whole(cls, artifact: Artifact) -> "SubgraphRecords":
+        """The artifact, or one shard of several, with all features of the graph; see :meth:`open`."""
+        return cls(artifact, NodeSplit.open(artifact.parent("split")))
+
     @property
     def packed(self) -> bool:
         """Whether features lie beside the records."""
@@ -233,6 +240,15 @@ class SubgraphRecords:
             raise ArtifactError(f"{path}: records of another part or epoch", fix="make the artifact again")
         block.packs = self.packs(name)
         return block
+
+    def groups_with(self, shard: dict[str, Any], numbers: np.ndarray) -> Iterator[Block]:
+        """The groups of rows of a file that hold records with these numbers, ascending; others are not read."""
+        reader = RecordReader(self.artifact.path / shard["path"])
+        ends = shard["first"] + np.cumsum(reader.group_rows())
+        for group in np.unique(np.searchsorted(ends, numbers, side="right")).tolist():
+            for batch in reader.read(group):
+                yield self._block(batch, shard["path"], shard["split"], shard["epoch"])
+        reader.close()
 
     def packs(self, name: str) -> tuple[Pack, ...]:
         """What lies beside a file of records; nothing where features are not packed."""
