@@ -1,7 +1,7 @@
 """Write sampled subgraphs: gnnctl sample run/split -o run/samples --num-neighbors 15,10 --batch-size 1024 --epochs 3"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.produce import Producer
+    from gnnctl.splits import NodeSplit
 
 _DRAWING, _WRITING = "Drawing", "Writing"
 
@@ -120,6 +121,9 @@ def sample(
             help="Where the split of the shards lies, if moved.", show_default=False, rich_help_panel=_WRITING
         ),
     ] = None,
+    engine: records.Engine = "local",
+    master: records.Master = None,
+    partitions: records.Partitions = None,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -193,13 +197,26 @@ def sample(
     code = code_inputs(spec.name) if isinstance(spec, MethodSpec) else {}
     recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)], code)
     description = Description.of(producer, packing)
+    if engine == "local" and (flag := "--master" if master else "--partitions" if partitions else None):
+        raise UsageError(f"{flag} without --engine spark", fix="pass both, or neither")
     bounds = (0, plan.records) if part is None else part.bounds(plan.records)
     if str(output) == "-":
-        if part is not None or json:
-            raise UsageError(f"-o - does not go with {'--json' if json else '--shard'}", fix="name a folder with -o")
+        if flag := "--json" if json else "--shard" if part is not None else "--engine" if engine != "local" else None:
+            raise UsageError(f"-o - does not go with {flag}", fix="name a folder with -o")
         _stream(console, recipe, description, producer, threads, dry_run)
     else:
-        _write(console, output, recipe, description, producer, bounds, threads, shard_size << 20, dry_run, force)
+        how = _How(engine, master, partitions, threads, shard_size << 20)
+        _write(console, output, recipe, description, producer, opened, bounds, how, dry_run, force)
+
+
+class _How(NamedTuple):
+    """By what records are made; none of it changes one."""
+
+    engine: Literal["local", "spark", "spark-joins"]
+    master: str | None
+    partitions: int | None
+    threads: int
+    file_bytes: int
 
 
 def _write(
@@ -208,9 +225,9 @@ def _write(
     recipe: "Recipe",
     description: "Description",
     producer: "Producer",
+    split: "NodeSplit",
     bounds: tuple[int, int],
-    threads: int,
-    file_bytes: int,
+    how: _How,
     dry_run: bool,
     force: bool,
 ) -> None:
@@ -223,22 +240,24 @@ def _write(
         _report(console, output, done.manifest.summary, done=False)
         return
     if dry_run:
-        found = pilot(producer, description, recipe.options["format"], bounds, threads, file_bytes)
+        found = pilot(producer, description, recipe.options["format"], bounds, how.threads, how.file_bytes)
         console.log(f"{output} would be written: {found['records']:,} records; {found['pilot']} of them tell the size")
         _report(console, output, found, done=False)
         return
-    summary = write_records(
-        output,
-        recipe,
-        description,
-        producer,
-        bounds,
-        threads=threads,
-        force=force,
-        file_bytes=file_bytes,
-        progress=console.progress,
-        log=console.log,
-    )
+    shared: dict[str, Any] = {
+        "threads": how.threads,
+        "force": force,
+        "file_bytes": how.file_bytes,
+        "progress": console.progress,
+        "log": console.log,
+    }
+    if how.engine == "local":
+        summary = write_records(output, recipe, description, producer, bounds, **shared)
+    else:
+        from gnnctl.sampling.spark_run import write_with_spark
+
+        shared |= {"engine": how.engine, "master": how.master, "partitions": how.partitions}
+        summary = write_with_spark(output, recipe, description, producer, split, bounds, **shared)
     console.log(f"wrote {output}")
     _report(console, output, summary, done=True)
 

@@ -29,3 +29,27 @@ NumNeighbors = Annotated[
     typer.Option(help='Fan-outs they were drawn with: "15,10", or "src rel dst=15,10" for one edge type.'),
 ]
 Disjoint = Annotated[bool, typer.Option("--disjoint", help="Every seed has a tree of its own.")]
+Engine = Annotated[
+    Literal["local", "spark", "spark-joins"],
+    typer.Option(
+        help="What samples: this machine; Spark, each executor with the graph mapped; or Spark by joins of edge tables.",
+        rich_help_panel=ENGINE_PANEL,
+    ),
+]
+Master = Annotated[
+    str | None,
+    typer.Option(
+        help="Spark's master, as local[2] or spark://host:7077.  [default: Spark's own configuration]",
+        show_default=False,
+        rich_help_panel=ENGINE_PANEL,
+    ),
+]
+Partitions = Annotated[
+    int | None,
+    typer.Option(
+        help="Partitions of the records.  [default: four a core of Spark]",
+        show_default=False,
+        min=1,
+        rich_help_panel=ENGINE_PANEL,
+    ),
+]

@@ -14,6 +14,7 @@ from gnnctl.sampling.description import Description
 from gnnctl.sampling.foreign import ForeignRecords, Run
 from gnnctl.sampling.methods import Spec
 from gnnctl.sampling.packed import Packing
+from gnnctl.sampling.plan import records_at_once
 from gnnctl.sampling.produce import Produced, labels_at, produced
 from gnnctl.sampling.records import Block, from_arrow, label_kind
 from gnnctl.sampling.rules import Rules
@@ -84,7 +85,7 @@ class Adopted:
             DataError: after the last one, if rules are broken.
         """
         rules = Rules(self._split.graph, self.description.spec, self._split.parts, self._broken)
-        for run, batch in self.records.read():
+        for run, batch in self.records.read(records_at_once(self.description.batch_size)):
             path = str(self.records.paths[run.file])
             try:
                 block = self._block(run, batch, path)
@@ -102,16 +103,7 @@ class Adopted:
     def _block(self, run: Run, batch: "pa.RecordBatch", path: str) -> Block:
         d = self.description
         self._check_seed_columns(batch, run, path)
-        labelled = batch.column("labels").null_count < batch.num_rows
-        block = from_arrow(batch, d.layout, d.labels if labelled else None, self._split.graph, path)
-        if block.columns.seed_times is not None and np.all(block.columns.seed_times == ALWAYS):
-            time = self._split.graph.nodes[d.layout.node_type].time
-            block.columns.seed_times = None if time is None else time[block.columns.seeds]
-        if block.labels is None and d.labels is not None:  # the split knows them
-            rows, labels = self._split.part(block.part)
-            if np.all(np.isin(block.columns.seeds, rows)):
-                block.labels = labels_at(rows, labels, block.columns.seeds)
-        return block
+        return block_of(batch, d, self._split, path)
 
     def _check_seed_columns(self, batch: "pa.RecordBatch", run: Run, path: str) -> None:
         column = batch.column("seeds")
@@ -146,9 +138,29 @@ class Adopted:
         for run in self.records.runs:
             if run.first in firsts:
                 reader = ForeignRecords(self.records.paths, [run], (), self.records.weighted, self.records.grouped)
-                _, batch = next(iter(reader.read()))
+                _, batch = next(iter(reader.read(1)))
                 largest = max(largest, batch.column("seeds").value_lengths()[0].as_py() or 0)
         return largest
+
+
+def block_of(batch: "pa.RecordBatch", description: Description, split: NodeSplit, path: str) -> Block:
+    """Records of another engine; labels and times that it left out are those of the split and the graph.
+
+    Raises:
+        ArtifactError: they are damaged or of another graph.
+    """
+    d = description
+    labelled = batch.column("labels").null_count < batch.num_rows
+    block = from_arrow(batch, d.layout, d.labels if labelled else None, split.graph, path)
+    columns = block.columns
+    if columns.seed_times is not None and np.all(columns.seed_times == ALWAYS):
+        time = split.graph.nodes[d.layout.node_type].time
+        columns.seed_times = None if time is None else time[columns.seeds]
+    if block.labels is None and d.labels is not None:
+        rows, labels = split.part(block.part)
+        if np.all(np.isin(columns.seeds, rows)):
+            block.labels = labels_at(rows, labels, columns.seeds)
+    return block
 
 
 def refusal(broken: Broken) -> DataError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _KEYS = ["sample_id", "split", "epoch"]
 _MAY_LACK = ("labels", "node_group", "edge_weight")
-_ROWS = 1024  # read at a time
 
 
 class Run(NamedTuple):
@@ -52,10 +52,16 @@ class ForeignRecords:
     grouped: bool
 
     @classmethod
-    def open(cls, paths: Sequence[Path], broken: Broken) -> "ForeignRecords | None":
+    def open(
+        cls, paths: Sequence[Path], broken: Broken, *, first: int = 0, whole: bool = True
+    ) -> "ForeignRecords | None":
         """Look through the files; None where what they break leaves no order to read them in.
 
         Memory: a few words for each group of rows, and the numbers of the records of one file.
+
+        Args:
+            first: number of the first record.
+            whole: they are all of a run, of every part and epoch.
 
         Raises:
             ArtifactError: a file cannot be read.
@@ -71,7 +77,7 @@ class ForeignRecords:
         if len(broken):
             return None
         found.sort(key=lambda run: run.first)
-        segments = _segments(found, paths, broken)
+        segments = _segments(found, paths, broken, first, whole)
         if len(broken):
             return None
         schema = RecordReader(paths[0]).schema
@@ -83,30 +89,33 @@ class ForeignRecords:
         """How many there are."""
         return sum(segment.records for segment in self.segments)
 
-    def read(self, skip: int = 0) -> "Iterator[tuple[Run, pa.RecordBatch]]":
+    def read(self, rows: int, skip: int = 0) -> "Iterator[tuple[Run, pa.RecordBatch]]":
         """All records but the first ``skip``, in order, each batch of one part and epoch and with the right columns.
+
+        Args:
+            rows: of a batch, at most.
 
         Raises:
             ArtifactError: a file is damaged.
             DataError: a value that its column's type cannot hold.
         """
         schema = record_schema(self.weighted)
-        reader: RecordReader | None = None
-        open_file, open_group = -1, -1
-        batches: list[pa.RecordBatch] = []
-        for run in self.runs:
-            if run.first + run.rows <= skip:
+        for (file, group), found in groupby(self.runs, key=lambda run: (run.file, run.group)):
+            runs = [run for run in found if run.first + run.rows > skip]
+            if not runs:
                 continue
-            if run.file != open_file:
-                if reader is not None:
-                    reader.close()
-                reader, open_file, open_group = RecordReader(self.paths[run.file]), run.file, -1
-            assert reader is not None
-            if run.group != open_group:
-                batches, open_group = list(reader.read(run.group)), run.group
-            for start, piece in _sliced(batches, run.start + max(0, skip - run.first), run.start + run.rows):
-                part = run._replace(first=run.first + start - run.start, start=start, rows=piece.num_rows)
-                yield part, conformed(piece, schema, self.paths[run.file])
+            reader = RecordReader(self.paths[file])
+            start = 0
+            for batch in reader.read(group, rows=rows):
+                for run in runs:
+                    low = max(run.start + max(0, skip - run.first), start)
+                    high = min(run.start + run.rows, start + batch.num_rows)
+                    for at in range(low, high, rows):
+                        piece = batch.slice(at - start, min(rows, high - at))
+                        part = run._replace(first=run.first + at - run.start, start=at, rows=piece.num_rows)
+                        yield part, conformed(piece, schema, self.paths[file])
+                start += batch.num_rows
+            reader.close()
 
 
 def conformed(batch: "pa.RecordBatch", schema: "pa.Schema", path: Path) -> "pa.RecordBatch":
@@ -224,10 +233,9 @@ def _runs(reader: RecordReader, number: int, broken: Broken) -> Iterator[Run]:
             yield Run(number, group, int(start), int(end - start), int(ids[start]), part, epoch)
 
 
-def _segments(runs: list[Run], paths: Sequence[Path], broken: Broken) -> tuple[Segment, ...]:
-    """The parts and epochs in order, which must be train 1, 2, ..., val 0, test 0, numbered from 0 without gaps."""
+def _segments(runs: list[Run], paths: Sequence[Path], broken: Broken, wanted: int, whole: bool) -> tuple[Segment, ...]:
+    """The parts and epochs in order, which must be train 1, 2, ..., val 0, test 0, numbered without gaps."""
     segments: list[Segment] = []
-    wanted = 0
     for run in runs:
         if run.first != wanted:
             what = "is there twice" if run.first < wanted else f"is missing: {run.first} follows {wanted - 1}"
@@ -243,20 +251,10 @@ def _segments(runs: list[Run], paths: Sequence[Path], broken: Broken) -> tuple[S
     kinds = [(s.part, s.epoch) for s in segments]
     epochs = sum(part == TRAIN for part, _ in kinds)
     order = [(TRAIN, e) for e in range(1, epochs + 1)] + [(p, 0) for p in EVALUATION if (p, 0) in kinds]
-    if not epochs or kinds != order:
+    if whole and (not epochs or kinds != order):
         found = ", ".join(f"{part} {epoch}" for part, epoch in kinds) or "nothing"
         broken.add("parts", f"{paths[0]}: records are of {found}; they must be of train 1, 2, ..., then val 0, test 0")
     return tuple(segments)
-
-
-def _sliced(batches: "list[pa.RecordBatch]", first: int, last: int) -> "Iterator[tuple[int, pa.RecordBatch]]":
-    """Rows ``first`` to ``last - 1`` of batches, a thousand at a time, each with the number of its first row."""
-    start = 0
-    for batch in batches:
-        low, high = max(first, start), min(last, start + batch.num_rows)
-        for at in range(low, high, _ROWS):
-            yield at, batch.slice(at - start, min(_ROWS, high - at))
-        start += batch.num_rows
 
 
 def _some(reader: RecordReader, column: str) -> bool:

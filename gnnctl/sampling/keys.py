@@ -28,8 +28,13 @@ def absorb(key: int, word: int) -> int:
 
 def absorb_rows(key: int, rows: np.ndarray) -> np.ndarray:
     """:func:`absorb` of each row (n,) int64: (n,) uint64."""
+    return absorb_all(np.uint64(key), rows)
+
+
+def absorb_all(keys: np.ndarray | np.uint64, rows: np.ndarray) -> np.ndarray:
+    """:func:`absorb` of each row (n,) int64 into its own key (n,) uint64, or all into one."""
     words = rows.astype(np.uint64) + np.uint64(GOLDEN)
-    return _mix_all(np.uint64(key) ^ _mix_all(words))
+    return _mix_all(keys ^ _mix_all(words))
 
 
 def _mix_all(z: np.ndarray) -> np.ndarray:
@@ -42,6 +47,11 @@ def _mix_all(z: np.ndarray) -> np.ndarray:
 def random_words(key: int, count: int) -> np.ndarray:
     """random(key, 0) ... random(key, count - 1): (count,) uint64."""
     return _mix_all(np.uint64(key) + (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
+
+
+def words_at(keys: np.ndarray, index: int) -> np.ndarray:
+    """random(key, index) of each key (n,) uint64."""
+    return _mix_all(keys + np.uint64((index + 1) * GOLDEN & _MASK))
 
 
 def bounded_all(words: np.ndarray, below: np.ndarray | int) -> np.ndarray:

@@ -14,6 +14,11 @@ TRAIN, EVALUATION = "train", ("val", "test")
 _SEEDS_AT_ONCE = 1024
 
 
+def records_at_once(seeds_per_record: int) -> int:
+    """Records that are made in one go, and lie in one group of rows."""
+    return max(1, _SEEDS_AT_ONCE // seeds_per_record)
+
+
 @dataclass(frozen=True)
 class Segment:
     """The records of one part and epoch.
@@ -67,7 +72,7 @@ class RecordPlan:
     @property
     def records_at_once(self) -> int:
         """Records of a task."""
-        return max(1, _SEEDS_AT_ONCE // self.seeds_per_record)
+        return records_at_once(self.seeds_per_record)
 
     def segments(self) -> list[Segment]:
         """The segments that have records, in order."""

@@ -140,8 +140,8 @@ class RecordReader:
         """Arrow schema of the file."""
         return self._ipc.schema if self._ipc is not None else self._parquet.schema_arrow  # type: ignore[union-attr]
 
-    def read(self, group: int, columns: list[str] | None = None) -> "Iterator[pa.RecordBatch]":
-        """The records of a group, usually in one batch.
+    def read(self, group: int, columns: list[str] | None = None, rows: int = 1 << 20) -> "Iterator[pa.RecordBatch]":
+        """The records of a group, of Parquet so many rows at a time, which is usually one batch.
 
         Raises:
             ArtifactError: it is damaged.
@@ -155,7 +155,7 @@ class RecordReader:
             else:
                 assert self._parquet is not None
                 yield from self._parquet.iter_batches(
-                    batch_size=1 << 20, row_groups=[group], columns=columns, use_threads=False
+                    batch_size=rows, row_groups=[group], columns=columns, use_threads=False
                 )
         except (OSError, pa.ArrowInvalid) as error:
             raise self._unreadable(error) from None
