@@ -32,7 +32,7 @@ Disjoint = Annotated[bool, typer.Option("--disjoint", help="Every seed has a tre
 Engine = Annotated[
     Literal["local", "spark", "spark-joins"],
     typer.Option(
-        help="What samples: this machine; Spark, each executor with the graph mapped; or Spark by joins of edge tables.",
+        help="What samples: this machine; Spark, the graph mapped on each executor; or Spark by joins of edge tables.",
         rich_help_panel=ENGINE_PANEL,
     ),
 ]
