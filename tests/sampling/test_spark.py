@@ -1,10 +1,12 @@
 """A real local Spark writes the records that the native engine writes, byte for byte, in both ways."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from gnnctl.sampling.spark_run import write_with_spark
 
 pytest.importorskip("pyspark", reason="needs pyspark")
 pytest.importorskip("pandas", reason="needs pandas, which pyspark's mapInArrow asks for")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "spark" / "records.py"
 JAVA = shutil.which("java")
 # Planning, compiling and shuffling what is for large tables takes longer than these small ones.
 QUICK = {"shuffle.partitions": "1", "adaptive.enabled": "false", "codegen.wholeStage": "false"}
@@ -119,9 +122,7 @@ def test_shards_packed_features_and_broken_runs(spark, split_path, tmp_path, mon
 
 
 @needs_java
-def test_the_command_and_a_frame_that_is_adopted(spark, cli, split_path, tmp_path):
-    from gnnctl.sampling.spark import SparkJob, sampled_frame
-
+def test_the_command_and_the_example_whose_frame_is_adopted(spark, cli, split_path, tmp_path, monkeypatch):
     common = ["--num-neighbors", "4,3", "--seed", "5", "--quiet"]
     code, out, err = cli(
         *("sample", split_path, "-o", tmp_path / "spark", "--engine", "spark", "--master", "local[2]"),
@@ -130,8 +131,9 @@ def test_the_command_and_a_frame_that_is_adopted(spark, cli, split_path, tmp_pat
     assert code == 0, err
     assert json.loads(out)["done"]
     run = Run(split_path, unit="seed", epochs=1)
-    frame = sampled_frame(spark, SparkJob.of(run.producer, run.split), 0, run.plan.records, 2)
-    frame.write.parquet((tmp_path / "frame").as_uri())  # as any job of Spark may write it
+    arguments = [EXAMPLE, split_path, (tmp_path / "frame").as_uri(), "--num-neighbors", "4,3", "--seed", "5"]
+    monkeypatch.setattr(sys, "argv", [*map(str, arguments), "--unit", "seed", "--partitions", "2"])
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
     files = sorted((tmp_path / "frame").glob("*.parquet"))
     code, _, err = cli("adopt", *files, "-o", tmp_path / "adopted", "--split", split_path, *common)
     assert code == 0, err
