@@ -15,7 +15,7 @@ from gnnctl.sampling.merge import check_mergeable, merge_columns
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec
 from gnnctl.sampling.ordered import ordered_map
-from gnnctl.sampling.packed import Pack, PackedFeatures
+from gnnctl.sampling.packs import Pack, PackedFeatures
 from gnnctl.sampling.records import Block
 from gnnctl.sampling.seeds import batches
 from gnnctl.sampling.store import SubgraphRecords

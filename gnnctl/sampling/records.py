@@ -11,7 +11,7 @@ from gnnctl.errors import ArtifactError
 from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.columns import Layout, RecordColumns, ranges
-from gnnctl.sampling.packed import Pack
+from gnnctl.sampling.packs import Pack
 
 if TYPE_CHECKING:
     import pyarrow as pa

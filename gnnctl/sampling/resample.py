@@ -14,7 +14,8 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import RecordColumns
 from gnnctl.sampling.keys import absorb_rows, name_hash
 from gnnctl.sampling.methods import open_method
-from gnnctl.sampling.packed import Pack, Packing, named_rows, packed_values
+from gnnctl.sampling.packed import Packing, named_rows, packed_values
+from gnnctl.sampling.packs import Pack
 from gnnctl.sampling.plan import RecordPlan
 from gnnctl.sampling.produce import Producer, labels_at
 from gnnctl.sampling.records import Block, record_digests, to_arrow

@@ -16,7 +16,8 @@ from gnnctl.graph.opening import is_feature
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.packed import FOLDER as PACKED
-from gnnctl.sampling.packed import Pack, Packing, PackWriter
+from gnnctl.sampling.packed import Packing, PackWriter
+from gnnctl.sampling.packs import Pack
 from gnnctl.sampling.produce import Produced
 from gnnctl.sampling.record_files import COUNTS, Format, RecordFile, RecordReader
 from gnnctl.sampling.records import Block, from_arrow

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sampling_cases import typed_graph
 from test_loader import assert_same, loader
 from test_store import Run
@@ -13,7 +15,8 @@ from gnnctl.graph.features import FORMATS, encode_features
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.join import join, joined_recipe
 from gnnctl.sampling.loader import Loader
-from gnnctl.sampling.packed import PackedFeatures, Packing
+from gnnctl.sampling.packed import Packing
+from gnnctl.sampling.packs import PackedFeatures, _Finder
 from gnnctl.sampling.plan import Shard
 from gnnctl.sampling.store import RecordsWriter, SubgraphRecords
 
@@ -161,3 +164,13 @@ def test_a_second_reading_has_another_order(split_path, tmp_path, unit):
     for seed, label in zip(first.node_id["paper"].tolist(), first.y.tolist(), strict=False):
         assert label == labels[np.searchsorted(rows, seed)]
         assert seed in live
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 2**60), max_size=60), st.lists(st.integers(0, 400), max_size=200), st.integers(0, 2**60))
+def test_rows_are_found_wherever_they_lie(far, near, other):
+    known = np.unique(np.array([*far, *near], np.int64))
+    rows = np.array([*far, *near, other, 0, 1, 2**62, *range(0, 400, 7)], np.int64)
+    at, there = _Finder(known).places(rows)
+    assert np.array_equal(there, np.isin(rows, known))
+    assert np.array_equal(known[at[there]], rows[there])
