@@ -86,7 +86,7 @@ def adopt(
         _report(console, output, dict(zip(names, map(sum, zip(*counts, strict=True)), strict=True)), done=False)
         return
     with ArtifactWriter(output, recipe, force=force) as writer:
-        made = RecordsWriter(writer, adopted.description, format, graph=opened.graph, file_bytes=shard_size << 20)
+        made = RecordsWriter(writer, adopted.description, format, view=opened.view, file_bytes=shard_size << 20)
         try:
             with console.progress(total=adopted.records.records, desc="adopting", unit="record") as bar:
                 for produced in adopted.produced():

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from gnnctl import options
-from gnnctl.console import Console
+from gnnctl.console import Console, command_line
 from gnnctl.errors import DataError, UsageError
-from gnnctl.options import architecture, batches, learning, machine
+from gnnctl.options import architecture, batches, learning, links, machine
 
 
 def train(
@@ -32,6 +32,17 @@ def train(
     encode: architecture.Encode = None,
     embedding: architecture.Embedding = 32,
     feed_forward: architecture.FeedForward = False,
+    decoder: links.Decoder = None,
+    reciprocal: links.Reciprocal = False,
+    loss: links.Loss = None,
+    negatives: links.Negatives = None,
+    negative_method: links.NegativeMethod = None,
+    corrupt: links.Corrupt = None,
+    keep_known: links.KeepKnown = False,
+    margin: links.Margin = None,
+    adversarial: links.Adversarial = None,
+    n3: links.N3 = None,
+    eval_links: links.EvalLinks = None,
     num_neighbors: batches.NumNeighbors = None,
     fan_out_budget: batches.FanOutBudget = None,
     replace: batches.Replace = False,
@@ -54,6 +65,7 @@ def train(
     eval_every: learning.EvalEvery = 1,
     class_weights: learning.ClassWeights = "none",
     label_smoothing: learning.LabelSmoothing = 0.0,
+    focal: learning.Focal = 0.0,
     clip_grad: learning.ClipGrad = 0.0,
     precision: machine.Precision = "float32",
     compile: machine.Compile = False,
@@ -79,8 +91,9 @@ def train(
     from gnnctl.nn.models.registry import parse_model
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.training.inputs import TrainingInput, code_inputs
-    from gnnctl.training.job import NodeJob
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
+    from gnnctl.training.report import FILE as REPORT
+    from gnnctl.training.report import report_page
     from gnnctl.training.run import train_model
     from gnnctl.training.summary import summary_text
     from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
@@ -88,6 +101,7 @@ def train(
     console = Console("train", json=json, quiet=quiet)
     set_threads(threads)
     where = resolve_device(device)
+    name, parameters = parse_model(model)
     found = TrainingInput.open(
         source,
         graph=graph,
@@ -104,8 +118,22 @@ def train(
         batch_size=batch_size,
         balanced=balanced,
         seed=seed,
+        links={
+            "decoder": decoder,
+            "reciprocal": reciprocal,
+            "loss": loss,
+            "negatives": negatives,
+            "negative_method": negative_method,
+            "corrupt": corrupt,
+            "keep_known": keep_known,
+            "margin": margin,
+            "adversarial": adversarial,
+            "n3": n3,
+            "eval_links": eval_links,
+        },
+        model=name,
     )
-    name, parameters = parse_model(model)
+    job = found.job()
     design = ModelOptions(
         name=name,
         parameters=parameters,
@@ -128,9 +156,9 @@ def train(
         readout=readout,
     )
     if found.split.target.task != "graph" and readout is not None:
-        raise UsageError(f"--readout: {source} is of nodes, which are not read out", fix="leave it out")
-    if found.split.target.task == "graph" and export:
-        raise UsageError("--export: models of whole graphs cannot be exported yet", fix="leave it out")
+        raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
+    if found.split.target.task != "node" and export:
+        raise UsageError("--export: models of links or whole graphs cannot be exported yet", fix="leave it out")
     if folds is not None and found.records is not None:
         raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
@@ -147,6 +175,7 @@ def train(
         monitor=monitor,
         class_weights=class_weights,
         label_smoothing=label_smoothing,
+        focal=focal,
         clip_grad=clip_grad,
         precision=precision,
         compile=compile,
@@ -161,6 +190,7 @@ def train(
             "model": design.to_json(),
             "training": training.to_json(),
             "sampling": found.spec.to_json() if found.spec else None,
+            **job.recorded,
             **({"export": True} if export else {}),
             **({} if folds is None else {"folds": folds}),
         },
@@ -177,8 +207,8 @@ def train(
         console.result({"output": str(output), "done": False, **recipe.options}, "")
         return
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
-        for name in (STATE, HISTORY):
-            writer.file(name, content=False)
+        for part in (STATE, HISTORY):
+            writer.file(part, content=False)
         crossed: dict[str, Any] = {}
         try:
             if folds is not None:
@@ -196,7 +226,7 @@ def train(
                     log=console.log,
                 )
             run = train_model(
-                found.packed_job() or NodeJob(found.split),
+                job,
                 lambda model: found.batches(model, where, loader_threads),
                 design,
                 training,
@@ -216,9 +246,11 @@ def train(
         if export:
             console.log("compiling the package")
             path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler
-            run.document["package"] = package_model(run.model, found.split.graph.schema, found.split.target, path)
+            run.document["package"] = package_model(run.model, job.split, path)
         writer.json("model", run.document)
-        writer.json("metrics", {**run.metrics, **crossed})
+        writer.json("metrics", {**run.evaluation.metrics, **crossed})
+        page = report_page(name, run.fit, run.evaluation, target=str(found.split.target), command=command_line())
+        writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
         writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})
         summary = writer.summary

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "console": {"errors"},
     "options": {"errors", "console", "nn"},
     "parameters": {"errors"},
+    "page": set(),
     "native": {"errors"},
     "schemas": set(),
     "artifacts": {"errors", "native", "schemas"},
@@ -21,8 +22,8 @@ MAY_IMPORT = {
     "splits": {"errors", "artifacts", "graph", "native", "console"},
     "sampling": {"errors", "artifacts", "graph", "native", "splits", "console", "parameters"},
     "nn": {"errors", "artifacts", "graph", "native", "sampling", "parameters"},
-    "training": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "console"},
-    "explain": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "training", "console"},
+    "training": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "console", "page"},
+    "explain": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "training", "console", "page"},
     "bench": {"errors", "artifacts", "graph", "native", "splits", "sampling", "nn", "training", "console"},
     "inspection": {"errors", "artifacts", "console", "schemas"},
 }

@@ -1,11 +1,14 @@
 """Edges in any order become a CSC, in the one order that the graph model has."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gnnctl.native import csc_from_coo, order_lists
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ALWAYS = np.iinfo(np.int64).min
 """The time of what is visible at every time."""
@@ -19,12 +22,14 @@ class EdgeList(NamedTuple):
         time: (E,) integers, or None.
         weight: (E,) float, or None.
         edge_attr: (E, F) float, or None.
+        columns: (E rows) kept columns, or None.
     """
 
     coo: np.ndarray
     time: np.ndarray | None = None
     weight: np.ndarray | None = None
     edge_attr: np.ndarray | None = None
+    columns: "pa.Table | None" = None
 
 
 class SortedEdges(NamedTuple):
@@ -35,12 +40,13 @@ class SortedEdges(NamedTuple):
     time: np.ndarray | None
     weight: np.ndarray | None
     edge_attr: np.ndarray | None
+    columns: "pa.Table | None"
 
 
 def sort_edges(
     edges: EdgeList, num_src: int, num_dst: int, src_time: np.ndarray | None = None, *, num_threads: int = 1
 ) -> SortedEdges:
-    """Sort edges by (destination, visible time, source, time, weight, attributes).
+    """Sort edges by (destination, visible time, source, time, weight, attributes, kept columns).
 
     The visible time is the larger of the edge's and of its source's. What is left in the order given are edges alike in
     everything, so that the same edges in any order give the same bytes. Floats compare by their bits (-0 before 0).
@@ -70,6 +76,7 @@ def sort_edges(
     ties: list[np.ndarray] = [] if time is None else [time]
     ties += [] if weight is None else [weight.reshape(-1, 1)]
     ties += [] if edge_attr is None else [edge_attr]
+    ties += [] if edges.columns is None else _ranks(edges.columns, count)
     if visible is not None or ties:
         order_lists(colptr, row, perm, visible, ties, num_threads)
     return SortedEdges(
@@ -78,6 +85,7 @@ def sort_edges(
         None if time is None else time[perm],
         None if weight is None else weight[perm],
         None if edge_attr is None else edge_attr[perm],
+        None if edges.columns is None else edges.columns.take(perm),
     )
 
 
@@ -94,6 +102,22 @@ def integers(values: np.ndarray, name: str, count: int) -> np.ndarray:
     if array.shape != (count,):
         raise ValueError(f"{name}: expected shape ({count},), got {array.shape}")
     return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _ranks(columns: "pa.Table", count: int) -> list[np.ndarray]:
+    """By column the place (E,) int64 of each value among all; columns whose values have no order break no ties."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if columns.num_rows != count:
+        raise ValueError(f"edge_columns: expected {count} rows, got {columns.num_rows}")
+    found = []
+    for column in columns.columns:
+        try:
+            found.append(pc.rank(column, tiebreaker="dense").to_numpy().astype(np.int64))
+        except pa.ArrowNotImplementedError:
+            continue
+    return found
 
 
 def _floats(values: np.ndarray, name: str, count: int, dimensions: int) -> np.ndarray:

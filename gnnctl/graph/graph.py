@@ -17,7 +17,7 @@ from gnnctl.errors import ArtifactError, DataError
 from gnnctl.graph.build import EdgeList, by_name, integers, sort_edges
 from gnnctl.graph.features import attributes_of
 from gnnctl.graph.graphs import GRAPH, GraphSet
-from gnnctl.graph.opening import DAMAGED, open_edges, open_nodes
+from gnnctl.graph.layout import DAMAGED, edge_entry, node_entry, open_edges, open_nodes
 from gnnctl.graph.stores import EdgeStore, NodeStore
 from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema, NodeSchema
 
@@ -159,6 +159,8 @@ class Graph:
             for part in ("colptr", "row", "weight", "edge_attr", "time", "forward"):
                 if (values := getattr(e, part)) is not None:
                     writer.array(f"edges/{t.key}/{part}", values)
+            if e.columns is not None:
+                writer.table(f"edges/{t.key}/columns", e.columns)
         writer.json("graph", self.layout())
         writer.json("encoders", self.encoders)
         writer.summary.update(self.summary())
@@ -167,31 +169,8 @@ class Graph:
         """The document ``graph.json``: types in order, sizes, and which arrays each has."""
         graphs = {} if self.graphs is None else {"graphs": self.graphs.layout()}
         return {
-            "nodes": [
-                {
-                    "name": name,
-                    "num_nodes": n.num_nodes,
-                    "ids": n.ids is not None,
-                    "x": n.x is not None,
-                    "time": n.time is not None,
-                    "columns": [] if n.columns is None else n.columns.column_names,
-                    "label": n.label,
-                    "features": n.feature_names,
-                }
-                for name, n in self.nodes.items()
-            ],
-            "edges": [
-                {
-                    "type": list(t),
-                    "num_edges": e.num_edges,
-                    "weight": e.weight is not None,
-                    "edge_attr": e.edge_attr is not None,
-                    "time": e.time is not None,
-                    "forward": e.forward is not None,
-                    "features": e.feature_names,
-                }
-                for t, e in self.edges.items()
-            ],
+            "nodes": [node_entry(name, store) for name, store in self.nodes.items()],
+            "edges": [edge_entry(edge_type, store) for edge_type, store in self.edges.items()],
             **graphs,
         }
 
@@ -278,6 +257,7 @@ class Graph:
         time: np.ndarray | Mapping[str, np.ndarray] | None = None,
         edge_time: np.ndarray | Mapping[EdgeType, np.ndarray] | None = None,
         columns: "pa.Table | Mapping[str, pa.Table] | None" = None,
+        edge_columns: "pa.Table | Mapping[EdgeType, pa.Table] | None" = None,
         ids: "Mapping[str, pa.Array] | None" = None,
         graphs: GraphSet | None = None,
         num_threads: int = 1,
@@ -293,6 +273,7 @@ class Graph:
             time: (N,) integers, when nodes become visible, or by node type; the least int64 is always.
             edge_time: (E,) integers in the order of ``edges``, or by edge type.
             columns: kept columns, or by node type.
+            edge_columns: kept columns (E rows) in the order of ``edges``, or by edge type.
             ids: original ids by node type.
             graphs: those that it is made of; nodes stand in their order already.
             num_threads: for sorting.
@@ -310,6 +291,7 @@ class Graph:
         weights = by_name(edge_weight, DEFAULT_EDGE, by_type, "edge_weight")
         attributes = by_name(edge_attr, DEFAULT_EDGE, by_type, "edge_attr")
         edge_times = by_name(edge_time, DEFAULT_EDGE, by_type, "edge_time")
+        edge_kept = by_name(edge_columns, DEFAULT_EDGE, by_type, "edge_columns")
         nodes = {}
         for name, count in counts.items():
             values = features.get(name)
@@ -322,14 +304,20 @@ class Graph:
             for end in (t.src, t.dst):
                 if end not in counts:
                     raise ValueError(f"edges: '{t}' needs a node type '{end}'")
-            given = EdgeList(coo, edge_times.get(t), weights.get(t), attributes.get(t))
+            given = EdgeList(coo, edge_times.get(t), weights.get(t), attributes.get(t), edge_kept.get(t))
             try:
                 found = sort_edges(given, counts[t.src], counts[t.dst], nodes[t.src].time, num_threads=num_threads)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"edges '{t}': {error}") from None
             names = [] if found.edge_attr is None else [f"e{i}" for i in range(found.edge_attr.shape[1])]
             stores[t] = EdgeStore(
-                found.colptr, found.row, found.weight, found.edge_attr, found.time, feature_names=names
+                found.colptr,
+                found.row,
+                found.weight,
+                found.edge_attr,
+                found.time,
+                feature_names=names,
+                columns=found.columns,
             )
         if graphs is not None:
             graphs.check(counts)

@@ -56,6 +56,8 @@ class EdgeStore:
         time: (E,) int64, or None.
         forward: (E,) int64, for a generated reverse type the position of each edge's forward edge; else None.
         feature_names: names of the F edge features.
+        columns: kept columns (E rows), or None.
+        undirected: whether every edge is stored in both directions.
     """
 
     colptr: np.ndarray
@@ -65,6 +67,8 @@ class EdgeStore:
     time: np.ndarray | None = None
     forward: np.ndarray | None = None
     feature_names: list[str] = field(default_factory=list)
+    columns: "pa.Table | None" = None
+    undirected: bool = False
 
     @property
     def num_edges(self) -> int:

@@ -1,5 +1,6 @@
 """Names of the parts of a typed graph."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,6 +33,21 @@ class EdgeType(NamedTuple):
         if len(words) != 3:
             raise DataError(f"'{text}' is no edge type", fix="write it as 'source relation target'")
         return cls(*words)
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9](_?[A-Za-z0-9.:+-])*_?")
+
+
+def relation_name(text: str) -> str:
+    """The name of the relation of an edge type that a value in a table stands for.
+
+    A value that can be a name is the name; else each run of other characters becomes ``_``, and what then stands before
+    the first letter or digit, or as ``_`` at the end, is left out: ``/people/person`` is ``people_person``. Empty where
+    nothing is left.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    return re.sub(r"[^A-Za-z0-9.:+-]+", "_", text).lstrip("_.:+-").rstrip("_")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Edges of one type: endpoints joined to rows, filtered, sorted by destination and streamed into a CSC."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from gnnctl.graph.graph import EdgeStore
 from gnnctl.ingest.csc import CscWriter, open_edges
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.features import Features
-from gnnctl.ingest.ids import TEXT, id_type, time_sql
+from gnnctl.ingest.ids import TEXT, id_type, kept_sql, time_sql
 from gnnctl.ingest.nodes import NO_TIME, Nodes
 from gnnctl.ingest.spec import EdgeSpec
 from gnnctl.ingest.tables import Table
@@ -51,7 +52,12 @@ class Edges:
         """What besides the endpoints distinguishes edges, in sorting order."""
         found = ["time"] if self.spec.time is not None else []
         found += ["weight"] if self.spec.weight is not None else []
-        return found + [alias for alias, _ in self.features.columns]
+        return [*found, *(alias for alias, _ in self.features.columns), *self.kept]
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Kept columns: name in the temporary tables -> name."""
+        return {f"k{i}": name for i, name in enumerate(self.spec.columns)}
 
     @property
     def order(self) -> list[str]:
@@ -122,6 +128,8 @@ class Edges:
                 raise DataError(message, fix="weights are numbers")
             columns.append(f"CAST({field.sql} AS FLOAT) AS weight")
         columns += [f"{sql} AS {alias}" for alias, sql in self.features.columns]
+        for alias, column in zip(self.kept, spec.columns.values(), strict=True):
+            columns.append(f"{kept_sql(self.table.field(column, 'kept'))} AS {alias}")
         if spec.fit is not None:
             columns.append(f"coalesce({self.table.field(spec.fit, 'fit').sql}, false) AS fit")
         carried = [f"e.{name}" for name in self.attributes + (["fit"] if spec.fit else [])]
@@ -254,16 +262,24 @@ class Edges:
     def _stream(
         self, engine: Engine, writer: ArtifactWriter, progress: Progress, kept: str, order: str, count: int
     ) -> EdgeStore:
+        import pyarrow as pa
+
         base = f"edges/{self.spec.type.key}"
         names = ["time"] * (self.spec.time is not None) + ["weight"] * (self.spec.weight is not None)
         csc = CscWriter(writer, base, self.dst.num_nodes, self.src.num_nodes, count, dict.fromkeys(names))
-        columns = ", ".join(["d", "s", *names])
+        columns = ", ".join(["d", "s", *names, *self.kept])
+        kept_rows: list[pa.RecordBatch] = []
         batches = engine.batches(f"SELECT {columns} FROM {kept} ORDER BY {order}", self.what, _ROWS)
         with progress(total=count, desc=f"edges {self.spec.type}", unit="edges") as bar:
             for batch in batches:
-                csc.append(*(column.to_numpy() for column in batch.columns))
+                csc.append(*(column.to_numpy() for column in batch.columns[: 2 + len(names)]))
+                kept_rows.append(batch.select(list(self.kept)))
                 bar.update(batch.num_rows)
         csc.close()
+        columns_kept = None
+        if self.kept and kept_rows:
+            columns_kept = pa.Table.from_batches(kept_rows).rename_columns(list(self.kept.values()))
+            writer.table(f"{base}/columns", columns_kept)
         feature_names: list[str] = []
         if self.features.parts:
 
@@ -280,4 +296,5 @@ class Edges:
             stream = writer.array_stream(f"{base}/edge_attr", np.float32, (count, len(feature_names)))
             self.features.write(engine, kept, stream, name_rows, progress, f"features of {self.spec.type}")
             stream.close()
-        return open_edges(writer, base, feature_names)
+        made = open_edges(writer, base, feature_names)
+        return dataclasses.replace(made, columns=columns_kept, undirected=self.spec.undirected)

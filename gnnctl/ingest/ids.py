@@ -32,6 +32,11 @@ def common_type(types: list[str]) -> str:
     return types[0] if len(set(types)) == 1 else TEXT
 
 
+def kept_sql(field: Field) -> str:
+    """SQL of a column that is kept as it is; types that Arrow does not have become text."""
+    return f"CAST({field.sql} AS VARCHAR)" if field.type.startswith(("ENUM", "UUID", "JSON")) else field.sql
+
+
 def time_sql(field: Field, table: Table, role: str) -> str:
     """SQL that gives a time as BIGINT: integers as they are, dates and timestamps in microseconds since 1970 (UTC).
 

@@ -14,7 +14,7 @@ from gnnctl.graph.graph import NodeStore
 from gnnctl.ingest.engine import Engine, quote
 from gnnctl.ingest.features import Features
 from gnnctl.ingest.graphs import check_graphs, graph_key, with_graphs
-from gnnctl.ingest.ids import TEXT, time_sql
+from gnnctl.ingest.ids import TEXT, kept_sql, time_sql
 from gnnctl.ingest.spec import NodeSpec
 from gnnctl.ingest.storage import DTYPES, ColumnRange, EncodedStream
 from gnnctl.ingest.tables import Table
@@ -106,8 +106,7 @@ class Nodes:
             parts.append(f"{time_sql(table.field(spec.time, 'time'), table, 'time')} AS time")
         for i, column in enumerate(self.kept.values()):
             field = table.field(column, "label" if spec.label and column == spec.label[1] else "kept")
-            cast = field.type.startswith(("ENUM", "UUID", "JSON"))
-            parts.append(f"{f'CAST({field.sql} AS VARCHAR)' if cast else field.sql} AS k{i}")
+            parts.append(f"{kept_sql(field)} AS k{i}")
         if self.features is not None:
             parts += [f"{sql} AS {alias}" for alias, sql in self.features.columns]
         if spec.fit is not None:

@@ -11,7 +11,7 @@ from gnnctl.errors import DataError
 from gnnctl.graph.features import FORMATS
 from gnnctl.graph.graphs import GRAPH
 from gnnctl.graph.types import EdgeType
-from gnnctl.ingest.spec import Duplicates, EdgeSpec, FeatureSpec, NodeSpec, OnMissing, SelfLoops, Source, Spec
+from gnnctl.ingest.spec import SPLIT, Duplicates, EdgeSpec, FeatureSpec, NodeSpec, OnMissing, SelfLoops, Source, Spec
 
 _TOP = ("nodes", "edges", "graphs", "setup", "self_loops", "duplicates", "on_missing")
 _SOURCE = ("table", "sql", "options")
@@ -19,9 +19,10 @@ _NODE = (*_SOURCE, "id", "graph", "label", "time", "columns", "features", "fit",
 _GRAPHS = (*_SOURCE, "id", "label", "columns", "features", "fit", "feature_dtype")
 _EDGE = (
     *_SOURCE,
-    *("source", "target", "weight", "time", "features", "fit"),
+    *("source", "target", "relation", "weight", "time", "columns", "features", "fit"),
     *("reverse", "undirected", "self_loops", "duplicates", "on_missing"),
 )
+ANY = "*"  # stands for a relation that a column names
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+-]*")
 
 
@@ -140,9 +141,21 @@ class _Reader:
         if "table" not in table:
             return None
         files = table["table"]
-        return Source(
-            tuple(self.strings(files if isinstance(files, list) else [files], f"[{section}] table")), None, options
-        )
+        parts: tuple[str, ...] = ()
+        if isinstance(files, dict):
+            if not files:
+                raise self.error(f"[{section}] table names no part", 'write table = { train = "FILE", test = "FILE" }')
+            parts, files = tuple(files), list(files.values())
+        named = self.strings(files if isinstance(files, list) else [files], f"[{section}] table")
+        return Source(tuple(named), None, options, parts)
+
+    def columns(self, table: Mapping[str, Any], source: Source | None, section: str) -> dict[str, str]:
+        """Kept columns; a table given in parts keeps the part of each row."""
+        columns = table.get("columns", {})
+        if not isinstance(columns, dict):
+            columns = {c: c for c in self.strings(columns, f"[{section}] columns")}
+        self.strings(list(columns.values()), f"[{section}] columns")
+        return {**columns, **({SPLIT: SPLIT} if source is not None and source.parts else {})}
 
     def node(self, name: str, table: Any) -> NodeSpec:
         section = f"nodes.{self.name(name, 'a node type')}"
@@ -174,16 +187,13 @@ class _Reader:
         source = self.source(table, section)
         if source is None and table:
             raise self.error(f"[{section}] has no table and no sql", 'add table = "FILE"')
-        columns = table.get("columns", {})
-        if not isinstance(columns, dict):
-            columns = {c: c for c in self.strings(columns, f"[{section}] columns")}
         return NodeSpec(
             name=name,
             source=source,
             id=self.get(table, "id", str, "id", section),
             label=self.label(table, section),
             time=self.get(table, "time", str, None, section),
-            columns=columns,
+            columns=self.columns(table, source, section),
             features=self.features(table, section),
             fit=self.get(table, "fit", str, None, section),
             feature_dtype=self.choice(table, "feature_dtype", FORMATS, section),
@@ -200,11 +210,16 @@ class _Reader:
         words = name.split()
         if len(words) != 3:
             raise self.error(f'edges."{name}" is no edge type', 'write [edges."SOURCE RELATION TARGET"]')
-        for word, what in zip(words, ("a node type", "a relation", "a node type"), strict=True):
-            self.name(word, what)
         section = f'edges."{name}"'
         if not isinstance(table, dict):
             raise self.error(f"{section} must be a table", f"write [{section}]")
+        if (words[1] == ANY) != ("relation" in table):
+            said = "names no relation" if words[1] == ANY else f"names the relation '{words[1]}' and a column of them"
+            fix = f'write [edges."{words[0]} {ANY} {words[2]}"] with relation = "COLUMN", or a name without it'
+            raise self.error(f"[{section}] {said}", fix)
+        for word, what in zip(words, ("a node type", "a relation", "a node type"), strict=True):
+            if word != ANY or what != "a relation":
+                self.name(word, what)
         self.keys(table, _EDGE, section)
         source = self.source(table, section)
         if source is None:
@@ -224,6 +239,8 @@ class _Reader:
             self_loops=self.choice(merged, "self_loops", get_args(SelfLoops), section),
             duplicates=self.choice(merged, "duplicates", get_args(Duplicates), section),
             on_missing=self.choice(merged, "on_missing", get_args(OnMissing), section),
+            relation=self.get(table, "relation", str, None, section),
+            columns=self.columns(table, source, section),
         )
         if edge.undirected and edge.type.src != edge.type.dst:
             raise self.error(f"[{section}] undirected needs one node type at both ends", "use reverse = true")
@@ -248,9 +265,16 @@ class _Reader:
         return FeatureSpec(name, column, value["encoder"], options)
 
     def unique_types(self, edges: list[EdgeSpec]) -> None:
-        seen: set[EdgeType] = set()
-        for edge in edges:
-            for kind in [edge.type, *([edge.reverse_type] if edge.reverse else [])]:
-                if kind in seen:
-                    raise self.error(f"two edge types are called '{kind}'", "rename one relation")
-                seen.add(kind)
+        if twice := type_twice(edges):
+            raise self.error(f"two edge types are called '{twice}'", "rename one relation")
+
+
+def type_twice(edges: Iterable[EdgeSpec]) -> EdgeType | None:
+    """An edge type that two sections make, reverses counted, or None."""
+    seen: set[EdgeType] = set()
+    for edge in edges:
+        for kind in [edge.type, *([edge.reverse_type] if edge.reverse else [])]:
+            if kind in seen:
+                return kind
+            seen.add(kind)
+    return None

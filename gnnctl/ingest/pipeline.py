@@ -17,6 +17,7 @@ from gnnctl.ingest.graphs import check_edges, graph_ptr, graph_set
 from gnnctl.ingest.ids import TEXT, common_type, id_type
 from gnnctl.ingest.nodes import Nodes
 from gnnctl.ingest.parse import nearest
+from gnnctl.ingest.relations import edge_tables
 from gnnctl.ingest.reverse import write_reverse
 from gnnctl.ingest.spec import NodeSpec, Spec
 from gnnctl.ingest.tables import Table
@@ -76,12 +77,11 @@ class Plan:
         edges = []
         ends: dict[str, list[str]] = {name: [] for name in nodes}
         adding: dict[str, list[tuple[str, str]]] = {name: [] for name in nodes}
-        for i, edge in enumerate(spec.edges):
-            table = Table(engine, f"edge_view_{i}", edge.source, spec.folder, f"edges '{edge.type}'")
+        for i, (edge, table, whole) in enumerate(edge_tables(spec, engine, notes)):
             before = None if saved is None else saved["edges"].get(str(edge.type), [])
             features = Features(edge.features, table, before, spec.folder)
             if features.learns and edge.fit is None:
-                _warn_of_fit(notes, table, edge.time, [])
+                _warn_of_fit(notes, whole, edge.time, list(edge.columns))
             edges.append(Edges(edge, f"edges_{i}", table, nodes[edge.type.src], nodes[edge.type.dst], features, notes))
             for name, column, role in (
                 (edge.type.src, edge.source_id, "source"),
@@ -91,22 +91,23 @@ class Plan:
                 kind = id_type(found, table, role)
                 ends[name].append(kind)
                 if nodes[name].table is None or edge.on_missing == "add":
-                    adding[name].append((kind, f"SELECT CAST({found.sql} AS {{kind}}) AS id FROM {table.view}"))
+                    adding[name].append((kind, f"SELECT CAST({found.sql} AS {{kind}}) AS id FROM {whole.view}"))
         for name, node in nodes.items():
             kinds = [kind for kind, _ in adding[name]]
             if node.table is not None:
                 own = node.table.id_field(node.spec.id, "id")
                 kinds = [id_type(own, node.table, "id"), *kinds]
             node.id_type = common_type(kinds)
-            node.mentions = [query.format(kind=node.id_type) for _, query in adding[name]]
+            node.mentions = list(dict.fromkeys(query.format(kind=node.id_type) for _, query in adding[name]))
         return cls(spec, nodes, edges, notes, graphs)
 
 
 def _warn_of_fit(notes: list[str], table: Table, time: str | None, columns: list[str]) -> None:
     given = [c for c in columns if c.lower() in ("split", "fold", "part", "subset")]
     why = "it has times" if time is not None else f"it has a column '{given[0]}'" if given else ""
-    if why:
-        notes.append(f'{table.what}: encoders are fitted on all rows though {why}; set fit = "SQL predicate" to choose')
+    note = f'{table.what}: encoders are fitted on all rows though {why}; set fit = "SQL predicate" to choose'
+    if why and note not in notes:
+        notes.append(note)
 
 
 def ingest(

@@ -28,6 +28,8 @@ def rows_of_graph(graph: Graph) -> list[list[Any]]:
     for edge_type, edge in graph.edges.items():
         parts = (("weight", edge.weight), ("time", edge.time), ("reverse", edge.forward))
         extras = [part for part, values in parts if values is not None]
+        extras += ["undirected"] if edge.undirected else []
+        extras += [] if edge.columns is None else [f"columns {', '.join(edge.columns.column_names)}"]
         rows.append(["edges", str(edge_type), edge.num_edges, len(edge.feature_names), ", ".join(extras)])
     return rows
 

@@ -21,7 +21,7 @@ from gnnctl.ingest.spec import OnMissing, Spec
 from gnnctl.ingest.tables import checksums
 
 # Raise when the same spec and tables give another graph than before.
-ALGORITHM = 2
+ALGORITHM = 3
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from gnnctl.graph.types import EdgeType
 OnMissing = Literal["error", "drop", "add"]
 SelfLoops = Literal["keep", "drop"]
 Duplicates = Literal["keep", "first", "last", "error"]
+SPLIT = "split"  # column of a table given in parts: which part a row is from
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Source:
 
     Args:
         table: files as written in the spec, relative to its folder; globs allowed.
+        parts: where the files are parts of a data set, the name of each; rows have it in the column ``split``.
         sql: a DuckDB query; file names in it are relative to the spec's folder too.
         options: reader options of DuckDB (``delim``, ``header``, ``types``, ...), for CSV and JSON.
     """
@@ -24,6 +26,7 @@ class Source:
     table: tuple[str, ...] = ()
     sql: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -73,7 +76,10 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class EdgeSpec:
-    """One edge type; ``reverse`` adds ``(dst, rev_rel, src)``, ``undirected`` stores both directions in this type."""
+    """One edge type; ``reverse`` adds ``(dst, rev_rel, src)``, ``undirected`` stores both directions in this type.
+
+    With ``relation``, a column or expression, it stands for a type for each value, named by it in place of the ``*``.
+    """
 
     type: EdgeType
     source: Source
@@ -88,6 +94,8 @@ class EdgeSpec:
     self_loops: SelfLoops = "keep"
     duplicates: Duplicates = "keep"
     on_missing: OnMissing = "error"
+    relation: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)  # name -> column or expression, kept as they are
 
     @property
     def reverse_type(self) -> EdgeType:

@@ -1,5 +1,6 @@
 """Opens the tables of a spec as DuckDB views, whatever their format, and finds columns in them."""
 
+import copy
 import dataclasses
 import glob
 import hashlib
@@ -13,7 +14,7 @@ from gnnctl.artifacts import file_checksum
 from gnnctl.errors import DataError
 from gnnctl.ingest.engine import Engine, literal, quote
 from gnnctl.ingest.parse import nearest
-from gnnctl.ingest.spec import EdgeSpec, NodeSpec, Source, Spec
+from gnnctl.ingest.spec import SPLIT, EdgeSpec, NodeSpec, Source, Spec
 
 _COMPRESSED = (".gz", ".zst", ".bz2")
 _READERS = {
@@ -56,12 +57,30 @@ class Table:
         self.view = view
         self.label = source.label
         self.what = f"{owner} ({source.label})"
+        if source.parts:
+            _check_parts(engine, source, folder, self.what)
         relation = _arrow(engine, view, source, folder, self.what) or _relation(source, folder, self.what)
         if relation:
             engine.rows(f"CREATE TEMP VIEW {view} AS {relation}", self.what)
         self.types = engine.describe(f"SELECT * FROM {view}", self.what)
         self._names = {name.lower(): name for name in self.types}
         self._csv = (source, folder) if relation and " read_csv(" in relation else None
+
+    def only(self, view: str, condition: str, owner: str) -> "Table":
+        """The rows of this table for which an SQL condition holds, as a table of its own."""
+        found = copy.copy(self)
+        found.view = view
+        found.what = f"{owner} ({self.label})"
+        self.engine.rows(f"CREATE TEMP VIEW {view} AS SELECT * FROM {self.view} WHERE {condition}", found.what)
+        found._csv = None
+        return found
+
+    def settle(self, name: str, key: str, sql: str) -> None:
+        """Read the source once and for all, into a table ``name`` sorted by a further column."""
+        self.engine.rows(
+            f"CREATE TEMP TABLE {name} AS SELECT *, {sql} AS {key} FROM {self.view} ORDER BY {key}", self.what
+        )
+        self.view, self._csv = name, None
 
     def count(self) -> int:
         """Rows in the table.
@@ -173,6 +192,8 @@ def _relation(source: Source, folder: str, what: str) -> str:
     """The SELECT that reads a source."""
     if source.sql is not None:
         return source.sql
+    if source.parts:
+        return _union(source, [_relation(part, folder, what) for part in _each_part(source)])
     files = source_files(source, folder, what)
     if not files:
         return f"SELECT * FROM {literal(source.table[0])}"
@@ -186,6 +207,30 @@ def _relation(source: Source, folder: str, what: str) -> str:
         options.setdefault("format", "newline_delimited")
     arguments = "".join(f", {key} = {literal(value)}" for key, value in options.items())
     return f"SELECT * FROM {reader}({literal([glob.escape(os.path.abspath(f)) for f in files])}{arguments})"
+
+
+def _each_part(source: Source) -> list[Source]:
+    """The files of a source in parts, each as a source of its own."""
+    return [dataclasses.replace(source, table=(file,), parts=()) for file in source.table]
+
+
+def _union(source: Source, relations: list[str]) -> str:
+    """The rows of all parts, each with its name in the column ``split``."""
+    named = zip(source.parts, relations, strict=True)
+    return " UNION ALL BY NAME ".join(
+        f"(SELECT *, {literal(part)} AS {quote(SPLIT)} FROM ({relation}))" for part, relation in named
+    )
+
+
+def _check_parts(engine: Engine, source: Source, folder: str, what: str) -> None:
+    """A table in parts gets a column ``split``, so it may not have one."""
+    for part in _each_part(source):
+        if part.table[0].lower().endswith(_ARROW):
+            raise DataError(f"{what}: {part.table[0]} is an Arrow file, which cannot be a part", fix="write Parquet")
+        names = engine.describe(_relation(part, folder, what), what)
+        if SPLIT in {name.lower() for name in names}:
+            fix = f"list the files without names: its own column '{SPLIT}' says which part a row is from"
+            raise DataError(f"{what}: {part.table[0]} has a column '{SPLIT}' already", fix=fix)
 
 
 def _suffix(path: Path) -> str:

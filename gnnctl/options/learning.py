@@ -10,7 +10,9 @@ Epochs = Annotated[
     typer.Option(help="Epochs at most. Default: those of the samples, else 20.", min=1, rich_help_panel=PANEL),
 ]
 Lr = Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=PANEL)]
-Optimizer = Annotated[Literal["adam", "adamw", "sgd"], typer.Option(help="Optimiser.", rich_help_panel=PANEL)]
+Optimizer = Annotated[
+    Literal["adam", "adamw", "sgd", "adagrad"], typer.Option(help="Optimiser.", rich_help_panel=PANEL)
+]
 WeightDecay = Annotated[float, typer.Option(help="Weight decay.", min=0, rich_help_panel=PANEL)]
 WeightDecayOn = Annotated[
     Literal["all", "first"],
@@ -30,7 +32,8 @@ Patience = Annotated[
 Monitor = Annotated[
     str | None,
     typer.Option(
-        help="Validation metric that picks the best epoch. Default: accuracy, auroc, micro_f1 or rmse.",
+        help="Validation metric that picks the best epoch. Default: accuracy, macro_f1 where classes are skewed, "
+        "auroc, micro_f1 or rmse.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -47,5 +50,9 @@ ClassWeights = Annotated[
 ]
 LabelSmoothing = Annotated[
     float, typer.Option(help="Probability spread over all classes.", min=0, rich_help_panel=PANEL)
+]
+Focal = Annotated[
+    float,
+    typer.Option(help="Exponent of the focal loss, for rare classes; 0: cross-entropy.", min=0, rich_help_panel=PANEL),
 ]
 ClipGrad = Annotated[float, typer.Option(help="Largest norm of the gradient; 0: any.", min=0, rich_help_panel=PANEL)]

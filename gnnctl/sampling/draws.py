@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gnnctl.sampling.keys import absorb, absorb_all, bounded_all, name_hash, words_at
+from gnnctl.sampling.keys import absorb, absorb_rows, bounded_all, name_hash, words_at
 from gnnctl.sampling.spec import ALL
 
 
@@ -20,10 +20,10 @@ def draw_keys(
     """
     key = absorb(absorb(0, seed), epoch)
     if disjoint is None:
-        return absorb_all(np.uint64(absorb(key, name_hash(edge_type))), nodes)
+        return absorb_rows(absorb(key, name_hash(edge_type)), nodes)
     node_type, seeds = disjoint
     key = absorb(absorb(key, name_hash(node_type)), name_hash(edge_type))
-    return absorb_all(absorb_all(np.uint64(key), seeds), nodes)
+    return absorb_rows(absorb_rows(key, seeds), nodes)
 
 
 def picks(keys: np.ndarray, degree: np.ndarray, fan_out: int, replace: bool) -> tuple[np.ndarray, np.ndarray]:

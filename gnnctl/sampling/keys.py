@@ -26,15 +26,10 @@ def absorb(key: int, word: int) -> int:
     return mix(key ^ mix((word + GOLDEN) & _MASK))
 
 
-def absorb_rows(key: int, rows: np.ndarray) -> np.ndarray:
-    """:func:`absorb` of each row (n,) int64: (n,) uint64."""
-    return absorb_all(np.uint64(key), rows)
-
-
-def absorb_all(keys: np.ndarray | np.uint64, rows: np.ndarray) -> np.ndarray:
-    """:func:`absorb` of each row (n,) int64 into its own key (n,) uint64, or all into one."""
+def absorb_rows(key: int | np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """:func:`absorb` of each row (n,) int64 into one key, or into the key (n,) uint64 of each: (n,) uint64."""
     words = rows.astype(np.uint64) + np.uint64(GOLDEN)
-    return _mix_all(keys ^ _mix_all(words))
+    return _mix_all(np.uint64(key) ^ _mix_all(words))
 
 
 def _mix_all(z: np.ndarray) -> np.ndarray:

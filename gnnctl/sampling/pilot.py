@@ -79,7 +79,7 @@ def _sampled(producer: Producer, first: int, last: int) -> tuple[list[Produced],
     wanted = min(last - first, max(least, math.ceil((last - first) * SHARE)))
     run = min(producer.plan.records_at_once, math.ceil(wanted / _LEAST_TASKS))
     made: list[Produced] = []
-    make, seconds = producer.maker(), 0.0
+    make, seconds = producer.maker(first, last), 0.0
     for start in (first + np.arange(0, wanted, max(run, 1)) * (last - first) // max(wanted, 1)).tolist():
         for task in producer.tasks(start, min(start + run, last)):
             started = time.perf_counter()

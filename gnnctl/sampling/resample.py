@@ -20,6 +20,7 @@ from gnnctl.sampling.plan import RecordPlan
 from gnnctl.sampling.produce import Producer, labels_at
 from gnnctl.sampling.records import Block, record_digests, to_arrow
 from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.splits import NodeSplit
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,16 @@ def resample(artifact: Artifact, share: float, progress: Progress = no_progress)
 
     Raises:
         ArtifactError: a file cannot be read, or the split or graph is gone.
+        UsageError: records around links.
     """
     records = SubgraphRecords.whole(artifact)
+    if not isinstance(records.split, NodeSplit):
+        raise UsageError(f"--resample: {artifact.path} holds records around links", fix="leave it out")
     held = [(s["first"] + np.arange(s["records"])) for s in records.shards]
     numbers = np.concatenate(held) if held else np.zeros(0, np.int64)
     count = math.ceil(len(numbers) * share)
     chosen = np.sort(numbers[np.argsort(absorb_rows(name_hash("resample"), numbers), kind="stable")[:count]])
-    check = _Check(records)
+    check = _Check(records, records.split)
     with progress(total=count, desc="resampling", unit="record") as bar:
         for shard, digests, block in _blocks(records, chosen):
             check.block(shard, digests, block)
@@ -72,12 +76,12 @@ def resample(artifact: Artifact, share: float, progress: Progress = no_progress)
 
 
 class _Check:
-    def __init__(self, records: SubgraphRecords) -> None:
-        d, split = records.description, records.split
+    def __init__(self, records: SubgraphRecords, split: NodeSplit) -> None:
+        d = records.description
         self._records, self._graph = records, split.graph
         self._sampler = open_method(self._graph, d.spec)
         self._layout, self._labels = d.layout, split.parts
-        self._seeds = _PlannedSeeds(records) if records.keyed else None
+        self._seeds = _PlannedSeeds(records, split) if records.keyed else None
         self.problems: list[str] = []
 
     def block(self, shard: dict[str, Any], digests: bytes, block: Block) -> None:
@@ -134,8 +138,8 @@ class _Check:
 class _PlannedSeeds:
     """Seeds by number of record, as the plan has them; those of one part and epoch are kept."""
 
-    def __init__(self, records: SubgraphRecords) -> None:
-        d, split = records.description, records.split
+    def __init__(self, records: SubgraphRecords, split: NodeSplit) -> None:
+        d = records.description
         options = records.artifact.manifest.options
         parts = {name: rows for name, (rows, _) in split.parts.items()}
         plan = RecordPlan(parts, d.unit, d.batch_size, d.epochs, d.spec.seed)

@@ -83,7 +83,7 @@ def write_with_spark(
                     frame = joined_frame(spark, producer, job, first, last, parts, folder)
                 frame.write.mode("overwrite").parquet(tables.as_uri())
         records = RecordsWriter(
-            writer, description, recipe.options["format"], graph=producer.graph, file_bytes=file_bytes
+            writer, description, recipe.options["format"], view=producer.view, file_bytes=file_bytes
         )
         try:
             with progress(total=last - first, desc="taking in", unit="record") as bar:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
-from gnnctl.graph.opening import is_feature
+from gnnctl.graph.layout import is_feature
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.packed import FOLDER as PACKED
@@ -22,7 +22,7 @@ from gnnctl.sampling.produce import Produced
 from gnnctl.sampling.record_files import COUNTS, Format, RecordFile, RecordReader
 from gnnctl.sampling.records import Block, from_arrow
 from gnnctl.sampling.reorder import WINDOW, mixed, shuffled
-from gnnctl.splits import NodeSplit
+from gnnctl.splits import LinkSplit, NodeSplit, open_split
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ class RecordsWriter:
         writer: of the artifact, with ``resume``.
         description: of all records of the run, whichever of them are written here.
         form: of the files.
-        graph: where the features are that the description wants packed; None where whole files are adopted.
+        view: by part the graph whose features the description wants packed; None where whole files are adopted.
         file_bytes: least size of a file, but for the last one of a part and epoch.
     """
 
@@ -49,12 +49,12 @@ class RecordsWriter:
         description: Description,
         form: Format,
         *,
-        graph: Graph | None = None,
+        view: Callable[[str], Graph] | None = None,
         file_bytes: int = FILE_BYTES,
     ) -> None:
         self._writer = writer
         self._form = form
-        self._description, self._graph, self._file_bytes = description, graph, file_bytes
+        self._description, self._view, self._file_bytes = description, view, file_bytes
         self._progress = writer.path / _PROGRESS
         self._shards: list[dict[str, Any]] = []
         self._open: RecordFile | None = None
@@ -83,8 +83,8 @@ class RecordsWriter:
         if file is None:
             path = self._claim(f"{_FOLDER}/{len(self._shards):05d}.{self._form}")
             features, pack = self._description.features, None
-            if features is not None and self._graph is not None:
-                pack = PackWriter(self._graph, features, self._description.layout)
+            if features is not None and self._view is not None:
+                pack = PackWriter(self._view(produced.part), features, self._description.layout)
             file = self._open = RecordFile(path, self._form, produced, pack)
         file.append(produced)
 
@@ -148,7 +148,7 @@ class SubgraphRecords:
         split: that it was sampled from; its graph needs no features where these are packed.
     """
 
-    def __init__(self, artifact: Artifact, split: NodeSplit) -> None:
+    def __init__(self, artifact: Artifact, split: NodeSplit | LinkSplit) -> None:
         self.artifact = artifact
         self.split = split
         self.description = Description.from_json(artifact.json("subgraphs"))
@@ -174,14 +174,14 @@ class SubgraphRecords:
             )
         found = artifact.parent("split", split)
         if Description.from_json(artifact.json("subgraphs")).features is None:
-            return cls(artifact, NodeSplit.open(found, graph))
+            return cls(artifact, open_split(found, graph))
         structure = Graph.open(found.parent("graph", graph, optional=is_feature), features=False)
-        return cls(artifact, NodeSplit.open(found, structure))
+        return cls(artifact, open_split(found, structure))
 
     @classmethod
     def whole(cls, artifact: Artifact) -> "SubgraphRecords":
         """The artifact, or one shard of several, with all features of the graph; see :meth:`open`."""
-        return cls(artifact, NodeSplit.open(artifact.parent("split")))
+        return cls(artifact, open_split(artifact.parent("split")))
 
     @property
     def packed(self) -> bool:
@@ -236,7 +236,7 @@ class SubgraphRecords:
 
     def _block(self, batch: "pa.RecordBatch", name: str, part: str, epoch: int) -> Block:
         path, d = self.artifact.path / name, self.description
-        block = from_arrow(batch, d.layout, d.labels, self.split.graph, str(path))
+        block = from_arrow(batch, d.layout, d.labels, self.split.view(part), str(path))
         if (block.part, block.epoch) != (part, epoch):
             raise ArtifactError(f"{path}: records of another part or epoch", fix="make the artifact again")
         block.packs = self.packs(name)

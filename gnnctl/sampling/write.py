@@ -42,8 +42,8 @@ def write_records(
     """
     first, last = bounds
     with ArtifactWriter(output, recipe, force=force, resume=True) as writer:
-        form, graph = recipe.options["format"], producer.graph
-        records = RecordsWriter(writer, description, form, graph=graph, file_bytes=file_bytes)
+        form, view = recipe.options["format"], producer.view
+        records = RecordsWriter(writer, description, form, view=view, file_bytes=file_bytes)
         if records.done:
             log(f"{output}: going on after {records.done:,} records")
         try:

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from gnnctl.artifacts import Artifact, ArtifactWriter
-from gnnctl.errors import DataError, UsageError
+from gnnctl.errors import ArtifactError, DataError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.splits import by as ways
 from gnnctl.splits.by import By, Fractions
 from gnnctl.splits.keyed import keyed_hashes
-from gnnctl.splits.target import Target, column_of
+from gnnctl.splits.target import Target, Task, column_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,13 +50,17 @@ class NodeSplit:
             ArtifactError: missing, damaged, no split, or another graph than it was made from.
         """
         artifact = source if isinstance(source, Artifact) else Artifact.open(source, "split")
+        document = artifact.json("target")
+        if document["task"] not in get_args(Task):
+            what = "links" if document["task"] == "link" else "edges"
+            raise ArtifactError(f"{artifact.path} is a split of {what}", fix="name a split of nodes or graphs")
         if not isinstance(graph, Graph):
             graph = Graph.open(artifact.parent("graph", None if graph is None else Path(graph)))
         parts = {name: _read_part(artifact.table(name)) for name in PARTS}
         summary = artifact.manifest.summary
         return cls(
             graph,
-            Target.from_json(artifact.json("target")),
+            Target.from_json(document),
             parts,
             summary.get("left_out", {}),
             summary.get("warnings", []),
@@ -66,6 +70,10 @@ class NodeSplit:
     def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Rows and labels of ``train``, ``val`` or ``test``."""
         return self.parts[name]
+
+    def view(self, name: str) -> Graph:
+        """The graph that messages pass over in a part: the whole graph, in every part."""
+        return self.graph
 
     def write(self, writer: ArtifactWriter) -> None:
         """Write everything of a split artifact."""

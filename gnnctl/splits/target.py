@@ -13,7 +13,7 @@ from gnnctl.graph.graphs import GRAPH
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Problem = Literal["multiclass", "multilabel", "regression"]
+Problem = Literal["multiclass", "multilabel", "regression", "none"]
 Task = Literal["node", "graph"]
 
 # Integers with more distinct values than this are measurements, not classes, unless the user says otherwise.
@@ -44,6 +44,9 @@ class Target:
     std: float | None = None
     delimiter: str | None = None
     task: Task = "node"
+
+    def __str__(self) -> str:
+        return f"{self.node_type}.{self.column}"
 
     def to_json(self) -> dict[str, Any]:
         """The document ``target.json``."""
@@ -85,10 +88,10 @@ def find_target(
     """
     node_type, column = _resolve_graphs(graph, text) if task == "graph" else _resolve(graph, text)
     values = column_of(graph, node_type, column)
-    chosen = _problem(values, problem, delimiter, f"{node_type}.{column}")
+    chosen = problem_of(values, problem, delimiter, f"{node_type}.{column}")
     if chosen == "regression":
         return Target(node_type, column, chosen, None, 1, task=task)
-    classes = _classes(values, delimiter if chosen == "multilabel" else None)
+    classes = classes_of(values, delimiter if chosen == "multilabel" else None)
     if not classes:
         raise DataError(f"{node_type}.{column} has no value at all", fix="name another column")
     if chosen == "multiclass" and len(classes) == 1:
@@ -111,19 +114,27 @@ def column_of(graph: Graph, node_type: str, column: str) -> "pa.Array":
     Raises:
         DataError: no such type or column; lists those there are.
     """
-    import pyarrow as pa
-
     if node_type not in graph.stores():
         raise DataError(
-            f"the graph has no node type '{node_type}'{_nearest(node_type, graph.node_types)}",
+            f"the graph has no node type '{node_type}'{nearest_of(node_type, graph.node_types)}",
             fix=f"it has {', '.join(graph.node_types)}",
         )
-    table = graph.store(node_type).columns
+    return kept_column(graph.store(node_type).columns, column, node_type)
+
+
+def kept_column(table: "pa.Table | None", column: str, owner: str) -> "pa.Array":
+    """A column of a table of kept columns, without dictionaries.
+
+    Raises:
+        DataError: no such column; lists those there are.
+    """
+    import pyarrow as pa
+
     names = [] if table is None else table.column_names
     if table is None or column not in names:
         kept = f"kept are {', '.join(names)}" if names else "none is kept"
         raise DataError(
-            f"the graph keeps no column '{column}' of {node_type}{_nearest(column, names)}",
+            f"the graph keeps no column '{column}' of {owner}{nearest_of(column, names)}",
             fix=f"{kept}; add it to the spec, as label or in columns, and ingest again",
         )
     values = table[column]
@@ -179,7 +190,8 @@ def _numbers(values: "pa.Array", target: Target) -> tuple[np.ndarray, np.ndarray
     return known, labels.astype(np.float32)
 
 
-def _classes(values: "pa.Array", delimiter: str | None) -> list[Any]:
+def classes_of(values: "pa.Array", delimiter: str | None) -> list[Any]:
+    """The values of a column in ascending order; of sets of labels, the labels."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -204,7 +216,13 @@ def _sets(values: "pa.Array", delimiter: str | None) -> "pa.Array":
     return pa.array(cut, pa.list_(pa.string()))
 
 
-def _problem(values: "pa.Array", problem: str, delimiter: str | None, name: str) -> Problem:
+def problem_of(values: "pa.Array", problem: str, delimiter: str | None, name: str) -> Problem:
+    """What is predicted of a column's values, if ``problem`` allows it.
+
+    Raises:
+        DataError: values that cannot be predicted.
+        UsageError: a problem that does not fit.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -281,6 +299,7 @@ def _is_number(kind: "pa.DataType") -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _nearest(word: str, known: list[str]) -> str:
+def nearest_of(word: str, known: list[str]) -> str:
+    """The nearest of some names in brackets, for messages, or nothing."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f" (nearest: {close[0]})" if close else ""

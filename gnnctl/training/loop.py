@@ -30,15 +30,15 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class BatchSource(Protocol):
-    """Where the batches of an epoch come from; each Batch is on the training device and carries its labels ``y``."""
+    """Where the batches of an epoch come from; each is on the training device and has what the objective asks for."""
 
     steps: int  # batches per epoch
     has_validation: bool
 
-    def train(self, epoch: int) -> "Iterable[Batch]":
+    def train(self, epoch: int) -> "Iterable[Any]":
         """The batches of one epoch (from 1), in their fixed order."""
 
-    def validation(self) -> "Iterable[Batch]":
+    def validation(self) -> "Iterable[Any]":
         """The batches of the validation part; the same ones each time."""
 
 

@@ -13,7 +13,7 @@ from gnnctl.training.tasks import Task
 if TYPE_CHECKING:
     from gnnctl.graph.batch import Batch
 
-Forward = Callable[["Batch"], Any]
+Forward = Callable[..., Any]  # of a Batch, and what else a model's forward takes
 
 
 class Objective(Protocol):

@@ -7,9 +7,12 @@ from torch import nn
 
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
+from gnnctl.page import Card
 from gnnctl.sampling.loader import Loader
 from gnnctl.sampling.methods import Spec
 from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.splits import NodeSplit
+from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import PARTS, NodeJob
 from gnnctl.training.metrics import baseline, evaluate
 from gnnctl.training.objective import labels_of
@@ -23,26 +26,28 @@ class PackedNodeJob(NodeJob):
     of the first epoch for the training part.
 
     Args:
-        records: with packed features.
+        split: seeds and labels.
+        records: sampled from it, with packed features.
         batch_size: seeds a batch.
     """
 
-    def __init__(self, records: SubgraphRecords, batch_size: int) -> None:
-        super().__init__(records.split)
+    def __init__(self, split: NodeSplit, records: SubgraphRecords, batch_size: int) -> None:
+        super().__init__(split)
         self._records, self._batch_size = records, batch_size
 
     def evaluate(
         self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
-    ) -> dict[str, Any]:
+    ) -> Evaluation:
         """See :class:`Job`; by the recorded neighbourhoods."""
         train_labels = self.split.part("train")[1]
         task = Task.of(self.split.target, train_labels)
         degrees = bool(getattr(model, "needs_degree", False))
         found: dict[str, Any] = {}
+        cards: list[Card] = []
         model.eval()
         for name in PARTS:
             rows, labels = self.split.part(name)
-            logits, expected = [], []
+            logits, expected, order = [], [], []
             if len(rows):
                 loader = Loader(
                     self._records,
@@ -60,6 +65,7 @@ class PackedNodeJob(NodeJob):
                     for batch in batches:
                         logits.append(model(batch).float().cpu())
                         expected.append(labels_of(batch).cpu())
+                        order.append(batch.node_id[batch.node_type][: batch.num_seeds].cpu())
             scores = torch.cat(logits) if logits else torch.zeros((0, self.split.target.num_outputs))
             if not torch.isfinite(scores).all():
                 problem = "the trained model gives scores that are no numbers"
@@ -67,4 +73,6 @@ class PackedNodeJob(NodeJob):
             y = torch.cat(expected) if expected else torch.from_numpy(labels.copy())
             found[name] = {"seeds": len(rows), **evaluate(task, scores, y)}
             found[name]["baseline"] = baseline(task, train_labels, labels)
-        return found
+            if order:  # of the last part that has seeds
+                cards = self._cards(task, name, torch.cat(order).numpy(), scores.numpy(), y.numpy())
+        return Evaluation(found, cards)

@@ -12,6 +12,7 @@ from gnnctl.console import Progress, no_progress
 from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.methods import Spec
 from gnnctl.training.checkpoint import save_weights
+from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import Job
 from gnnctl.training.loop import STATE_SECONDS, BatchSource, FitResult, Trainer
 from gnnctl.training.options import TrainOptions
@@ -23,13 +24,13 @@ class TrainedRun:
     """What a run leaves.
 
     Attributes:
-        fit: the loop's result. metrics: exact metrics by part, with the baseline. document: contents of model.json.
+        fit: the loop's result. evaluation: of that model. document: contents of model.json.
         weights: sha256 of weights.safetensors. model: with the best weights.
     """
 
     model: nn.Module
     fit: FitResult
-    metrics: dict[str, Any]
+    evaluation: Evaluation
     document: dict[str, Any]
     weights: str
 
@@ -41,7 +42,7 @@ class TrainedRun:
             **facts,
             "monitor": self.fit.monitor,
             "best_value": self.fit.best_value,
-            "metrics": self.metrics,
+            "metrics": self.evaluation.metrics,
         }
 
 
@@ -82,7 +83,7 @@ def train_model(
     fit = trainer.fit()
     weights = save_weights(folder / WEIGHTS, fit.best_weights)
     model.load_state_dict(fit.best_weights)
-    metrics = job.evaluate(model, device, None if spec is None else spec.whole(), progress)
+    evaluation = job.evaluate(model, device, None if spec is None else spec.whole(), progress)
     facts = {
         "batch_size": options.batch_size,
         "best_epoch": fit.best_epoch,
@@ -91,9 +92,10 @@ def train_model(
         "threads": torch.get_num_threads(),
         "device": device.type,
         "parameters": count_parameters(model),
+        **job.recorded,
     }
     document = model_document(model_options, split.graph.schema, split.target, spec, options, facts)
-    return TrainedRun(model, fit, metrics, document, weights)
+    return TrainedRun(model, fit, evaluation, document, weights)
 
 
 def count_parameters(model: nn.Module) -> int:

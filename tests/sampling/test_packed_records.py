@@ -39,9 +39,9 @@ class PackedRun(Run):
 
     def write(self, path, shard=None, stop_after=None):
         first, last = shard.bounds(self.plan.records) if shard else (0, self.plan.records)
-        description, graph = Description.of(self.producer, self.packing), self.split.graph
+        description, view = Description.of(self.producer, self.packing), self.split.view
         with ArtifactWriter(path, self.recipe(shard), resume=True) as writer:
-            records = RecordsWriter(writer, description, self.form, graph=graph, file_bytes=self.file_bytes)
+            records = RecordsWriter(writer, description, self.form, view=view, file_bytes=self.file_bytes)
             self.resumed = records.done
             for n, made in enumerate(self.producer.records(first + records.done, last, 1)):
                 if n == stop_after:

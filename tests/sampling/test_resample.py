@@ -17,6 +17,7 @@ from gnnctl.sampling.plan import Shard
 from gnnctl.sampling.produce import Produced, produced
 from gnnctl.sampling.records import Block, from_arrow, record_digests
 from gnnctl.sampling.resample import parse_share, resample
+from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.store import RecordsWriter, SubgraphRecords
 from gnnctl.splits import NodeSplit
 
@@ -81,7 +82,7 @@ def test_seeds_in_another_order_are_found_where_the_split_decides_it(split_path,
     def turned(made: Produced) -> Produced:
         block = from_arrow(made.batch, run.producer.layout, "int64", run.split.graph, "here")
         seeds = block.columns.records(0, 1).seeds[::-1].copy()
-        sampler = run.producer._sampler
+        sampler = Sampler(run.split.graph, run.spec)
         columns = type(block.columns).of([sampler.sample(seeds, "paper", 1)], run.producer.layout)
         first = Block(columns, 0, "train", 1, labels[np.searchsorted(rows, seeds)])
         rest = block.rows(1, len(block))

@@ -1,4 +1,4 @@
-"""The arrays of a graph artifact, mapped."""
+"""What ``graph.json`` says of a node type and an edge type, and how their arrays are found again by it."""
 
 from typing import Any
 
@@ -13,6 +13,35 @@ from gnnctl.graph.types import EdgeType
 DAMAGED = "make the graph again, or copy it whole"
 
 
+def node_entry(name: str, store: NodeStore) -> dict[str, Any]:
+    """What ``graph.json`` says of a node type."""
+    return {
+        "name": name,
+        "num_nodes": store.num_nodes,
+        "ids": store.ids is not None,
+        "x": store.x is not None,
+        "time": store.time is not None,
+        "columns": [] if store.columns is None else store.columns.column_names,
+        "label": store.label,
+        "features": store.feature_names,
+    }
+
+
+def edge_entry(edge_type: EdgeType, store: EdgeStore) -> dict[str, Any]:
+    """What ``graph.json`` says of an edge type."""
+    return {
+        "type": list(edge_type),
+        "num_edges": store.num_edges,
+        "weight": store.weight is not None,
+        "edge_attr": store.edge_attr is not None,
+        "time": store.time is not None,
+        "forward": store.forward is not None,
+        "features": store.feature_names,
+        **({} if store.columns is None else {"columns": store.columns.column_names}),
+        **({"undirected": True} if store.undirected else {}),
+    }
+
+
 def is_feature(path: str) -> bool:
     """Whether a file of a graph artifact holds features of nodes or edges."""
     parts = path.split("/")
@@ -25,10 +54,10 @@ def _unread(rows: int, names: list[str]) -> np.ndarray:
 
 
 def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any], features: bool = True) -> NodeStore:
-    """The arrays of a node type below ``base``; with ``features`` False those of its features are not touched.
+    """The arrays and tables of a node type in the folder ``base``, mapped; without ``features`` these are not touched.
 
     Raises:
-        ArtifactError: features of no known format.
+        ArtifactError: features of another format than there is.
     """
     if entry["x"] and not features:
         x: np.ndarray | None = _unread(entry["num_nodes"], entry["features"])
@@ -54,7 +83,7 @@ def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any], features: b
 
 
 def open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any], features: bool = True) -> EdgeStore:
-    """The arrays of an edge type; with ``features`` False those of its features are not touched."""
+    """The arrays and tables of an edge type, mapped; without ``features`` these are not touched."""
     base, names = f"edges/{edge_type.key}", entry["features"]
 
     def part(name: str) -> np.ndarray | None:
@@ -68,4 +97,6 @@ def open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any], f
         time=part("time"),
         forward=part("forward"),
         feature_names=names,
+        columns=artifact.table(f"{base}/columns") if entry.get("columns") else None,
+        undirected=entry.get("undirected", False),
     )
