@@ -15,7 +15,7 @@ from gnnctl import __version__
 from gnnctl.console import TYPED
 from gnnctl.errors import DataError, GnnctlError, ResourceError
 
-STAGES = ("ingest", "split", "sample", "adopt", "train", "predict", "explain", "bench", "inspect")
+STAGES = ("ingest", "split", "audit", "sample", "adopt", "train", "predict", "explain", "bench", "inspect")
 
 
 class _Command(TyperGroup):
@@ -34,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 internal error, 2 usage, 3 bad input data, 4 artifact missing, damaged or "
-    "mismatched, 5 out of resources, 130 interrupted.",
+    "mismatched, 5 out of resources, 6 leakage found, 130 interrupted.",
 )
 for stage in STAGES:
     app.command()(getattr(importlib.import_module(f"gnnctl.stages.{stage}"), stage))

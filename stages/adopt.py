@@ -44,12 +44,12 @@ def adopt(
     from gnnctl.sampling.packed import Packing
     from gnnctl.sampling.spec import SampleSpec, rules_of
     from gnnctl.sampling.store import RecordsWriter
-    from gnnctl.splits import NodeSplit
+    from gnnctl.splits import NodeSplit, open_split
 
     console = Console("adopt", json=json, quiet=quiet)
-    opened = NodeSplit.open(split, graph)
-    if opened.target.task == "graph":
-        raise UsageError(f"{split} is of graphs, which are taken whole, not sampled", fix="train on the split")
+    opened = open_split(split, graph)
+    if not isinstance(opened, NodeSplit) or opened.target.task == "graph":
+        raise UsageError(f"{split} is not of nodes, of which records are adopted", fix="name a split of nodes")
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
     flags |= {"--draw": draw, "--time": time, "--subgraph": subgraph}
     given = {flag: value for flag, value in flags.items() if value}

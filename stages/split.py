@@ -1,18 +1,19 @@
-"""Choose what to learn from and what to be judged on: gnnctl split run/graph -o run/split --target package.section"""
+"""Choose what to learn from and what to be judged on.
+
+gnnctl split run/graph -o run/split --target package.section
+gnnctl split run/graph -o run/links --task link --edge-type "user bought item" --by time
+"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from gnnctl import options
-from gnnctl.console import Console, table
-from gnnctl.errors import UsageError
+from gnnctl.console import Console
 
-if TYPE_CHECKING:
-    from gnnctl.splits import NodeSplit
-
-_CLASSES_SHOWN = 12
+_TIME = "Splits by time"
+_LINKS = "Splits of links and edges"
 
 
 def split(
@@ -21,15 +22,21 @@ def split(
     target: Annotated[
         str | None,
         typer.Option(
-            help="What to predict, TYPE.COLUMN (of graphs COLUMN).  [default: the label of the spec]",
+            help='What to predict, TYPE.COLUMN; of graphs COLUMN, of edges "SOURCE RELATION TARGET.COLUMN".  '
+            "[default: the label of the spec]",
             show_default=False,
         ),
     ] = None,
     task: Annotated[
-        Literal["node", "graph"], typer.Option(help="What is predicted of: nodes, or whole graphs.")
+        Literal["node", "graph", "link", "edge"],
+        typer.Option(help="What is predicted: a column of nodes, of whole graphs or of edges, or links themselves."),
     ] = "node",
     by: Annotated[
-        str, typer.Option(help="random, stratified, group:COLUMN, time:COLUMN or column:COLUMN (a given split).")
+        str,
+        typer.Option(
+            help="random, stratified, group:COLUMN, time, time:COLUMN or column:COLUMN (a given split); links: random, "
+            "time, time:COLUMN, column:COLUMN, inductive or inductive:NODE_TYPE."
+        ),
     ] = "random",
     val: Annotated[float, typer.Option(help="Share of the validation part.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share of the test part.")] = 0.2,
@@ -43,6 +50,60 @@ def split(
         list[str] | None,
         typer.Option("--map", help="For column:COLUMN, PART=VALUE,VALUE; once per part.", show_default=False),
     ] = None,
+    gap: Annotated[
+        str, typer.Option(help="Leave out this long before val and test, as 7d or 1000.", rich_help_panel=_TIME)
+    ] = "0",
+    windows: Annotated[
+        int, typer.Option(help="Test parts that lie side by side at the end of time.", rich_help_panel=_TIME)
+    ] = 1,
+    window: Annotated[int, typer.Option(help="Which of them to write, from 1.", rich_help_panel=_TIME)] = 1,
+    edge_type: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Links to predict, "SOURCE RELATION TARGET", repeatable; or all.',
+            show_default="the only one",
+            rich_help_panel=_LINKS,
+        ),
+    ] = None,
+    disjoint: Annotated[
+        float,
+        typer.Option(
+            help="Share of the training links that is learnt from and no message.",
+            rich_help_panel=_LINKS,
+        ),
+    ] = 0.0,
+    eval_negatives: Annotated[
+        int, typer.Option(help="Fixed negatives of each link of val and test.", rich_help_panel=_LINKS)
+    ] = 0,
+    eval_corrupt: Annotated[
+        Literal["dst", "src", "either", "both"],
+        typer.Option(help="End that negatives draw anew; either: half of them each.", rich_help_panel=_LINKS),
+    ] = "dst",
+    reverse_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='"TYPE=TYPE": edges of the first are links of the second the other way round; repeatable.',
+            show_default=False,
+            rich_help_panel=_LINKS,
+        ),
+    ] = None,
+    test_sees: Annotated[
+        Literal["val", "train"],
+        typer.Option(help="Whether links of val are messages of test, or of train alone.", rich_help_panel=_LINKS),
+    ] = "val",
+    repeats: Annotated[
+        Literal["drop", "keep"],
+        typer.Option(help="By time: a link that comes again counts once, or each time.", rich_help_panel=_LINKS),
+    ] = "drop",
+    support: Annotated[
+        float,
+        typer.Option(
+            help="Inductive: share of the links of unseen nodes that their part sees.", rich_help_panel=_LINKS
+        ),
+    ] = 0.0,
+    audit: Annotated[
+        bool, typer.Option(help="Look for leakage, as gnnctl audit does, by the rules that are quick.")
+    ] = True,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -51,67 +112,66 @@ def split(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Deal labelled nodes or graphs out to the parts train, val and test."""
+    """Deal labelled nodes or graphs, or links, out to the parts train, val and test."""
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.graph.graph import Graph
-    from gnnctl.splits import By, Fractions, NodeSplit, find_target, parse_map, split_nodes
+    from gnnctl.splits import By, Fractions, LinkSplit, Moving, SplitRequest, open_split, parse_gap, parse_map
+    from gnnctl.splits.audit import Subject, read_beside, write_beside
+    from gnnctl.splits.audit import audit as audit_split
+    from gnnctl.splits.report import split_text
 
     console = Console("split", json=json, quiet=quiet)
-    if delimiter == "":
-        raise UsageError("--delimiter is empty", fix="pass what stands between two labels, as ','")
-    way, fractions, names = By.parse(by), Fractions(val, test), parse_map(map or [])
+    request = SplitRequest(
+        task=task,
+        target=target,
+        by=By.parse(by),
+        fractions=Fractions(val, test),
+        seed=seed,
+        names=parse_map(map or []),
+        moving=Moving(parse_gap(gap), windows, window),
+        problem=problem,
+        delimiter=delimiter,
+        edge_types=tuple(edge_type or ()),
+        reverse_of=tuple(reverse_of or ()),
+        disjoint=disjoint,
+        support=support,
+        test_sees=test_sees,
+        repeats=repeats,
+        eval_negatives=eval_negatives,
+        eval_corrupt=eval_corrupt,
+    )
     opened = Graph.open(graph)
-    found = find_target(opened, target, problem, delimiter, task)
-    resolved: dict[str, Any] = {
-        **({} if task == "node" else {"task": task}),
-        "target": f"{found.node_type}.{found.column}",
-        "problem": found.problem,
-        "delimiter": found.delimiter,
-        "by": str(way),
-    }
-    # Only what decides the result belongs to the recipe.
-    if way.way == "column":
-        resolved |= {"map": dict(sorted(names.items()))}
-    else:
-        resolved |= {"val": val, "test": test}
-    if way.way not in ("column", "time"):
-        resolved |= {"seed": seed}
+    found = request.find(opened)
     assert opened.artifact is not None
-    recipe = Recipe("split", "split", 1, resolved, [Parent("graph", opened.artifact)])
+    recipe = Recipe("split", "split", 1, request.options(found), [Parent("graph", opened.artifact)])
     if done := finished(output, recipe, force):
-        made = NodeSplit.open(done, opened)
+        made = open_split(done, opened)
         console.log(f"{output} is up to date: same graph, same options; nothing to do")
-        console.result({"output": str(output), "done": False, **made.summary()}, _text(made))
+        before = read_beside(done)
+        told = {} if before is None else {"audit": before}
+        console.result({"output": str(output), "done": False, **made.summary(), **told}, split_text(made))
         return
-    made = split_nodes(opened, found, way, fractions, seed, names)
+    made = request.make(opened, found)
+    if isinstance(made, LinkSplit) and eval_negatives:
+        from gnnctl.sampling.fixed_negatives import with_fixed_negatives
+
+        made = with_fixed_negatives(made, eval_negatives, eval_corrupt, seed)
     for warning in made.warnings:
         console.warn(warning)
+    told = {}
+    if audit:
+        audited = audit_split(Subject(made, recipe.options, progress=console.progress), cheap=True)
+        told["audit"] = audited.to_json()
+        for outcome, finding in audited.leaks:
+            console.warn(f"audit: {outcome.rule}: {finding}")
+        if audited.notes:
+            console.log(f"audit: {len(audited.notes)} to note; gnnctl audit {output} tells more")
     if dry_run:
         console.log(f"{output} would be written")
     else:
         with ArtifactWriter(output, recipe, force=force) as writer:
             made.write(writer)
+            if audit:
+                write_beside(writer, audited)
         console.log(f"wrote {output}")
-    console.result({"output": str(output), "done": not dry_run, **made.summary()}, _text(made))
-
-
-def _text(made: "NodeSplit") -> str:
-    """The parts and their sizes; then the classes, the most frequent first."""
-    summary = made.summary()
-    seeds = summary["seeds"]
-    total = sum(seeds.values())
-    lines = [f"{summary['target']} ({summary['problem']}, {made.target.num_outputs} outputs)", ""]
-    lines.append(table(["part", "seeds", "share"], [[name, n, f"{n / total:.1%}"] for name, n in seeds.items()]))
-    for reason, count in summary["left_out"].items():
-        if count:
-            lines.append(f"{count:,} {made.target.task}s {reason.replace('_', ' ')} are in no part")
-    if "classes" in summary:
-        counts = summary["classes"]
-        ordered = sorted(counts["train"], key=lambda name: (-sum(c[name] for c in counts.values()), name))
-        rows = [[name, *(c[name] for c in counts.values())] for name in ordered[:_CLASSES_SHOWN]]
-        lines += ["", table(["class", *counts], rows)]
-        if len(ordered) > _CLASSES_SHOWN:
-            lines.append(f"and {len(ordered) - _CLASSES_SHOWN} more (--json lists all)")
-    else:
-        lines.append(f"training mean {summary['mean']:.4g}, standard deviation {summary['std']:.4g}")
-    return "\n".join(lines)
+    console.result({"output": str(output), "done": not dry_run, **made.summary(), **told}, split_text(made))

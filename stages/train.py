@@ -13,7 +13,7 @@ from gnnctl.options import architecture, batches, learning, links, machine
 def train(
     source: Annotated[str, typer.Argument(help="Split, subgraphs, or - for a stream of subgraphs on stdin.")],
     output: options.Output,
-    model: architecture.Model = "sage",
+    model: architecture.Model = None,
     list_models: architecture.ListModels = False,
     layers: architecture.Layers = None,
     hidden: architecture.Hidden = 128,
@@ -46,12 +46,18 @@ def train(
     num_neighbors: batches.NumNeighbors = None,
     fan_out_budget: batches.FanOutBudget = None,
     replace: batches.Replace = False,
+    disjoint: batches.Disjoint = False,
     sampler: batches.Sampler = None,
     draw: batches.Draw = None,
     time: batches.Time = None,
     subgraph: batches.Subgraph = None,
     batch_size: batches.BatchSize = None,
     balanced: batches.Balanced = False,
+    objective: learning.Objective = "supervised",
+    list_objectives: learning.ListObjectives = False,
+    node_type: learning.NodeType = None,
+    init: learning.Init = None,
+    freeze: learning.Freeze = False,
     epochs: learning.Epochs = None,
     lr: learning.Lr = 0.01,
     optimizer: learning.Optimizer = "adam",
@@ -86,10 +92,13 @@ def train(
     traceback: options.Traceback = False,
 ) -> None:
     """Train a graph neural network on a split, on sampled subgraphs, or on a stream of them."""
-    from gnnctl.artifacts import ArtifactWriter, Recipe, finished
+    from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.nn.models import ModelOptions
     from gnnctl.nn.models.registry import parse_model
+    from gnnctl.nn.models.unsupervised import WALKS, parse_objective
     from gnnctl.sampling.methods import MethodSpec
+    from gnnctl.splits.audit import read_beside
+    from gnnctl.training.initial import open_initial, take_weights
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.report import FILE as REPORT
@@ -101,7 +110,10 @@ def train(
     console = Console("train", json=json, quiet=quiet)
     set_threads(threads)
     where = resolve_device(device)
-    name, parameters = parse_model(model)
+    walks = parse_objective(objective)[0] in WALKS
+    if walks and model is not None:
+        raise UsageError(f"--model {model}: walks learn a vector a node, without layers", fix="leave it out")
+    name, parameters = parse_model(model or ("embedding" if walks else "sage"))
     found = TrainingInput.open(
         source,
         graph=graph,
@@ -111,6 +123,7 @@ def train(
         rules={
             "--fan-out-budget": fan_out_budget,
             "--replace": replace,
+            "--disjoint": disjoint,
             "--draw": draw,
             "--time": time,
             "--subgraph": subgraph,
@@ -132,7 +145,12 @@ def train(
             "eval_links": eval_links,
         },
         model=name,
+        objective=objective,
+        node_type=node_type,
     )
+    if freeze and init is None:
+        raise UsageError("--freeze without --init", fix="name the model whose weights are kept")
+    first = None if init is None else open_initial(init)
     job = found.job()
     design = ModelOptions(
         name=name,
@@ -191,10 +209,11 @@ def train(
             "training": training.to_json(),
             "sampling": found.spec.to_json() if found.spec else None,
             **job.recorded,
+            **({"freeze": True} if freeze else {}),
             **({"export": True} if export else {}),
             **({} if folds is None else {"folds": folds}),
         },
-        parents=found.parents,
+        parents=found.parents if first is None else [*found.parents, Parent("init", first)],
         inputs={**code_inputs(name), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
     )
     if done := finished(output, recipe, force):
@@ -234,6 +253,7 @@ def train(
                 spec=found.spec,
                 device=where,
                 save_seconds=save_seconds,
+                initial=lambda model: first and take_weights(model, first, freeze=freeze, log=console.log),
                 progress=console.progress,
                 log=console.log,
             )
@@ -249,7 +269,15 @@ def train(
             run.document["package"] = package_model(run.model, job.split, path)
         writer.json("model", run.document)
         writer.json("metrics", {**run.evaluation.metrics, **crossed})
-        page = report_page(name, run.fit, run.evaluation, target=str(found.split.target), command=command_line())
+        split_artifact = job.split.artifact
+        page = report_page(
+            name,
+            run.fit,
+            run.evaluation,
+            target=str(job.split.target),
+            command=command_line(),
+            audit=None if split_artifact is None else read_beside(split_artifact),
+        )
         writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
         writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})

@@ -19,8 +19,11 @@ def _list_models(wanted: bool) -> None:
 
 
 Model = Annotated[
-    str,
-    typer.Option(help="NAME:parameter=value,... of --list-models, or package.module:Class.", rich_help_panel=PANEL),
+    str | None,
+    typer.Option(
+        help="NAME:parameter=value,... of --list-models, or package.module:Class. Default: sage.",
+        rich_help_panel=PANEL,
+    ),
 ]
 ListModels = Annotated[
     bool,

@@ -17,6 +17,14 @@ FanOutBudget = Annotated[
     typer.Option(help='Most neighbours of a node over all its edge types, per hop: "30,20".', rich_help_panel=PANEL),
 ]
 Replace = Annotated[bool, typer.Option("--replace", help="Draw neighbours with replacement.", rich_help_panel=PANEL)]
+Disjoint = Annotated[
+    bool,
+    typer.Option(
+        "--disjoint",
+        help="Every seed has a tree of its own; that of a link does not see the link itself.",
+        rich_help_panel=PANEL,
+    ),
+]
 Sampler = Annotated[
     str | None,
     typer.Option(

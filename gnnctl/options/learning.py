@@ -1,10 +1,49 @@
 """Options of the command line: how a model is trained."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from gnnctl.console import table
+
 PANEL = "Learning"
+
+
+def _list_objectives(wanted: bool) -> None:
+    if wanted:
+        from gnnctl.nn.models.unsupervised import describe_objectives
+
+        print(table(["objective", "parameters and their defaults", "what it learns from"], describe_objectives()))
+        raise typer.Exit
+
+
+Objective = Annotated[
+    str,
+    typer.Option(
+        help="What is learnt, NAME:parameter=value,... of --list-objectives; all but supervised need no labels.",
+        rich_help_panel=PANEL,
+    ),
+]
+ListObjectives = Annotated[
+    bool,
+    typer.Option(
+        "--list-objectives",
+        help="Show the objectives and their parameters.",
+        is_eager=True,
+        callback=_list_objectives,
+        rich_help_panel=PANEL,
+    ),
+]
+NodeType = Annotated[
+    str | None,
+    typer.Option(help="Whose nodes get embeddings, of a graph without a split.", rich_help_panel=PANEL),
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(help="Begin with all weights of this model that fit (fine-tuning).", rich_help_panel=PANEL),
+]
+Freeze = Annotated[bool, typer.Option("--freeze", help="Do not train the weights of --init.", rich_help_panel=PANEL)]
 Epochs = Annotated[
     int | None,
     typer.Option(help="Epochs at most. Default: those of the samples, else 20.", min=1, rich_help_panel=PANEL),

@@ -53,3 +53,12 @@ Partitions = Annotated[
         rich_help_panel=ENGINE_PANEL,
     ),
 ]
+Unit = Annotated[
+    Literal["batch", "seed"],
+    typer.Option(help="A record for each batch, or for each seed (merged when training).", rich_help_panel=PANEL),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(help="Write one part only, as 1/4 to 4/4 of four.", show_default=False, rich_help_panel=PANEL),
+]
+Join = Annotated[bool, typer.Option("--join", help="Make the shards named one artifact.", rich_help_panel=PANEL)]

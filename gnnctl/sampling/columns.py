@@ -11,8 +11,8 @@ from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
+from gnnctl.sampling.link_batch import LinkBatch
 from gnnctl.sampling.link_columns import LinkColumns, LinkLayout
-from gnnctl.sampling.link_groups import LinkGroups
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
 
 
@@ -228,18 +228,18 @@ class RecordColumns:
             node_type=layout.node_type,
             node_group=groups if self.node_group is not None else None,
             seed_times=own.seen(),
-            links=own.link_groups(),
+            links=own.link_batch(),
         )
 
     def seen(self) -> SeedTimes | None:
         """What the seeds, or links, of all records saw, where the layout heeds time."""
         if self.layout.time is None or self.seed_times is None:
             return None
-        links = self.link_groups()
+        links = self.link_batch()
         times = self.seed_times.copy() if links is None or links.times is None else links.times
         return SeedTimes(times, self.layout.time == "until")
 
-    def link_groups(self) -> LinkGroups | None:
+    def link_batch(self) -> LinkBatch | None:
         """The links of all records as those of one batch."""
         if self.links is None or self.layout.links is None:
             return None
@@ -309,7 +309,7 @@ class RecordColumns:
             return None
         if fault := self.links.fault(self.seed_counts, len(self.layout.links.edge_types)):
             return fault
-        links = self.link_groups()
+        links = self.link_batch()
         assert links is not None
         record = np.repeat(np.arange(len(self)), self.seed_counts // 2)
         ends = links.ends(links.group if links.disjoint else record)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from gnnctl.splits.keyed import mix_all
+
 _MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 
@@ -29,24 +31,17 @@ def absorb(key: int, word: int) -> int:
 def absorb_rows(key: int | np.ndarray, rows: np.ndarray) -> np.ndarray:
     """:func:`absorb` of each row (n,) int64 into one key, or into the key (n,) uint64 of each: (n,) uint64."""
     words = rows.astype(np.uint64) + np.uint64(GOLDEN)
-    return _mix_all(np.uint64(key) ^ _mix_all(words))
-
-
-def _mix_all(z: np.ndarray) -> np.ndarray:
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: np.ndarray = z ^ (z >> np.uint64(31))
-    return mixed
+    return mix_all(np.uint64(key) ^ mix_all(words))
 
 
 def random_words(key: int, count: int) -> np.ndarray:
     """random(key, 0) ... random(key, count - 1): (count,) uint64."""
-    return _mix_all(np.uint64(key) + (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
+    return mix_all(np.uint64(key) + (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
 
 
 def words_at(keys: np.ndarray, index: int) -> np.ndarray:
     """random(key, index) of each key (n,) uint64."""
-    return _mix_all(keys + np.uint64((index + 1) * GOLDEN & _MASK))
+    return mix_all(keys + np.uint64((index + 1) * GOLDEN & _MASK))
 
 
 def bounded_all(words: np.ndarray, below: np.ndarray | int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gnnctl.graph.types import EdgeType
-from gnnctl.sampling.link_groups import LinkGroups
+from gnnctl.sampling.link_batch import LinkBatch
 
 ROLES = ("src", "dst", "negative")
 
@@ -49,7 +49,7 @@ class LinkColumns:
     counts: np.ndarray
 
     @classmethod
-    def of(cls, links: Sequence[LinkGroups]) -> "LinkColumns":
+    def of(cls, links: Sequence[LinkBatch]) -> "LinkColumns":
         """Those of several records, in order."""
         none = np.zeros(0, np.int32)
         return cls(
@@ -81,7 +81,7 @@ class LinkColumns:
 
         return LinkColumns(self.group[places(seeds // 2)], self.relation[places(self.counts)], self.counts[order])
 
-    def merged(self, rows: np.ndarray, times: np.ndarray | None, layout: LinkLayout, seeds: np.ndarray) -> LinkGroups:
+    def merged(self, rows: np.ndarray, times: np.ndarray | None, layout: LinkLayout, seeds: np.ndarray) -> LinkBatch:
         """The links of all records as those of one batch.
 
         Args:
@@ -93,7 +93,7 @@ class LinkColumns:
         before = np.cumsum(self.counts) - self.counts
         group = self.group + np.repeat(before, seeds // 2).astype(np.int32)
         first = np.flatnonzero(np.diff(group, prepend=-1))
-        return LinkGroups(
+        return LinkBatch(
             layout.edge_types,
             rows[::2].copy(),
             rows[1::2].copy(),
@@ -103,7 +103,7 @@ class LinkColumns:
             layout.disjoint,
         )
 
-    def roles(self, links: LinkGroups) -> np.ndarray:
+    def roles(self, links: LinkBatch) -> np.ndarray:
         """(2 L,) int8 places in :data:`ROLES`; of the merged links."""
         return np.where(np.repeat(links.positive, 2), np.tile([0, 1], len(links.src)), 2).astype(np.int8)
 

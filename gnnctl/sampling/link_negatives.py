@@ -7,6 +7,7 @@ import numpy as np
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.negatives import Corrupt, Method, NegativeSampler
+from gnnctl.splits.link import LinkSplit
 
 LinkCorrupt = Literal["dst", "src", "both", "either"]
 
@@ -31,10 +32,10 @@ class LinkNegatives:
     its type that are drawn for with it. Where nothing is allowed a link has fewer.
 
     Args:
-        graph: whose edges are excluded: the whole graph, so that no true link of another part is taught as false.
+        graph: whose edges are excluded. The whole graph, and no true link of another part is taught as false; what
+            training may know, and which pairs are never drawn tells nothing of the other parts (see :meth:`of`).
         edge_types: of the links.
-        view: whose degrees weigh (``degree``); None: those of ``graph``. Training must not see the degrees that links
-            of other parts make.
+        view: whose degrees weigh (``degree``); None: those of ``graph``.
         per_positive: negatives of each link.
         method: ``uniform``, ``degree`` or ``in-batch``.
         corrupt: the end that is drawn anew, or ``both``; ``either``: the destination in the first half of a link's
@@ -89,6 +90,28 @@ class LinkNegatives:
             ]
             for t in edge_types
         ]  # fmt: skip
+
+    @classmethod
+    def of(
+        cls,
+        split: LinkSplit,
+        per_positive: int,
+        *,
+        method: Method = "uniform",
+        corrupt: LinkCorrupt = "either",
+        keep_known: bool = False,
+        seed: int = 0,
+    ) -> "LinkNegatives":
+        """Those that a split's training part is taught with: none is a link of that part, unless ``keep_known``."""
+        return cls(
+            split.view("val"),
+            split.target.edge_types,
+            per_positive=per_positive,
+            method=method,
+            corrupt=corrupt,
+            exclude=not keep_known,
+            seed=seed,
+        )
 
     def draw(self, relation: np.ndarray, src: np.ndarray, dst: np.ndarray, epoch: int) -> Corrupted:
         """Negatives of the links (n,) from ``src`` to ``dst`` of types ``edge_types[relation]``."""

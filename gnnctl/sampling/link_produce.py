@@ -11,11 +11,12 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import Layout, RecordColumns
 from gnnctl.sampling.link_columns import LinkLayout
 from gnnctl.sampling.link_negatives import LinkNegatives
-from gnnctl.sampling.link_sampler import LinkSampler, opposites
+from gnnctl.sampling.link_sampler import LinkSampler, check_links, opposites_of
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec, Spec, open_method
 from gnnctl.sampling.plan import RecordPlan
 from gnnctl.sampling.produce import Producer
+from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits.link import LinkSplit
 
 
@@ -40,8 +41,10 @@ class LinkProducer(Producer):
         """A producer for a split; its plan's parts count the links of each part.
 
         Raises:
-            UsageError: records of single links that would not make up batches.
+            UsageError, DataError: a way of sampling that does not go with links, or with records of single ones.
         """
+        timed = all(links.time is not None for links in split.parts.values())
+        check_links(spec if isinstance(spec, SampleSpec) else None, split.target.edge_types, timed=timed)
         if plan.unit == "seed":
             check_single_links(spec, negatives)
         types = split.target.edge_types
@@ -54,7 +57,7 @@ class LinkProducer(Producer):
             balanced,
             split=split,
             negatives=negatives,
-            opposite={t: opposites(split.graph, t) for t in types},
+            opposite=opposites_of(split),
         )
 
     @property
@@ -85,7 +88,7 @@ class LinkProducer(Producer):
         return None
 
 
-def links_plan_parts(split: LinkSplit) -> dict[str, np.ndarray]:
+def numbers_of(split: LinkSplit) -> dict[str, np.ndarray]:
     """By part the numbers of its links: what a plan's seeds are."""
     return {name: np.arange(len(links.src)) for name, links in split.parts.items()}
 

@@ -9,13 +9,15 @@ from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.keys import absorb, absorb_rows, name_hash
-from gnnctl.sampling.link_groups import Ends, LinkGroups
+from gnnctl.sampling.link_batch import Ends, LinkBatch
 from gnnctl.sampling.link_negatives import Corrupted, LinkNegatives
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.subgraph import Subgraph
 from gnnctl.sampling.trees import HiddenEdges, Trees, hidden_edges
-from gnnctl.splits.link import Links
+from gnnctl.splits.link import Links, LinkSplit
+from gnnctl.splits.link_groups import parse_reverses
 
 TREES_OF_LINKS = "link"
 
@@ -29,6 +31,37 @@ def opposites(graph: Graph, edge_type: EdgeType) -> list[EdgeType]:
     if graph.edges[edge_type].forward is not None and forward in graph.edges:
         found.append(forward)
     return [*found, edge_type] if graph.edges[edge_type].undirected else found
+
+
+def opposites_of(split: LinkSplit) -> dict[EdgeType, list[EdgeType]]:
+    """By predicted type :func:`opposites`, and those that were declared when the links were split."""
+    options = {} if split.artifact is None else split.artifact.manifest.options
+    declared = parse_reverses(split.graph, options.get("reverse_of", []))
+    found = {t: [*opposites(split.graph, t), *declared.get(t, [])] for t in split.target.edge_types}
+    return {t: list(dict.fromkeys(types)) for t, types in found.items()}
+
+
+def check_links(spec: SampleSpec | None, edge_types: Sequence[EdgeType], *, timed: bool) -> None:
+    """Refuse a way of sampling that does not go with links.
+
+    Args:
+        spec: fan-outs; None: another way.
+        edge_types: of the links.
+        timed: whether links have times.
+
+    Raises:
+        UsageError, DataError: why, and what to do.
+    """
+    if spec is None:
+        if len({name for t in edge_types for name in (t.src, t.dst)}) > 1:
+            problem = "this sampler takes seeds of one node type, and the links connect several"
+            raise UsageError(problem, fix="use --num-neighbors")
+        return
+    if spec.time is not None and not timed:
+        raise DataError("the links have no time to sample at", fix="name a time at ingest")
+    if spec.disjoint and (spec.replace or spec.subgraph != "directional"):
+        flag = "--replace" if spec.replace else f"--subgraph {spec.subgraph}"
+        raise UsageError(f"{flag}: the tree of a link could not hide it", fix="leave it or --disjoint out")
 
 
 class LinkSampler:
@@ -68,31 +101,18 @@ class LinkSampler:
         self._method = method
         self._negatives = negatives
         self.disjoint = isinstance(method, Sampler) and method.spec.disjoint
-        if isinstance(method, Sampler):
-            self._check_spec(method)
-        elif len({name for t in edge_types for name in (t.src, t.dst)}) > 1:
-            raise UsageError(
-                "this sampler takes seeds of one node type, and the links connect several", fix="use --num-neighbors"
-            )
+        check_links(method.spec if isinstance(method, Sampler) else None, edge_types, timed=links.time is not None)
         self._opposite = {t: opposites(self.graph, t) for t in edge_types} if opposite is None else opposite
         if isinstance(negatives, Links) and len(negatives.src) % max(1, len(links.src)):
             raise ValueError(f"negatives: {len(negatives.src)} are not as many for each of {len(links.src)} links")
 
-    def _check_spec(self, method: Sampler) -> None:
-        spec = method.spec
-        if spec.time is not None and self.links.time is None:
-            raise DataError("the links have no time to sample at", fix="name a time at ingest")
-        if spec.disjoint and (spec.replace or spec.subgraph != "directional"):
-            flag = "--replace" if spec.replace else f"--subgraph {spec.subgraph}"
-            raise UsageError(f"{flag}: the tree of a link could not hide it", fix="leave it or --disjoint out")
-
-    def links_of(self, numbers: np.ndarray, epoch: int) -> LinkGroups:
+    def links_of(self, numbers: np.ndarray, epoch: int) -> LinkBatch:
         """The links ``numbers`` (b,) int64 of the part, with their negatives of an epoch."""
         relation, src, dst = (part[numbers] for part in (self.links.relation, self.links.src, self.links.dst))
         drawn = self._drawn(numbers, relation, src, dst, epoch)
         group = np.concatenate([np.arange(len(numbers)), drawn.positive])
         order = np.argsort(group, kind="stable")
-        return LinkGroups(
+        return LinkBatch(
             self.edge_types,
             np.concatenate([src, drawn.src])[order],
             np.concatenate([dst, drawn.dst])[order],
@@ -129,7 +149,7 @@ class LinkSampler:
             subgraph = self._method.sample_many(ends.rows, epoch, trees)
         return replace(subgraph, seeds=links.rows, node_type=self.edge_types[0].src, links=links)
 
-    def _trees(self, links: LinkGroups, ends: Ends) -> Trees:
+    def _trees(self, links: LinkBatch, ends: Ends) -> Trees:
         assert isinstance(self._method, Sampler)
         first = np.flatnonzero(links.positive)
         names = np.array([absorb(0, name_hash(str(t))) for t in self.edge_types], np.uint64)
@@ -142,7 +162,7 @@ class LinkSampler:
             self._hidden(links, ends, first),
         )
 
-    def _hidden(self, links: LinkGroups, ends: Ends, first: np.ndarray) -> dict[EdgeType, HiddenEdges]:
+    def _hidden(self, links: LinkBatch, ends: Ends, first: np.ndarray) -> dict[EdgeType, HiddenEdges]:
         """What the trees do not see: edges of links that are themselves in the batch, each in its own tree."""
         pairs: dict[EdgeType, list[tuple[np.ndarray, np.ndarray]]] = {}
         for number, t in enumerate(self.edge_types):

@@ -11,7 +11,7 @@ import torch
 from gnnctl.graph.batch import Batch, LinkSeeds
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.concatenate import concatenate
-from gnnctl.sampling.link_groups import LinkGroups
+from gnnctl.sampling.link_batch import LinkBatch
 from gnnctl.sampling.merge import check_mergeable, merge_columns
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec
@@ -180,7 +180,7 @@ class Loader:
             yield batch
 
 
-def link_seeds(links: LinkGroups) -> LinkSeeds:
+def link_seeds(links: LinkBatch) -> LinkSeeds:
     """The links in local numbers, positive ones first."""
     positive, local = links.positive, links.ends().local
     order = np.concatenate([np.flatnonzero(positive), np.flatnonzero(~positive)])

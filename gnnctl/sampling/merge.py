@@ -85,7 +85,7 @@ def merge_columns(columns: RecordColumns) -> Subgraph:
         node_type=layout.node_type,
         node_group=groups if layout.disjoint else None,
         seed_times=columns.seen(),
-        links=columns.link_groups(),
+        links=columns.link_batch(),
     )
 
 

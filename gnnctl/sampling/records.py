@@ -236,7 +236,7 @@ def record_digests(block: Block) -> bytes:
             c.edge_pos[e],
             *weights,
         ]:
-            digest.update(values.data)
+            digest.update(np.ascontiguousarray(values).data)
         digests.append(digest.digest())
     return b"".join(digests)
 
@@ -269,7 +269,7 @@ def _times(times: np.ndarray | None, seeds: int) -> "pa.Array":
 def _types(c: RecordColumns) -> "pa.Array":
     import pyarrow as pa
 
-    links = c.link_groups()
+    links = c.link_batch()
     if links is None:
         return pa.repeat(c.layout.node_type, len(c.seeds))
     return pa.array(c.layout.node_types, pa.string()).take(pa.array(links.types(c.layout.node_types)))
@@ -278,7 +278,7 @@ def _types(c: RecordColumns) -> "pa.Array":
 def _roles(c: RecordColumns) -> "pa.Array":
     import pyarrow as pa
 
-    links = c.link_groups()
+    links = c.link_batch()
     if c.links is None or links is None:
         return pa.repeat("node", len(c.seeds))
     return pa.array(ROLES, pa.string()).take(pa.array(c.links.roles(links)))
@@ -299,7 +299,9 @@ def _links(batch: "pa.RecordBatch") -> LinkColumns:
     if not np.array_equal(group[::2], group[1::2]):
         raise ValueError("the two ends of a link are of different groups")
     relation = batch.column("relation")
-    return LinkColumns(group[::2], _values(relation.flatten()), _values(relation.value_lengths()).astype(np.int64))
+    return LinkColumns(
+        group[::2].copy(), _values(relation.flatten()), _values(relation.value_lengths()).astype(np.int64)
+    )
 
 
 def _labels(column: "pa.Array", kind: str | None, seeds: int) -> np.ndarray | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.types import EdgeType
-from gnnctl.sampling.link_groups import LinkGroups
+from gnnctl.sampling.link_batch import LinkBatch
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Subgraph:
     node_type: str
     node_group: dict[str, np.ndarray] | None = None
     seed_times: SeedTimes | None = None
-    links: LinkGroups | None = None
+    links: LinkBatch | None = None
 
     @property
     def hops(self) -> int:

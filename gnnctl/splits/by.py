@@ -12,7 +12,7 @@ from gnnctl.splits.keyed import keyed_hashes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Way = Literal["random", "stratified", "group", "time", "column"]
+Way = Literal["random", "stratified", "group", "time", "column", "inductive"]
 NO_PART, TRAIN, VAL, TEST = -1, 0, 1, 2
 _WORDS = {
     "train": TRAIN,
@@ -30,7 +30,8 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class By:
-    """``random``, ``stratified``, ``group:COLUMN``, ``time:COLUMN`` or ``column:COLUMN``."""
+    """``random``, ``stratified``, ``group:COLUMN``, ``time``, ``time:COLUMN``, ``column:COLUMN``, ``inductive`` or
+    ``inductive:NODE_TYPE``."""
 
     way: Way = "random"
     column: str | None = None
@@ -43,15 +44,15 @@ class By:
         """Read the option's text.
 
         Raises:
-            UsageError: none of the five ways, or a column too many or too few.
+            UsageError: none of the ways, or a column too many or too few.
         """
         way, colon, column = text.partition(":")
-        fix = "pass random, stratified, group:COLUMN, time:COLUMN or column:COLUMN"
+        fix = "pass random, stratified, group:COLUMN, time:COLUMN, column:COLUMN, or of links inductive"
         if way not in get_args(Way):
             raise UsageError(f"--by {text}: there is no way '{way}'", fix=fix)
         if way in ("random", "stratified") and colon:
             raise UsageError(f"--by {text}: {way} takes no column", fix=fix)
-        if way in ("group", "time", "column") and not column:
+        if (way in ("group", "column") or colon) and not column:
             raise UsageError(f"--by {text}: {way} needs a column", fix=f"write --by {way}:COLUMN")
         return cls(cast(Way, way), column or None)
 
@@ -120,46 +121,12 @@ def by_class(classes: np.ndarray, hashes: np.ndarray, fractions: Fractions) -> n
     order = order[classes[order] >= 0]
     _, starts, counts = np.unique(classes[order], return_index=True, return_counts=True)
     for start, count in zip(starts, counts, strict=True):
-        test = _round(count * fractions.test)
-        val = min(_round(count * fractions.val), count - test)
+        test = share_of(int(count), fractions.test)
+        val = min(share_of(int(count), fractions.val), count - test)
         rows = order[start : start + count]
         parts[rows] = TRAIN
         parts[rows[:test]] = TEST
         parts[rows[test : test + val]] = VAL
-    return parts
-
-
-def by_time(times: "pa.Array", known: np.ndarray, fractions: Fractions) -> np.ndarray:
-    """Part (n,) int8: the earliest rows train, the latest test; rows of one moment are never parted.
-
-    Args:
-        times: (n,) of a type with an order; a row without a time (null, NaN) gets no part.
-        known: (n,) bool, rows with a label; the shares are theirs.
-        fractions: shares; rows of the moment at a boundary all go to the later part.
-
-    Raises:
-        DataError: the column's type has no order.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_floating(times.type):
-        times = pc.if_else(pc.is_nan(times), pa.scalar(None, times.type), times)
-    try:
-        # Dense ranks stand for times, dates and texts alike.
-        rank = pc.rank(times, tiebreaker="dense").to_numpy().astype(np.int64)
-    except pa.ArrowNotImplementedError:
-        raise DataError(f"values of type {times.type} have no order", fix="name a column of times") from None
-    parts = np.full(len(rank), NO_PART, np.int8)
-    timed = times.is_valid().to_numpy(zero_copy_only=False) & known
-    ordered = np.sort(rank[timed])
-    if not len(ordered):
-        return parts
-    parts[timed] = TRAIN
-    for part, share in ((VAL, fractions.val + fractions.test), (TEST, fractions.test)):
-        first = len(ordered) - _round(len(ordered) * share)
-        if first < len(ordered):
-            parts[timed & (rank >= ordered[first])] = part
     return parts
 
 
@@ -200,6 +167,31 @@ def by_column(values: "pa.Array", names: dict[str, str], column: str) -> np.ndar
     return stated
 
 
+def check_sizes(sizes: dict[str, int], by: By, fractions: Fractions, what: str) -> None:
+    """Refuse a part that is to have something and has nothing.
+
+    Args:
+        sizes: by part.
+        by: how they were made; a given split may leave val and test empty.
+        fractions: shares that were asked for.
+        what: is missing, for messages, and out of how many.
+
+    Raises:
+        DataError: names the part.
+    """
+    wanted = {"train": 1.0, "val": fractions.val, "test": fractions.test}
+    for name, size in sizes.items():
+        if size or (by.way != "column" and wanted[name] == 0) or (by.way == "column" and name != "train"):
+            continue
+        if by.way == "column":
+            fix = f"column '{by.column}' must say train for some rows that can be learnt from"
+        elif name == "train":
+            fix = f"lower {'--val, --test and --gap' if by.way == 'time' else '--val and --test'}, or label more rows"
+        else:
+            fix = f"raise --{name}, pass --{name} 0 to do without, or choose another --by"
+        raise DataError(f"the {name} part of the split --by {by} has no {what}", fix=fix)
+
+
 def parse_map(texts: list[str]) -> dict[str, str]:
     """``["val=2018", "test=2019,2020"]`` as value -> part.
 
@@ -217,5 +209,6 @@ def parse_map(texts: list[str]) -> dict[str, str]:
     return names
 
 
-def _round(count: float) -> int:
-    return math.floor(count + 0.5)
+def share_of(count: int, share: float) -> int:
+    """A share of some rows, as a number of rows, half a row being one."""
+    return math.floor(count * share + 0.5)

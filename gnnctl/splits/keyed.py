@@ -1,4 +1,4 @@
-"""The keyed hash that decides the part of a row: it knows the row's original id and the seed, nothing else."""
+"""The keyed hashes that decide parts: of a row by its original id and the seed, of a link by those of its ends."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -42,3 +42,25 @@ def keyed_hashes(values: "pa.Array | pa.ChunkedArray", seed: int, domain: str) -
         state.update(text.encode())
         digests.append(state.digest())
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+
+def mix_all(z: np.ndarray) -> np.ndarray:
+    """The finalizer of SplitMix64 of each word (n,) uint64."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: np.ndarray = z ^ (z >> np.uint64(31))
+    return mixed
+
+
+def link_hashes(first: np.ndarray, second: np.ndarray, name: str, seed: int, domain: str = "link") -> np.ndarray:
+    """mix(mix(h + first) + second), modulo 2^64, of each link: (n,) uint64.
+
+    Args:
+        first, second: (n,) uint64, hashes of the ids of its ends.
+        name: of the edge type; h is its hash with ``domain`` and ``seed``.
+        seed, domain: parts of the key.
+    """
+    import pyarrow as pa
+
+    start = keyed_hashes(pa.array([name]), seed, domain)
+    return mix_all(mix_all(start + first) + second)

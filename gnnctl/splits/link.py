@@ -9,8 +9,8 @@ import numpy as np
 from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
-from gnnctl.graph.stores import EdgeStore
 from gnnctl.graph.types import EdgeType
+from gnnctl.splits.link_groups import ends_of
 from gnnctl.splits.link_target import LinkTarget
 from gnnctl.splits.link_views import edges_seen
 from gnnctl.splits.node import PARTS
@@ -122,7 +122,7 @@ class LinkSplit:
 
     def known(self) -> dict[EdgeType, tuple[np.ndarray, np.ndarray]]:
         """By predicted type, sources and destinations (E,) int64 of every true link of the whole graph."""
-        return {t: ends_of_edges(self.graph.edges[t]) for t in self.target.edge_types}
+        return {t: ends_of(self.graph, t) for t in self.target.edge_types}
 
     def write(self, writer: ArtifactWriter) -> None:
         """Write everything of a split artifact."""
@@ -178,12 +178,6 @@ class LinkSplit:
             else np.bincount(label, minlength=self.target.num_outputs)
         )
         return counts
-
-
-def ends_of_edges(edges: EdgeStore) -> tuple[np.ndarray, np.ndarray]:
-    """Source and destination (E,) int64 of every edge, by position."""
-    targets = np.repeat(np.arange(len(edges.colptr) - 1, dtype=np.int64), np.diff(edges.colptr))
-    return np.asarray(edges.row, dtype=np.int64), targets
 
 
 def _links_table(links: Links) -> "pa.Table":

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from gnnctl.artifacts import Artifact, ArtifactWriter
-from gnnctl.errors import ArtifactError, DataError, UsageError
+from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
 from gnnctl.splits import by as ways
-from gnnctl.splits.by import By, Fractions
+from gnnctl.splits.by import NO_PART, By, Fractions, check_sizes
 from gnnctl.splits.keyed import keyed_hashes
 from gnnctl.splits.target import Target, Task, column_of
+from gnnctl.splits.times import Moving, Times, find_bounds, times_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,6 +121,7 @@ def split_nodes(
     fractions: Fractions | None = None,
     seed: int = 0,
     names: dict[str, str] | None = None,
+    moving: Moving | None = None,
 ) -> NodeSplit:
     """Deal the labelled nodes of the target's type, or the labelled graphs, out to the parts.
 
@@ -132,6 +135,7 @@ def split_nodes(
         fractions: shares of val and test; ``column`` ignores them.
         seed: another seed is another split (not for ``time`` and ``column``).
         names: for ``column``, value -> part.
+        moving: for ``time``, gap and window.
 
     Raises:
         DataError: a column is missing or of the wrong type, or a part would have no seeds.
@@ -140,14 +144,19 @@ def split_nodes(
     by, fractions = by or By(), fractions or Fractions()
     if names and by.way != "column":
         raise UsageError(f"--map does not go with --by {by}", fix="leave it out, or split --by column:COLUMN")
+    if by.way == "inductive":
+        raise UsageError(f"--by {by} is for links", fix="pass --by random: every view has all nodes")
+    if moving is not None and not moving.plain and by.way != "time":
+        raise UsageError(f"--gap and --windows do not go with --by {by}", fix="leave them out, or split --by time")
     known, labels = target.labels(graph)
-    assigned = _assign(graph, target, by, fractions, seed, names or {}, known, labels)
+    assigned = _assign(graph, target, by, fractions, seed, names or {}, known, labels, moving or Moving())
     counts = {"without_label": int((~known).sum()), "in_no_part": int((known & (assigned < 0)).sum())}
     parts = {}
     for number, name in enumerate(PARTS):
         rows = np.flatnonzero(known & (assigned == number)).astype(np.int64)
         parts[name] = (rows, labels[rows])
-    _check_seeds(parts, by, fractions, int(known.sum()))
+    sizes = {name: len(rows) for name, (rows, _) in parts.items()}
+    check_sizes(sizes, by, fractions, f"seeds ({int(known.sum()):,} labelled rows)")
     if target.problem == "regression":
         numbers = parts["train"][1].astype(np.float64)
         target = replace(target, mean=float(numbers.mean()), std=float(numbers.std()))
@@ -165,6 +174,7 @@ def _assign(
     names: dict[str, str],
     known: np.ndarray,
     labels: np.ndarray,
+    moving: Moving,
 ) -> np.ndarray:
     """Part (N,) int8 of every node of the type; -1 is none."""
     import pyarrow as pa
@@ -179,31 +189,28 @@ def _assign(
         return ways.by_class(np.where(known, labels, -1), keyed_hashes(ids, seed, "id"), fractions)
     column = by.column or ""
     if by.way == "time":
-        kept = [] if store.columns is None else store.columns.column_names
-        # The times of the spec are an array of their own, not a kept column.
-        own = store.time is not None and column == "time" and column not in kept
-        times = pa.array(store.time) if own else column_of(graph, target.node_type, column)
-        return ways.by_time(times, known, fractions)
+        return _by_time(graph, target, by.column, known, fractions, moving)
     values = column_of(graph, target.node_type, column)
     if by.way == "group":
         return ways.by_group(values, ids, seed, fractions)
     return ways.by_column(values, names, column)
 
 
-def _check_seeds(parts: dict[str, tuple[np.ndarray, np.ndarray]], by: By, fractions: Fractions, labelled: int) -> None:
-    wanted = {"train": 1.0, "val": fractions.val, "test": fractions.test}
-    for name, (rows, _) in parts.items():
-        if len(rows) or (by.way != "column" and wanted[name] == 0):
-            continue
-        if by.way == "column":
-            if name != "train":
-                continue
-            fix = f"column '{by.column}' must say train for some rows with a label"
-        elif name == "train":
-            fix = "lower --val and --test, or label more rows"
-        else:
-            fix = f"raise --{name}, pass --{name} 0 to do without, or choose another --by"
-        raise DataError(f"the {name} part of the split --by {by} has no seeds ({labelled:,} labelled rows)", fix=fix)
+def _by_time(
+    graph: Graph, target: Target, column: str | None, known: np.ndarray, fractions: Fractions, moving: Moving
+) -> np.ndarray:
+    """Part (N,) int8 by the times of the nodes, or by a kept column."""
+    store = graph.store(target.node_type)
+    kept = [] if store.columns is None else store.columns.column_names
+    if column is None or (column == "time" and column not in kept and store.time is not None):
+        if store.time is None:
+            fix = "write --by time:COLUMN, or ingest it with times"
+            raise UsageError(f"--by time: '{target.node_type}' has no times", fix=fix)
+        times = Times(store.time, store.time != ALWAYS, "number")
+    else:
+        times = times_of(column_of(graph, target.node_type, column))
+    bounds = find_bounds(times, known, fractions, moving)
+    return np.where(times.known & known, bounds.parts(times.values), NO_PART).astype(np.int8)
 
 
 def _warnings(split: NodeSplit, by: By) -> list[str]:

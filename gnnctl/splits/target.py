@@ -13,7 +13,7 @@ from gnnctl.graph.graphs import GRAPH
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Problem = Literal["multiclass", "multilabel", "regression", "none"]
+Problem = Literal["multiclass", "multilabel", "regression"]
 Task = Literal["node", "graph"]
 
 # Integers with more distinct values than this are measurements, not classes, unless the user says otherwise.
@@ -27,7 +27,7 @@ class Target:
     Attributes:
         node_type: type whose nodes are predicted; ``graph`` where graphs are.
         column: kept column that holds the truth.
-        problem: multiclass, multilabel or regression.
+        problem: multiclass, multilabel or regression; none of nodes that only get embeddings.
         classes: the column's values in ascending order, a class being its position; None for numbers.
         num_outputs: width of a model's output: the number of classes, or 1.
         mean, std: of the training labels, for numbers.
@@ -37,7 +37,7 @@ class Target:
 
     node_type: str
     column: str
-    problem: Problem
+    problem: Problem | Literal["none"]
     classes: list[Any] | None
     num_outputs: int
     mean: float | None = None
@@ -88,24 +88,31 @@ def find_target(
     """
     node_type, column = _resolve_graphs(graph, text) if task == "graph" else _resolve(graph, text)
     values = column_of(graph, node_type, column)
-    chosen = problem_of(values, problem, delimiter, f"{node_type}.{column}")
+    chosen, classes, delimiter = read_column(values, problem, delimiter, f"{node_type}.{column}")
+    outputs = 1 if classes is None else len(classes)
+    return Target(node_type, column, chosen, classes, outputs, delimiter=delimiter, task=task)
+
+
+def read_column(
+    values: "pa.Array", problem: str, delimiter: str | None, name: str
+) -> tuple[Problem, list[Any] | None, str | None]:
+    """What is predicted of a column, its classes (None: numbers), and the delimiter of sets of labels in text.
+
+    Raises:
+        DataError: values that cannot be predicted, or that are all the same.
+        UsageError: a problem that does not fit.
+    """
+    chosen = _problem(values, problem, delimiter, name)
     if chosen == "regression":
-        return Target(node_type, column, chosen, None, 1, task=task)
-    classes = classes_of(values, delimiter if chosen == "multilabel" else None)
+        return chosen, None, None
+    delimiter = delimiter if chosen == "multilabel" else None
+    classes = _classes(values, delimiter)
     if not classes:
-        raise DataError(f"{node_type}.{column} has no value at all", fix="name another column")
+        raise DataError(f"{name} has no value at all", fix="name another column")
     if chosen == "multiclass" and len(classes) == 1:
-        only = f"{node_type}.{column} is {classes[0]!r} in every labelled row: there is nothing to tell apart"
+        only = f"{name} is {classes[0]!r} in every labelled row: there is nothing to tell apart"
         raise DataError(only, fix="name another column")
-    return Target(
-        node_type,
-        column,
-        chosen,
-        classes,
-        len(classes),
-        delimiter=delimiter if chosen == "multilabel" else None,
-        task=task,
-    )
+    return chosen, classes, delimiter
 
 
 def column_of(graph: Graph, node_type: str, column: str) -> "pa.Array":
@@ -190,8 +197,7 @@ def _numbers(values: "pa.Array", target: Target) -> tuple[np.ndarray, np.ndarray
     return known, labels.astype(np.float32)
 
 
-def classes_of(values: "pa.Array", delimiter: str | None) -> list[Any]:
-    """The values of a column in ascending order; of sets of labels, the labels."""
+def _classes(values: "pa.Array", delimiter: str | None) -> list[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -216,13 +222,7 @@ def _sets(values: "pa.Array", delimiter: str | None) -> "pa.Array":
     return pa.array(cut, pa.list_(pa.string()))
 
 
-def problem_of(values: "pa.Array", problem: str, delimiter: str | None, name: str) -> Problem:
-    """What is predicted of a column's values, if ``problem`` allows it.
-
-    Raises:
-        DataError: values that cannot be predicted.
-        UsageError: a problem that does not fit.
-    """
+def _problem(values: "pa.Array", problem: str, delimiter: str | None, name: str) -> Problem:
     import pyarrow as pa
     import pyarrow.compute as pc
 

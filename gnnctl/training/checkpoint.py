@@ -69,7 +69,8 @@ def save_weights(path: Path, weights: dict[str, Tensor]) -> str:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The weights of a file by name; ArtifactError: it is damaged."""
     try:
-        return load_file(path)
+        found: dict[str, Tensor] = load_file(path)
+        return found
     except Exception as error:
         raise ArtifactError(f"{path}: no weights can be read ({error})", fix="train the model again") from None
 

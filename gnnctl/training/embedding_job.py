@@ -150,5 +150,5 @@ def embeddings_of(
         encoded = exact_logits(
             encoder, graph, node_type, rows, device=device, node_ids=node_ids, progress=progress
         )  # fmt: skip
-    finished = model.finish(torch.from_numpy(encoded)).contiguous()
-    return finished.numpy()
+    with torch.no_grad():
+        return model.finish(torch.from_numpy(encoded).to(device)).contiguous().cpu().numpy()

@@ -29,7 +29,7 @@ from gnnctl.training.embedding_job import EmbeddingJob
 from gnnctl.training.graphs import GraphBatches
 from gnnctl.training.job import Job, NodeJob
 from gnnctl.training.link_job import EdgeJob, LinkJob
-from gnnctl.training.link_options import LinkOptions, read_link_options
+from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_options
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.packed_job import PackedNodeJob
@@ -115,18 +115,17 @@ class TrainingInput:
             elif artifact.kind == "graph" and learns is not None:
                 pass
             elif artifact.kind != "split":
-                raise ArtifactError(
-                    f"{source} is a {artifact.kind}, which cannot be trained on",
-                    fix="name a split or subgraphs"
-                    + ("; a graph only with an --objective" * (artifact.kind == "graph")),
-                )
+                also = "; a graph only with an --objective" if artifact.kind == "graph" else ""
+                text = f"{source} is a {artifact.kind}, which cannot be trained on"
+                raise ArtifactError(text, fix=f"name a split or subgraphs{also}")
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
         if records is not None:
             if balanced:
                 raise UsageError("--balanced: the subgraphs have their batches already", fix="sample with --balanced")
             found = cls._of_records(records, num_neighbors or sampler, given, batch_size)
-            own = read_link_options(found.split, links or {}, source)
+            made = records.head["options"] if isinstance(records, StreamRecords) else records.artifact.manifest.options
+            own = read_link_options(found.split, links or {}, source, made)
             return replace(found, links=own, seed=seed, objective=learns)
         if artifact.kind == "graph":
             opened: NodeSplit | LinkSplit = unlabelled_split(Graph.open(artifact), node_type, seed)
@@ -140,8 +139,8 @@ class TrainingInput:
         if name in WALKS:
             if flag := "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None):
                 raise UsageError(f"{flag} does not go with walks", fix="leave it out")
-            size = batch_size or DEFAULT_STARTS
-            return cls(opened, None, size, None, _parents(opened), balanced, seed, objective=learns)
+            starts = batch_size or DEFAULT_STARTS
+            return cls(opened, None, starts, None, _parents(opened), balanced, seed, objective=learns)
         if isinstance(opened, LinkSplit):
             if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
                 raise UsageError(f"{flag} does not go with links", fix="leave it out")
@@ -164,6 +163,8 @@ class TrainingInput:
         elif given or batch_size is not None or balanced:
             flag = next(iter(given), "--balanced" if balanced else "--batch-size")
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
+        if spec is not None and own is not None:
+            check_sampled(own)
         size = None if spec is None else batch_size or DEFAULT_BATCH
         return cls(opened, spec, size, None, _parents(opened), balanced, seed, own, learns)
 
@@ -184,8 +185,6 @@ class TrainingInput:
                 fix="leave it out, or sample with --unit seed",
             )
         size = batch_size or (d.batch_size if d.unit == "batch" else DEFAULT_BATCH)
-        if not isinstance(records.split, NodeSplit):
-            raise UsageError("the subgraphs are around links", fix="train on subgraphs around nodes")
         parents = _parents(records.split)
         if isinstance(records, SubgraphRecords):
             parents = [Parent("subgraphs", records.artifact), *parents]
@@ -237,7 +236,14 @@ class TrainingInput:
         return wanted or held
 
     def batches(self, model: nn.Module, device: torch.device, threads: int) -> BatchSource:
-        """The batches for a model, on its device."""
+        """The batches for a model, on its device.
+
+        Without labels all nodes of the type are seeds, but for a tenth to validate on; stored samples have their own.
+        """
+        if self.objective is not None and self.records is None and self.split.artifact is not None:
+            assert isinstance(self.split, NodeSplit)
+            every = unlabelled_split(self.split.graph, self.split.target.node_type, self.seed)
+            return replace(self, split=every).batches(model, device, threads)
         degrees = bool(getattr(model, "needs_degree", False))
         prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
         if isinstance(model, WalkModel):
@@ -255,8 +261,11 @@ class TrainingInput:
                 self.spec,
                 self.batch_size,
                 device,
+                records=self.records,
                 seed=self.seed,
+                prepare=prepare,
                 degrees=degrees,
+                num_threads=threads,
             )
         if self.split.target.task == "graph" and self.batch_size is not None:
             return GraphBatches(

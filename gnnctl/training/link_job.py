@@ -83,6 +83,7 @@ class LinkJob(_PairJob):
         for flag, used in (
             ("--class-weights", options.class_weights != "none"),
             ("--label-smoothing", options.label_smoothing != 0),
+            ("--focal", options.focal != 0),
         ):
             if used:
                 raise UsageError(f"{flag} is for classes, and links to be found have none", fix="leave it out")

@@ -45,7 +45,7 @@ class LinkObjective:
         negatives = self.split.negatives.get("val")
         if asked in JUDGED and (negatives is None or not len(negatives.relation)):
             raise UsageError(
-                f"--monitor {asked}: the split has no evaluation negatives", fix="split with --negatives 1"
+                f"--monitor {asked}: the split has no evaluation negatives", fix="split with --eval-negatives 1"
             )
         return asked or "mrr"
 

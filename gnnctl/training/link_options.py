@@ -71,6 +71,8 @@ class LinkOptions:
             self._refuse({"negative_method": "uniform", "corrupt": "either", "adversarial": 0.0}, "--loss all")
         if self.loss != "margin":
             self._refuse({"margin": 1.0}, f"--loss {self.loss}")
+        if self.negative_method == "in-batch" and self.corrupt == "both":
+            raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
         if self.loss == "softmax":
             self._refuse({"adversarial": 0.0}, "--loss softmax, which weighs negatives by their scores already")
         if self.decoder.reciprocal and self.loss != "all":
@@ -96,7 +98,10 @@ def _flag(name: str) -> str:
 
 
 def read_link_options(
-    split: "NodeSplit | LinkSplit", asked: Mapping[str, Any], source: str = "the split"
+    split: "NodeSplit | LinkSplit",
+    asked: Mapping[str, Any],
+    source: str = "the split",
+    sampled: Mapping[str, Any] | None = None,
 ) -> LinkOptions | None:
     """The options of a split of links; None where it is of something else.
 
@@ -105,19 +110,34 @@ def read_link_options(
         asked: by name a field of :class:`LinkOptions`, ``decoder`` as text and ``reciprocal``; None and False were not
             asked for.
         source: name of the split, for errors.
+        sampled: of subgraphs, the options that they were sampled with, their negatives' among them.
 
     Raises:
         UsageError: options that do not fit, or that the split has no use for.
     """
-    given = {name: value for name, value in asked.items() if value not in (None, False)}
+    given = {name: value for name, value in asked.items() if value is not None and value is not False}
     target = split.target
     if not isinstance(target, LinkTarget) or target.task != "link":
         if given:
             text = f"{_flag(next(iter(given)))} is for links to be found; {source} is a split of {target.task}s"
             raise UsageError(text, fix="leave it out")
         return None
+    if sampled is not None:
+        for name in ("negatives", "negative_method", "corrupt", "keep_known"):
+            if name in given:
+                raise UsageError(f"{_flag(name)}: the subgraphs have their negatives already", fix="leave it out")
+            given[name] = sampled[name]
+        if given.get("loss") == "all":
+            raise UsageError(f"--loss all: {source} does not hold all candidates", fix="train on the split itself")
     text = str(given.pop("decoder", "dot" if len(target.edge_types) == 1 else "distmult"))
     decoder = DecoderOptions.parse(text, reciprocal=bool(given.pop("reciprocal", False)))
     if given.get("loss") == "all":
         given.setdefault("negatives", 0)
     return LinkOptions(decoder=decoder, **given)
+
+
+def check_sampled(links: LinkOptions) -> None:
+    """UsageError: a loss that needs what sampled batches do not hold."""
+    if links.loss == "all":
+        text = "--loss all: a sampled batch does not hold all candidates"
+        raise UsageError(text, fix="pass --loss softmax, or leave --num-neighbors out")

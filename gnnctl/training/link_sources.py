@@ -1,7 +1,9 @@
-"""Batches of links over a whole view of the graph."""
+"""Where batches of links come from: a whole view of the graph, sampling on the fly, or records."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,9 +11,13 @@ import torch
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch, LinkSeeds, link_features
 from gnnctl.sampling.link_negatives import LinkNegatives
-from gnnctl.sampling.methods import Spec
+from gnnctl.sampling.link_sampler import opposites
+from gnnctl.sampling.links import LinkLoader
+from gnnctl.sampling.loader import Records
+from gnnctl.sampling.methods import Spec, open_method
+from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits.link import Links, LinkSplit
-from gnnctl.training.link_options import HARD_POOL, LinkOptions
+from gnnctl.training.link_options import HARD_POOL, LinkOptions, check_sampled
 from gnnctl.training.loop import BatchSource
 
 
@@ -94,26 +100,121 @@ def negatives_of(split: LinkSplit, links: LinkOptions, seed: int) -> LinkNegativ
 
     Left out are the links that training knows, and not those of val and test: which pairs are never drawn would
     tell of them.
-
-    Raises:
-        UsageError: options that do not go together.
     """
     if links.loss == "all":
         return None
-    hard = links.negative_method == "hard"
-    known = split.view("val")
-    try:
-        return LinkNegatives(
-            known,
-            split.target.edge_types,
-            per_positive=links.negatives * (HARD_POOL if hard else 1),
-            method="uniform" if links.negative_method == "hard" else links.negative_method,
-            corrupt=links.corrupt,
-            exclude=not links.keep_known,
-            seed=seed,
+    method = links.negative_method
+    return LinkNegatives.of(
+        split,
+        links.negatives * (HARD_POOL if method == "hard" else 1),
+        method="uniform" if method == "hard" else method,
+        corrupt=links.corrupt,
+        keep_known=links.keep_known,
+        seed=seed,
+    )
+
+
+class SampledLinkBatches:
+    """Batches around the ends of training links and their negatives, sampled in the train view or read from records.
+
+    Validation of labelled edges is sampled at epoch 0; that of links to be found needs no batches.
+
+    Args:
+        split: the links and their views.
+        spec: fan-outs.
+        batch_size: links a batch.
+        device: where batches go.
+        negatives: draws those of each batch; None: batches have none. Records have their own.
+        records: where training batches are read; None samples them.
+        prepare: called with each batch in its loading thread.
+        degrees: the model asks for degrees.
+        num_threads: that load ahead.
+
+    Raises:
+        UsageError: records of edges with features, which they do not hold.
+    """
+
+    def __init__(
+        self,
+        split: LinkSplit,
+        spec: Spec,
+        batch_size: int,
+        device: torch.device,
+        *,
+        negatives: LinkNegatives | None = None,
+        records: Records | None = None,
+        prepare: Callable[[Batch], Any] | None = None,
+        degrees: bool = False,
+        num_threads: int = 2,
+    ) -> None:
+        self._split, self._spec, self._device, self._records = split, spec, device, records
+        self._batch_size, self._negatives = batch_size, negatives
+        self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
+        self._types = split.target.edge_types
+        self._labelled = split.target.task == "edge"
+        self._attr = {
+            name: link_features(split.graph, self._types, links.relation, links.pos)
+            for name, links in split.parts.items()
+            if self._labelled
+        }
+        if records is not None and self._attr.get("train") is not None:
+            raise UsageError("the subgraphs do not hold the features of the edges", fix="train on the split itself")
+        opposite = {t: opposites(split.graph, t) for t in self._types}
+        self._sampled = partial(LinkLoader, edge_types=self._types, opposite=opposite, batch_size=batch_size)
+        count = len(split.part("train").relation)
+        self.steps = -(-count // batch_size)
+        self.has_validation = len(split.part("val").relation) > 0
+
+    def train(self, epoch: int) -> Iterable[Batch]:
+        """The batches of an epoch, loaded ahead."""
+        if self._records is None:
+            return self._loader("train", epoch, self._negatives, shuffle_seed=self._spec.seed)
+        held = self._records.description.epochs
+        at = epoch if isinstance(self._records, StreamRecords) else (epoch - 1) % held + 1
+        return self._loader("train", at, None, source=self._records)
+
+    def validation(self) -> Iterable[Batch]:
+        """The batches of the validation part, where its edges are labelled."""
+        return self._loader("val", 0, None) if self._labelled else []
+
+    def _loader(
+        self,
+        part: str,
+        epoch: int,
+        negatives: LinkNegatives | None,
+        *,
+        source: Records | None = None,
+        shuffle_seed: int | None = None,
+    ) -> Iterator[Batch]:
+        view, links = self._split.view(part), self._split.part(part)
+        numbered = self._attr.get(part) is not None
+        # Where an edge's features are wanted, its number in the part travels in the place of its label.
+        named = links._replace(label=np.arange(len(links.relation))) if numbered else links
+        batches = self._sampled(
+            source or open_method(view, self._spec),
+            view,
+            named,
+            negatives=negatives,
+            shuffle_seed=shuffle_seed,
+            epoch=epoch,
+            part=part,
+            num_threads=self._num_threads,
+            device=self._device,
+            degrees=self._degrees,
+            prepare=self._prepare if part == "train" else None,
         )
-    except ValueError as problem:
-        raise UsageError(f"negatives: {problem}", fix="change --negative-method or --corrupt") from None
+        return (self._with_features(batch, part) for batch in batches) if numbered else iter(batches)
+
+    def _with_features(self, batch: Batch, part: str) -> Batch:
+        attr, label = self._attr[part], self._split.part(part).label
+        assert batch.y is not None
+        assert batch.links is not None
+        assert attr is not None
+        assert label is not None
+        numbers = batch.y.cpu().numpy()
+        own = torch.from_numpy(attr[numbers]).to(self._device)
+        y = torch.from_numpy(label[numbers]).to(self._device)
+        return replace(batch, y=y, links=replace(batch.links, attr=own))
 
 
 def link_batches(
@@ -123,8 +224,11 @@ def link_batches(
     batch_size: int | None,
     device: torch.device,
     *,
+    records: Records | None,
     seed: int,
+    prepare: Callable[[Batch], Any] | None,
     degrees: bool,
+    num_threads: int,
 ) -> BatchSource:
     """The batches of a split of links, over the full graph or sampled.
 
@@ -133,10 +237,24 @@ def link_batches(
         spec: fan-outs; None: the full graph.
         batch_size: links a batch; None: all of them.
         seed: of the negatives, and of the order over the full graph.
-        degrees: the model asks for degrees.
+        records, prepare, degrees, num_threads: see :class:`SampledLinkBatches`.
 
     Raises:
-        UsageError: options that do not go together.
+        UsageError: as :class:`SampledLinkBatches`; a loss that samples do not go with.
     """
-    negatives = None if links is None else negatives_of(split, links, seed)
-    return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees)
+    if spec is not None and links is not None:
+        check_sampled(links)
+    if spec is None or batch_size is None:
+        negatives = None if links is None else negatives_of(split, links, seed)
+        return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees)
+    return SampledLinkBatches(
+        split,
+        spec,
+        batch_size,
+        device,
+        negatives=None if links is None or records is not None else negatives_of(split, links, spec.seed),
+        records=records,
+        prepare=prepare,
+        degrees=degrees,
+        num_threads=num_threads,
+    )

@@ -12,6 +12,8 @@ from gnnctl.errors import DataError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.splits.link import Links
+from gnnctl.splits.link_target import LinkTarget
+from gnnctl.training.predictions import predicted_values
 
 HEAD, RELATION, TAIL = "head", "relation", "tail"
 
@@ -98,4 +100,35 @@ def _ids(graph: Graph, node_types: list[str], relation: np.ndarray, rows: np.nda
         order.append(chosen)
     kinds = {part.type for part in parts}
     joined = pa.chunked_array([p if len(kinds) == 1 else p.cast(pa.string()) for p in parts]).combine_chunks()
+    return joined.take(pa.array(np.argsort(np.concatenate(order), kind="stable")))
+
+
+def label_columns(graph: Graph, target: LinkTarget, links: Links, scores: np.ndarray) -> dict[str, Any]:
+    """The columns target, prediction and score of labelled edges, as :func:`predictions_table` has them of nodes."""
+    predicted = predicted_values(target, scores)
+    known = _known_values(graph, target, links)
+    columns = {"target": pa.nulls(len(scores), predicted.type) if known is None else known, "prediction": predicted}
+    if target.classes is None:
+        return {**columns, "score": pa.array(np.ascontiguousarray(scores[:, 0]))}
+    every = {f"score_{name}": pa.array(np.ascontiguousarray(scores[:, i])) for i, name in enumerate(target.classes)}
+    return {**columns, **every}
+
+
+def _known_values(graph: Graph, target: LinkTarget, links: Links) -> pa.Array | None:
+    """The kept column's own values; None where a pair is no edge, or a type does not keep the column."""
+    if not (links.pos >= 0).all():
+        return None
+    parts, order = [], []
+    for number, t in enumerate(target.edge_types):
+        rows = np.flatnonzero(links.relation == number)
+        if not len(rows):
+            continue
+        columns = graph.edges[t].columns
+        if columns is None or target.column not in columns.column_names:
+            return None
+        parts.append(columns[target.column].take(pa.array(links.pos[rows])))
+        order.append(rows)
+    if not parts:
+        return None
+    joined = pa.chunked_array([chunk for part in parts for chunk in part.chunks]).combine_chunks()
     return joined.take(pa.array(np.argsort(np.concatenate(order), kind="stable")))

@@ -39,11 +39,7 @@ class TrainedLinks:
 
     @property
     def task(self) -> Task:
-        """Turns logits of edges into scores.
-
-        Raises:
-            ValueError: of the task ``link``.
-        """
+        """Turns logits of edges into scores; ValueError of the task ``link``."""
         return plain_task(self.split.target)
 
     @classmethod

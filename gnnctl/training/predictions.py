@@ -11,6 +11,7 @@ from gnnctl.errors import DataError
 from gnnctl.graph.graph import Graph
 
 FILE = "predictions.parquet"
+EMBEDDINGS = "embeddings.parquet"  # of the nodes, where pairs are scored
 ROW_GROUP = 1 << 16
 
 

@@ -56,6 +56,7 @@ def train_model(
     spec: Spec | None = None,
     device: torch.device | str = "cpu",
     save_seconds: float = STATE_SECONDS,
+    initial: Callable[[nn.Module], object] = lambda model: None,
     progress: Progress = no_progress,
     log: Callable[[str], None] = lambda text: None,
 ) -> TrainedRun:
@@ -66,6 +67,7 @@ def train_model(
         source: makes the batches for the model, on ``device``.
         folder: gets weights.safetensors, state.pt and metrics.jsonl; a state found there is resumed.
         spec: what the batches were sampled with, for the record.
+        initial: called with the model before it is trained, to give it other first weights.
         save_seconds: least time between two saves of the state.
 
     Raises:
@@ -73,10 +75,13 @@ def train_model(
     """
     device = torch.device(device)
     split, objective = job.split, job.objective(options)
-    model = job.initial_model(model_options, options.seed).to(device)
-    seeds = len(split.part("train")[0])
-    log(f"{model_options.name}: {count_parameters(model):,} parameters, {seeds:,} training seeds, on {device}")
-    trainer = Trainer(model, objective, source(model), options, device, folder, progress, save_seconds)
+    model = job.initial_model(model_options, options.seed)
+    initial(model)
+    model.to(device)
+    batches = source(model)
+    steps = "1 step" if batches.steps == 1 else f"{batches.steps:,} steps"
+    log(f"{model_options.name}: {count_parameters(model):,} parameters, {steps} an epoch, on {device}")
+    trainer = Trainer(model, objective, batches, options, device, folder, progress, save_seconds)
     done = trainer.resume()
     if done:
         log(f"resuming after epoch {done} of {options.epochs}")

@@ -145,10 +145,11 @@ class TrainedModel:
 
 def plain_task(target: Target | LinkTarget) -> Task:
     """The task of a target without anything that only training needs; ValueError: links to be found."""
-    if target.problem in ("link", "none"):
+    problem = target.problem
+    if problem == "link" or problem == "none":
         raise ValueError("links to be found, and nodes without a target, have no classes and no numbers")
     return Task(
-        target.problem,
+        problem,
         target.num_outputs,
         float(target.mean) if target.mean is not None else 0.0,
         float(target.std) or 1.0 if target.std is not None else 1.0,

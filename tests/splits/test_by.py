@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from gnnctl.errors import DataError, UsageError
 from gnnctl.splits import By, Fractions, parse_map
-from gnnctl.splits.by import NO_PART, TEST, TRAIN, VAL, by_class, by_column, by_group, by_hash, by_time
+from gnnctl.splits.by import NO_PART, TEST, TRAIN, VAL, by_class, by_column, by_group, by_hash
 from gnnctl.splits.keyed import keyed_hashes
+from gnnctl.splits.times import Moving, find_bounds, times_of
+
+
+def by_time(times, known, shares, **moving):
+    found = times_of(times)
+    return np.where(
+        found.known & known, find_bounds(found, known, shares, Moving(**moving)).parts(found.values), NO_PART
+    )
+
 
 FEW = settings(max_examples=30, deadline=None)
 IDS = st.lists(st.text(max_size=6), unique=True, min_size=1, max_size=60)

@@ -83,3 +83,24 @@ def test_a_dry_run_foresees_the_size(cli, own, options):
     assert foreseen["bytes"] == pytest.approx(size, rel=0.3)
     assert np.isfinite(foreseen["seconds"])
     assert foreseen["blow_up"] > 0
+
+
+@pytest.mark.parametrize("options", [["--features", "packed"], ["--engine", "spark"]])
+def test_what_links_do_not_take_yet_is_refused(cli, tmp_path, options):
+    from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
+    from gnnctl.graph import Graph
+    from gnnctl.splits.link import Links, LinkSplit
+    from gnnctl.splits.link_target import LinkTarget
+
+    graph = Graph.from_coo(4, np.array([[0, 1, 2], [1, 2, 3]]))
+    with ArtifactWriter(tmp_path / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        graph.write(writer)
+    artifact = Artifact.open(tmp_path / "graph")
+    one = [Links(np.zeros(1, np.int64), *(np.array([v]) for v in (i, i + 1, i))) for i in range(3)]
+    parts = dict(zip(("train", "val", "test"), one, strict=True))
+    with ArtifactWriter(tmp_path / "split", Recipe("split", "split", 1, {}, [Parent("graph", artifact)])) as writer:
+        LinkSplit(Graph.open(artifact), LinkTarget("link", list(graph.edges)), parts).write(writer)
+    code, _, err = cli("sample", tmp_path / "split", "-o", tmp_path / "s", "--num-neighbors", "2", *options)
+    assert (code, "is a split of links" in err) == (2, True), err
+    code, _, err = cli("adopt", __file__, "-o", tmp_path / "s", "--split", tmp_path / "split", "--num-neighbors", "2")
+    assert (code, "is not of nodes" in err) == (2, True), err

@@ -219,8 +219,8 @@ class LinkModel(PairModel):
                 scores = self.against_all(
                     ends, table.index_select(0, rows_drawn), relation, candidate_is_src=end == "src"
                 )
-                # Those drawn stand for all the others: the correction of importance sampling.
-                scores = scores + math.log(max(1, len(table) - 1) / max(1, len(rows_drawn)))
+                # Those drawn stand for all: so the sum of the others' exponentials is right on average.
+                scores = scores + math.log(len(table) / len(rows_drawn))
                 scores = scores.masked_fill(rows_drawn[None] == asked[:, None], -torch.inf)
                 own = self._own(ends, table.index_select(0, asked), relation, end)
                 found.append((torch.cat([own[:, None], scores], 1), torch.zeros_like(asked)))

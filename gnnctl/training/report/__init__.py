@@ -12,18 +12,29 @@ from gnnctl.training.loop import FitResult
 FILE = "report.html"
 
 
-def report_page(name: str, fit: FitResult, evaluation: Evaluation, *, target: str, command: str) -> str:
+def report_page(
+    name: str,
+    fit: FitResult,
+    evaluation: Evaluation,
+    *,
+    target: str,
+    command: str,
+    audit: Mapping[str, Any] | None = None,
+) -> str:
     """The page of a run.
 
     Args:
         name: of the model.
         target: what was predicted, as text.
+        audit: what the split's audit said, of its audit.json; None where it had none.
         command: the command line that made it; "" where there was none.
     """
     best = "" if fit.best_value is None else f": validation {escape(fit.monitor)} <strong>{fit.best_value:.4f}</strong>"
     lead = f"Best epoch {fit.best_epoch} of {fit.epochs}{best}"
     chips = [*(["stopped early"] if fit.stopped_early else []), f"{sum(_seconds(r) for r in fit.history):,.0f} s"]
     found = [*_curves(fit), _metrics(evaluation.metrics), *evaluation.cards]
+    if audit is not None:
+        found.append(_verdict(audit))
     if command:
         found.append(Card("Made by", f"<pre>{escape(command)}</pre>", wide=True))
     return document(f"{name}: {target}", section(target, name, lead, chips, found))
@@ -53,6 +64,14 @@ def _metrics(metrics: Mapping[str, Any]) -> Card:
     if constant := parts[last].get("baseline"):
         rows.append([f"{last}, baseline", parts[last]["seeds"], *(constant.get(n) for n in names)])
     return Card("Exact metrics", html_table(["part", "seeds", *names], rows), wide=True)
+
+
+def _verdict(audit: Mapping[str, Any]) -> Card:
+    said = [[rule["rule"], found["level"], found["what"]] for rule in audit["rules"] for found in rule["findings"]]
+    clean = sum(rule["status"] == "clean" for rule in audit["rules"])
+    note = f"{clean} quick rules found nothing. gnnctl audit SPLIT looks closer, and names the rows."
+    body = html_table(["rule", "level", "finding"], said) if said else "<p>No leakage was found.</p>"
+    return Card("Audit of the split", f'<div class="prose">{body}</div>', note, wide=True)
 
 
 def _seconds(record: Mapping[str, Any]) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
@@ -13,6 +13,14 @@ from gnnctl.nn.models.options import ModelOptions
 from gnnctl.nn.models.unsupervised.base import Unsupervised
 
 PAIRS = 1 << 16
+
+
+class _Encoded(nn.Module):
+    """Stands for an encoder whose outputs are there already."""
+
+    def forward(self, *encoded: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What it is given."""
+        return encoded if len(encoded) > 1 else encoded[0]
 
 
 class AutoencoderModel(Unsupervised):
@@ -36,7 +44,7 @@ class AutoencoderModel(Unsupervised):
         super().__init__(options, schema, node_type, 2 * options.hidden if variational else None)
         self.edge_types = [t for t in schema.edges if t.src == t.dst == node_type]
         self.variational = variational
-        self.decoder = VGAE(torch.nn.Identity()) if variational else GAE(torch.nn.Identity())
+        self.decoder = VGAE(_Encoded()) if variational else GAE(_Encoded())
         self.num_nodes = schema.nodes[node_type].num_nodes
 
     def finish(self, encoded: Tensor) -> Tensor:

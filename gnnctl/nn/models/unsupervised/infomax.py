@@ -1,7 +1,7 @@
 """Nodes that agree with a summary of what they were seen with."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import GraphSchema
@@ -13,14 +13,22 @@ from gnnctl.nn.models.unsupervised.base import Unsupervised, shuffled_nodes
 class InfomaxModel(Unsupervised):
     """Deep Graph Infomax over batches: the summary is of the batch's seeds, corruption shuffles the nodes of each type.
 
-    See :class:`~gnnctl.nn.models.deep_graph_infomax.DeepGraphInfomax`.
+    Embeddings pass a PReLU, as in the paper: shuffling leaves the mean of a linear encoder's where it was, so that
+    nothing could be told by them. See :class:`~gnnctl.nn.models.deep_graph_infomax.DeepGraphInfomax`.
     """
 
     def __init__(self, options: ModelOptions, schema: GraphSchema, node_type: str) -> None:
         super().__init__(options, schema, node_type)
+        self.activation = nn.PReLU(self.channels)
         self.infomax = DeepGraphInfomax(torch.nn.Identity(), self.channels)
+
+    def finish(self, encoded: Tensor) -> Tensor:
+        """(n, channels)."""
+        found: Tensor = self.activation(encoded)
+        return found
 
     def forward(self, batch: Batch) -> Tensor:
         """The loss."""
-        real = self.embed(batch)
-        return self.infomax.loss(Infomax(real, self.embed(shuffled_nodes(batch)), mean_summary(real)))
+        real = self.finish(self.embed(batch))
+        corrupted = self.finish(self.embed(shuffled_nodes(batch)))
+        return self.infomax.loss(Infomax(real, corrupted, mean_summary(real)))

@@ -25,7 +25,7 @@ class Ends(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LinkGroups:
+class LinkBatch:
     """L links in G groups, group after group: first a positive link, then its negatives.
 
     Attributes:
@@ -89,7 +89,7 @@ class LinkGroups:
             rows[name], group[name] = all_rows[at[first[order]]], groups[at[first[order]]]
         return Ends(rows, group, local.reshape(-1, 2))
 
-    def same_as(self, other: "LinkGroups | None") -> bool:
+    def same_as(self, other: "LinkBatch | None") -> bool:
         """Whether both hold the same links in the same order."""
         return (
             other is not None
