@@ -77,6 +77,16 @@ def ingest(
     edge_time: Annotated[
         str | None, typer.Option(help="Edge time column.", show_default=False, rich_help_panel=_FLAGS)
     ] = None,
+    relation: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of relations: an edge type for each.", show_default="guessed", rich_help_panel=_FLAGS
+        ),
+    ] = None,
+    edge_columns: Annotated[
+        list[str] | None,
+        typer.Option(help="Edge column to keep as it is, repeatable.", show_default=False, rich_help_panel=_FLAGS),
+    ] = None,
     reverse: Annotated[
         bool, typer.Option("--reverse", help="Also add the reverse edge type.", rich_help_panel=_FLAGS)
     ] = False,
@@ -98,7 +108,7 @@ def ingest(
     console = Console("ingest", json=json, quiet=quiet)
     flags = Flags(
         *(nodes, edges, id, source, target, label, time, edge_time, weight),
-        *(tuple(features or ()), tuple(columns or ()), reverse, undirected),
+        *(tuple(features or ()), tuple(columns or ()), reverse, undirected, relation, tuple(edge_columns or ())),
     )
     request = Request(
         *(list(tables or ()), output, guess, flags, encoders_from, on_missing, feature_dtype),

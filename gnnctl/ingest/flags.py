@@ -31,6 +31,8 @@ class Flags:
     columns: Sequence[str] = field(default_factory=tuple)
     reverse: bool = False
     undirected: bool = False
+    relation: str | None = None
+    edge_columns: Sequence[str] = field(default_factory=tuple)
 
 
 def named_file(text: str) -> tuple[str, str]:
@@ -60,7 +62,7 @@ def apply_flags(document: dict[str, Any], flags: Flags) -> dict[str, Any]:
     for name in ("id", "label", "time", "features", "columns"):
         if getattr(flags, name) and not flags.nodes:
             raise UsageError(f"--{name} is about a node table, and there is no --nodes", fix="pass --nodes FILE")
-    for name in ("source", "target", "edge_time", "weight", "reverse", "undirected"):
+    for name in ("source", "target", "relation", "edge_time", "edge_columns", "weight", "reverse", "undirected"):
         if getattr(flags, name) and not flags.edges:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} is about an edge table, and there is no --edges", fix="pass --edges FILE")
@@ -80,6 +82,8 @@ def apply_flags(document: dict[str, Any], flags: Flags) -> dict[str, Any]:
         _override(edge, given)
         used = set(given.values())
         edge["features"] = {k: v for k, v in edge.get("features", {}).items() if k not in used}
+        if flags.edge_columns:
+            edge["columns"] = list(dict.fromkeys([*edge.get("columns", []), *flags.edge_columns]))
         if flags.reverse:
             edge["reverse"] = True
         if flags.undirected:

@@ -5,12 +5,14 @@ a draft: it ingests as it is, and says in comments what it was not sure of.
 """
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from gnnctl.errors import DataError
 from gnnctl.ingest.engine import Engine, quote
 from gnnctl.ingest.flags import Flags, type_name
 from gnnctl.ingest.profile import ColumnProfile, TableProfile, profile
+from gnnctl.ingest.spec import SPLIT
 from gnnctl.ingest.toml import Draft, write_toml
 
 _LABELS = ("label", "target", "class", "y", "category", "section", "topic")
@@ -18,7 +20,10 @@ _SPLITS = ("split", "fold", "part", "subset")
 _SOURCES = ("source", "src", "from", "head", "subject", "citing", "follower", "sender", "u")
 _TARGETS = ("target", "dst", "to", "tail", "object", "cited", "followee", "receiver", "recipient", "v")
 _WEIGHTS = ("weight", "edge_weight")
+_RELATIONS = ("relation", "predicate", "rel", "relationship", "edge_type", "relation_type")
+_PARTS = ("train", "training", "valid", "val", "validation", "dev", "test", "testing")
 _FEW = 64
+_MANY_RELATIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ def guess_toml(engine: Engine, files: list[str]) -> str:
     Raises:
         DataError: a table cannot be read, or none of them makes sense.
     """
-    profiles = [profile(engine, i, type_name(file), file) for i, file in enumerate(files)]
+    tables = _tables(files)
+    profiles = [profile(engine, i, name, file) for i, (name, file) in enumerate(tables)]
     names: dict[str, int] = {}
     for p in profiles:
         names[p.name] = names.get(p.name, 0) + 1
@@ -50,7 +56,9 @@ def guess_toml(engine: Engine, files: list[str]) -> str:
     for p in profiles:
         if p.name in edges:
             source, target = edges[p.name]
-            draft.edges[_edge_name(p, source, target)] = _edge_section(p, source, target)
+            relation = _relation(p, source, target)
+            name = _edge_name(p, source, target, relation)
+            draft.edges[name] = _edge_section(p, source, target, relation)
         elif p.name not in nodes:
             draft.comments.append(f"{p.file} is left out: no column is unique, and no two columns hold ids of nodes.")
     if not draft.nodes and not draft.edges:
@@ -59,6 +67,29 @@ def guess_toml(engine: Engine, files: list[str]) -> str:
             fix='write the spec by hand, with sql = "..." where a table needs work',
         )
     return write_toml(draft)
+
+
+def _tables(files: list[str]) -> list[tuple[str, str | dict[str, str]]]:
+    """Names and files; those of one folder called train, valid, test are one table in parts."""
+    found: dict[str, str | dict[str, str]] = {}
+    parts: dict[str, dict[str, str]] = {}
+    for file in files:
+        if type_name(file).lower() in _PARTS:
+            parts.setdefault(str(PurePath(file).parent), {})[type_name(file)] = file
+    together = {
+        folder: dict(sorted(each.items(), key=lambda part: _PARTS.index(part[0].lower())))
+        for folder, each in parts.items()
+        if len(each) > 1
+    }
+    tables: list[tuple[str, str | dict[str, str]]] = []
+    for file in files:
+        folder = str(PurePath(file).parent)
+        if type_name(file) not in together.get(folder, {}):
+            tables.append((type_name(file), file))
+        elif folder not in found:
+            found[folder] = together[folder]
+            tables.append((type_name(folder) if folder != "." else "row", together[folder]))
+    return tables
 
 
 def guess_document(
@@ -86,7 +117,10 @@ def guess_document(
                 raise DataError(message, fix="name them with --source and --target")
             source = _End(flags.source, home) if flags.source else ends[0]
             target = _End(flags.target, home) if flags.target else ends[1]
-        document["edges"][f"{node_type} {p.name} {node_type}"] = _edge_section(p, source, target)
+        # Who names the relation means one.
+        relation = flags.relation or (_relation(p, source, target) if name == type_name(file) else None)
+        section = _edge_section(p, source, target, relation)
+        document["edges"][f"{node_type} {'*' if relation else p.name} {node_type}"] = section
     return document
 
 
@@ -188,23 +222,42 @@ def _contained(engine: Engine, p: TableProfile, column: ColumnProfile, home: Tab
 # -- what the columns are good for -----------------------------------------------------------------------------------
 
 
-def _edge_name(p: TableProfile, source: _End, target: _End) -> str:
+def _relation(p: TableProfile, source: _End, target: _End) -> str | None:
+    """The column that says of which relation each edge is, or None."""
+    for word in _RELATIONS:
+        for column in p.columns.values():
+            named = column.name.lower() == word and column.name not in (source.column, target.column)
+            few = 1 < column.distinct <= min(_MANY_RELATIONS, p.rows // 2)
+            if named and few and column.kind == "text" and not column.nulls:
+                return column.name
+    return None
+
+
+def _edge_name(p: TableProfile, source: _End, target: _End, relation: str | None) -> str:
     src = source.nodes.name if source.nodes else "node"
     dst = target.nodes.name if target.nodes else "node"
-    relation = p.name.removeprefix(f"{src}_").removesuffix(f"_{dst}")
-    return f"{src} {relation or 'to'} {dst}"
+    if relation:
+        return f"{src} * {dst}"
+    return f"{src} {p.name.removeprefix(f'{src}_').removesuffix(f'_{dst}') or 'to'} {dst}"
 
 
-def _edge_section(p: TableProfile, source: _End, target: _End) -> dict[str, Any]:
-    section: dict[str, Any] = {"table": p.file, "source": source.column, "target": target.column}
-    rest = [c for c in p.columns.values() if c.name not in (source.column, target.column)]
+def _edge_section(p: TableProfile, source: _End, target: _End, relation: str | None) -> dict[str, Any]:
+    section: dict[str, Any] = {"table": p.value, "source": source.column, "target": target.column}
+    if relation:
+        section["relation"] = relation
+    rest = [c for c in p.columns.values() if c.name not in (source.column, target.column, relation)]
+    splits = [c.name for c in rest if c.name.lower().startswith(_SPLITS) and c.kind in ("text", "integer")]
+    rest = [c for c in rest if c.name not in splits]
+    # That of a table in parts is kept anyway.
+    section["columns"] = [name for name in splits if not isinstance(p.value, dict) or name != SPLIT]
     for column in rest:
         name = column.name.lower()
         if name in _WEIGHTS and column.kind in ("integer", "number") and not (column.nulls or column.nan):
             section["weight"] = column.name
         elif column.kind == "time" or (column.kind == "integer" and name in ("time", "timestamp", "year")):
             section.setdefault("time", column.name)
-    section.update({"undirected": False} if source.nodes is target.nodes else {"reverse": True})
+    opposite = {"undirected": False} if source.nodes is target.nodes and not relation else {"reverse": True}
+    section.update(opposite)
     used = {section.get("weight"), section.get("time")}
     section["features"] = _features([c for c in rest if c.name not in used and c.distinct != p.rows], p.rows)
     return section
@@ -221,7 +274,7 @@ def _node_section(engine: Engine, p: TableProfile, key: str, label: str | None, 
         if guessed in p.columns and _gives_away(engine, p, name, guessed):
             del features[name]
             comments.append(f"nodes.{p.name}: {name} tells the label {guessed}, so it is no feature here.")
-    section: dict[str, Any] = {"table": p.file, "id": key}
+    section: dict[str, Any] = {"table": p.value, "id": key}
     if guessed:
         section["label"] = guessed
     section["columns"] = [c.name for c in splits] + [

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 from gnnctl.ingest.engine import Engine, quote
-from gnnctl.ingest.flags import type_name
 from gnnctl.ingest.spec import Source
 from gnnctl.ingest.tables import Table
 
@@ -42,10 +41,11 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class TableProfile:
-    """One table: its name as a type, its file as written, its columns by name."""
+    """One table: its name as a type, its file as written, its columns by name; ``value`` is what a spec calls it."""
 
     name: str
     file: str
+    value: str | dict[str, str]
     table: Table
     rows: int
     columns: dict[str, ColumnProfile]
@@ -64,18 +64,20 @@ class TableProfile:
         return sorted(found, key=lambda c: (words.get(c.name.lower(), 4), order[c.name]))
 
 
-def profile(engine: Engine, index: int, name: str, file: str) -> TableProfile:
-    """Read a table's statistics.
+def profile(engine: Engine, index: int, name: str, file: str | dict[str, str]) -> TableProfile:
+    """Read the statistics of a table, or of one in parts.
 
     Raises:
         DataError: missing, unreadable or empty.
     """
-    table = Table(engine, f"guess_view_{index}", Source((file,)), ".", "table")
+    parts = file if isinstance(file, dict) else {}
+    source = Source(tuple(parts.values()), parts=tuple(parts)) if isinstance(file, dict) else Source((file,))
+    table = Table(engine, f"guess_view_{index}", source, ".", "table")
     for column in list(table.types):
         table.id_field(column, "id")  # settles which columns of a CSV file are integers throughout
     rows = table.count()
     columns = {column: _column(engine, table, column, kind) for column, kind in table.types.items()}
-    return TableProfile(name or type_name(file), file, table, rows, columns)
+    return TableProfile(name, table.label, file, table, rows, columns)
 
 
 def _column(engine: Engine, table: Table, name: str, column_type: str) -> ColumnProfile:

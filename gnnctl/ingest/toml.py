@@ -17,6 +17,7 @@ _NOTES = {
     "columns": "kept as they are, for splitting and reports",
     "reverse": "also adds the opposite edge type",
     "undirected": "true stores both directions of every edge",
+    "relation": "an edge type for each value, named by it in place of the *",
     "weight": "a number per edge",
     "time": "edges are visible from then on",
 }

@@ -113,7 +113,8 @@ def find_edge_target(graph: Graph, text: str | None, problem: str = "auto", deli
         UsageError: no such type, or a problem that does not fit.
     """
     keeping = {t: store.columns.column_names for t, store in graph.edges.items() if store.columns is not None}
-    shown = ", ".join(f'"{t}.{name}"' for t, names in keeping.items() for name in names[:2]) or "no edge keeps columns"
+    columns = [f'"{t}.{name}"' for t, names in keeping.items() for name in names]
+    shown = ", ".join(columns[:4]) + (", ..." if len(columns) > 4 else "") or "no kept column of an edge"
     if text is None:
         raise UsageError("--target is needed", fix=f'write "SOURCE RELATION TARGET.COLUMN" ({shown})')
     named = [t for t in graph.edges if text.startswith(f"{t}.")]

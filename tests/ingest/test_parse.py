@@ -113,8 +113,12 @@ def test_the_written_contract_names_every_key_and_encoder_and_its_example_is_val
 
 def test_the_written_example_of_many_graphs_is_valid():
     text = (Path(gnnctl.__file__).parent / "schemas" / "spec.md").read_text()
-    (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    spec = parse_spec(tomllib.loads(example))
+    graphs, triples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    (edge,) = parse_spec(tomllib.loads(triples)).edges
+    assert edge.relation == "relation"
+    assert edge.source.parts == ("train", "valid", "test")
+    assert edge.columns == {"split": "split"}
+    spec = parse_spec(tomllib.loads(graphs))
     assert spec.graphs is not None
     assert spec.graphs.label == ("toxic", "toxic")
     assert spec.nodes[0].graph == "molecule"
