@@ -6,23 +6,35 @@ gnnctl STAGE --help
 import errno
 import importlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from gnnctl import __version__
+from gnnctl.console import TYPED
 from gnnctl.errors import DataError, GnnctlError, ResourceError
 
-STAGES = ("ingest", "split", "sample", "train", "predict", "explain", "bench", "inspect")
+STAGES = ("ingest", "split", "audit", "sample", "train", "predict", "explain", "bench", "inspect")
+
+
+class _Command(TyperGroup):
+    """Keeps what was typed, for reports that say how they were made."""
+
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:
+        TYPED.set(list(args))
+        return super().parse_args(context, args)
+
 
 app = typer.Typer(
+    cls=_Command,
     name="gnnctl",
     help="Graph neural networks as composable stages: tables -> graph -> split -> model -> predictions.",
     rich_markup_mode=None,  # importing rich alone takes longer than a help may
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     epilog="Exit codes: 0 done, 1 internal error, 2 usage, 3 bad input data, 4 artifact missing, damaged or "
-    "mismatched, 5 out of resources, 130 interrupted.",
+    "mismatched, 5 out of resources, 6 leakage found, 130 interrupted.",
 )
 for stage in STAGES:
     app.command()(getattr(importlib.import_module(f"gnnctl.stages.{stage}"), stage))

@@ -2,13 +2,16 @@
 
 import json as json_module
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any
 
 from tqdm import tqdm
 
 Progress = Callable[..., "tqdm[Any]"]
+TYPED: ContextVar[list[str] | None] = ContextVar("TYPED", default=None)  # the arguments of the command that runs
 
 
 def no_progress(
@@ -16,6 +19,12 @@ def no_progress(
 ) -> "tqdm[Any]":
     """A progress bar that shows nothing; the default of every library function that reports progress."""
     return tqdm(iterable, total=total, desc=desc, unit=unit, disable=True)
+
+
+def command_line() -> str:
+    """The command that runs, as a shell reads it; "" where it is no command but a call of the library."""
+    given = TYPED.get()
+    return "" if given is None else shlex.join(["gnnctl", *given])
 
 
 class Console:

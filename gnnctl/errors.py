@@ -6,8 +6,11 @@
     ├── ArtifactError    4  an artifact is missing, damaged, or not the one expected
     └── ResourceError    5  out of disk, memory or permission
 
-Ctrl-C is 130. A message says what is wrong and where; ``fix`` says how to mend it.
+Findings of an audit are no error, and exit with 6. Ctrl-C is 130. A message says what is wrong and where; ``fix`` says
+how to mend it.
 """
+
+FINDINGS = 6
 
 
 class GnnctlError(Exception):

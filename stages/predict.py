@@ -9,7 +9,7 @@ from gnnctl import options
 from gnnctl.console import Console, table
 from gnnctl.errors import UsageError
 
-WHICH, HOW = "Which nodes", "How"
+WHICH, PAIRS, HOW = "Which nodes", "Which links (of models of links)", "How"
 
 
 def predict(
@@ -27,6 +27,21 @@ def predict(
         Literal["train", "val", "test"] | None,
         typer.Option(help="Score one part of the split. Default: all nodes.", rich_help_panel=WHICH),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Parquet, CSV or TSV of the pairs to score: head, relation (of several edge types), tail. "
+            "Default: the split's links.",
+            rich_help_panel=PAIRS,
+        ),
+    ] = None,
+    top_k: Annotated[
+        int | None,
+        typer.Option(help="Recommend so many destinations to each node, or to --node.", min=1, rich_help_panel=PAIRS),
+    ] = None,
+    exclude_known: Annotated[
+        bool, typer.Option("--exclude-known", help="Do not recommend links of the graph.", rich_help_panel=PAIRS)
+    ] = False,
     on: Annotated[
         Path | None,
         typer.Option(help="Another graph to score, ingested with --encoders-from.", rich_help_panel=WHICH),
@@ -52,6 +67,14 @@ def predict(
             rich_help_panel=HOW,
         ),
     ] = False,
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            help="Predict by the nearest class mean of so many training examples a class, on frozen embeddings.",
+            min=1,
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     memory: Annotated[
         float, typer.Option(help="GB of representations kept in memory; more go to disk.", min=0, rich_help_panel=HOW)
     ] = 2.0,
@@ -71,7 +94,7 @@ def predict(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Score nodes or graphs: original ids, parts, targets, predictions and probabilities, as Parquet."""
+    """Score nodes, graphs or links: original ids, parts, targets, predictions and scores, as Parquet."""
     chosen = [name for name, value in (("--node", node), ("--nodes", nodes), ("--part", part)) if value]
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} both choose nodes", fix="pass one of them")
@@ -80,42 +103,73 @@ def predict(
     if on is not None and smooth:
         raise UsageError("--smooth takes labels of the model's split, --on is another graph", fix="pass one of them")
 
-    from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, file_checksum, finished
+    from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, file_checksum, finished
+    from gnnctl.training.link_predict import LinkPrediction
+    from gnnctl.training.link_trained import is_of_links
     from gnnctl.training.options import resolve_device, set_threads
     from gnnctl.training.predict import Prediction
-    from gnnctl.training.predictions import FILE, write_predictions
+    from gnnctl.training.predictions import EMBEDDINGS, FILE, write_predictions
 
     console = Console("predict", json=json, quiet=quiet)
     set_threads(threads)
-    job = Prediction.prepare(
-        model,
-        on=on,
-        graph=graph,
-        split=split,
-        node=node,
-        nodes=nodes,
-        part=part,
-        num_neighbors=num_neighbors,
-        seed=seed,
-        embeddings=embeddings,
-        smooth=smooth,
-        device=resolve_device(device),
-    )
+    where = resolve_device(device)
+    opened = Artifact.open(model, "model")
+    job: Prediction | LinkPrediction
+    asked = {"--pairs": pairs, "--top-k": top_k, "--exclude-known": exclude_known}
+    if is_of_links(opened):
+        given = {"--num-neighbors": num_neighbors, "--smooth": smooth, "--shots": shots}
+        if flag := next((name for name, value in given.items() if value), None):
+            raise UsageError(f"{flag}: {model} is of links, which are scored exactly", fix="leave it out")
+        job = LinkPrediction.prepare(
+            opened,
+            on=on,
+            graph=graph,
+            split=split,
+            pairs=pairs,
+            part=part,
+            top_k=top_k,
+            exclude_known=exclude_known,
+            node=node,
+            nodes=nodes,
+            embeddings=embeddings,
+            device=where,
+        )
+    else:
+        if flag := next((name for name, value in asked.items() if value), None):
+            raise UsageError(f"{flag}: {model} is not of links", fix="leave it out")
+        job = Prediction.prepare(
+            model,
+            on=on,
+            graph=graph,
+            split=split,
+            node=node,
+            nodes=nodes,
+            part=part,
+            num_neighbors=num_neighbors,
+            seed=seed,
+            embeddings=embeddings,
+            smooth=smooth,
+            shots=shots,
+            device=where,
+        )
     parents = [Parent("model", job.trained.artifact)]
     if on is not None and job.graph.artifact is not None:
         parents.append(Parent("graph", job.graph.artifact))
+    files = [path for path in (nodes, pairs) if path is not None]
     recipe = Recipe(
         kind="predictions",
         stage="predict",
         algorithm=1,
         options={
-            "nodes": node if node else (part or ("file" if nodes else "all")),
-            "sampling": job.spec.to_json() if job.spec else None,
+            "nodes": node if node else (part or ("file" if files else "all")),
+            "sampling": job.sampling,
             "embeddings": embeddings,
             **({"smooth": True} if smooth else {}),
+            **({"shots": shots, "seed": seed} if shots else {}),
+            **({"top_k": top_k, "exclude_known": exclude_known} if top_k else {}),
         },
         parents=parents,
-        inputs={str(nodes): file_checksum(nodes)} if nodes else {},
+        inputs={str(path): file_checksum(path) for path in files},
     )
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same model, same options; nothing to do")
@@ -123,27 +177,30 @@ def predict(
         console.result({"output": str(output), "done": False, **summary}, _text(summary))
         return
     if dry_run:
-        node_type = job.trained.target.node_type
-        what = "graphs" if job.trained.target.task == "graph" else f"{node_type} nodes"
-        console.log(f"{output} would hold {len(job.rows):,} {what}")
-        console.result({"output": str(output), "done": False, "nodes": len(job.rows)}, "")
+        console.log(f"{output} would hold {job.count:,} {job.what}")
+        console.result({"output": str(output), "done": False, "nodes": job.count}, "")
         return
     with ArtifactWriter(output, recipe, force=force) as writer:
-        scored = job.run(batch_size=batch_size, memory=int(memory * 2**30), progress=console.progress)
+        room = int(memory * 2**30)
+        if isinstance(job, Prediction):
+            scored = job.run(batch_size=batch_size, memory=room, progress=console.progress)
+        else:
+            scored = job.run(memory=room, progress=console.progress)
         write_predictions(writer.file(FILE), scored.table)
+        if scored.embeddings is not None:
+            write_predictions(writer.file(EMBEDDINGS), scored.embeddings)
         writer.json("metrics", scored.metrics)
-        writer.summary.update(
-            nodes=len(job.rows), node_type=job.trained.target.node_type, file=FILE, metrics=scored.metrics
-        )
+        writer.summary.update(job.summary, file=FILE, metrics=scored.metrics)
         summary = writer.summary
     console.log(f"wrote {output}")
     console.result({"output": str(output), "done": True, **summary}, _text(summary))
 
 
 def _text(summary: dict[str, Any]) -> str:
-    """How many nodes were scored, and the metrics of those with a known label."""
-    what = "graphs" if summary["node_type"] == "graph" else f"{summary['node_type']} nodes"
-    text = f"{summary['nodes']:,} {what} in {summary['file']}"
+    """How many nodes, graphs or links were scored, and the metrics of those whose truth is known."""
+    count, what = summary["nodes"], summary["node_type"]
+    name = {"graph": "graphs", "link": "links", "head": "nodes with recommendations"}.get(what, f"{what} nodes")
+    text = f"{count:,} {name} in {summary['file']}"
     metrics = summary["metrics"]
     if not metrics:
         return text

@@ -11,9 +11,12 @@ from gnnctl.console import Console, table
 if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
     from gnnctl.sampling.description import Description
+    from gnnctl.sampling.link_produce import LinkProducer
+    from gnnctl.sampling.methods import Spec
     from gnnctl.sampling.produce import Producer
+    from gnnctl.splits import LinkSplit
 
-_DRAWING, _WRITING = "Drawing", "Writing"
+_DRAWING, _LINKS, _WRITING = "Drawing", "Links (of splits --task link)", "Writing"
 
 
 def _list_samplers(wanted: bool) -> None:
@@ -82,6 +85,22 @@ def sample(
             help="Edges drawn (the default), with their opposites, or all among the nodes.", rich_help_panel=_DRAWING
         ),
     ] = None,
+    negatives: Annotated[
+        int | None,
+        typer.Option(help="Of each training link, drawn anew each epoch. Default: 8.", min=0, rich_help_panel=_LINKS),
+    ] = None,
+    negative_method: Annotated[
+        Literal["uniform", "degree", "in-batch"] | None,
+        typer.Option(help="How they are drawn. Default: uniform.", rich_help_panel=_LINKS),
+    ] = None,
+    corrupt: Annotated[
+        Literal["dst", "src", "either", "both"] | None,
+        typer.Option(help="The end that is drawn anew. Default: either, half of them each.", rich_help_panel=_LINKS),
+    ] = None,
+    keep_known: Annotated[
+        bool,
+        typer.Option("--keep-known", help="A negative may be a link of the training part.", rich_help_panel=_LINKS),
+    ] = False,
     batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
     balanced: Annotated[
         bool, typer.Option("--balanced", help="An equal part of each class in every batch.", rich_help_panel=_WRITING)
@@ -124,16 +143,16 @@ def sample(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Sample the neighbourhoods of a split's seeds into an artifact, or with -o - into a pipe."""
+    """Sample the neighbourhoods of a split's seeds, nodes or links, into an artifact, or with -o - into a pipe."""
     from gnnctl.artifacts import Parent, Recipe
     from gnnctl.errors import UsageError
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.merge import check_mergeable
-    from gnnctl.sampling.methods import MethodSpec, Spec
+    from gnnctl.sampling.methods import MethodSpec
     from gnnctl.sampling.plan import RecordPlan, Shard
     from gnnctl.sampling.produce import Producer
     from gnnctl.sampling.spec import SampleSpec, rules_of
-    from gnnctl.splits import NodeSplit
+    from gnnctl.splits import LinkSplit, open_split
     from gnnctl.training.inputs import code_inputs
 
     console = Console("sample", json=json, quiet=quiet)
@@ -142,7 +161,7 @@ def sample(
         return
     if len(sources) != 1:
         raise UsageError(f"{len(sources)} splits are named", fix="name one, or pass --join to join shards")
-    opened = NodeSplit.open(sources[0], graph)
+    opened = open_split(sources[0], graph)
     if opened.target.task == "graph":
         raise UsageError(f"{sources[0]} is of graphs, which are taken whole, not sampled", fix="train on the split")
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
@@ -152,6 +171,7 @@ def sample(
         if value
     }
     spec: Spec
+    producer: Producer
     if sampler is None:
         spec = SampleSpec.parse(opened.graph, num_neighbors or [], **rules_of(given), seed=seed)
     else:
@@ -163,10 +183,23 @@ def sample(
     if balanced and (unit == "seed" or opened.target.problem != "multiclass"):
         raise UsageError("--balanced: it balances the classes of a batch", fix="use --unit batch and a class as target")
     part = Shard.parse(shard) if shard is not None else None
-    parts = {name: rows for name, (rows, _) in opened.parts.items()}
-    labels = {name: values for name, (_, values) in opened.parts.items()}
-    plan = RecordPlan(parts, unit, batch_size, epochs, seed)
-    producer = Producer(opened.graph, spec, plan, opened.target.node_type, labels, balanced)
+    of_links = {
+        "--negatives": negatives,
+        "--negative-method": negative_method,
+        "--corrupt": corrupt,
+        "--keep-known": keep_known or None,
+    }
+    about_links = {flag.removeprefix("--"): value for flag, value in of_links.items() if value is not None}
+    if isinstance(opened, LinkSplit):
+        producer, resolved_links = _of_links(opened, spec, unit, batch_size, epochs, seed, balanced, about_links)
+        plan = producer.plan
+    else:
+        if about_links:
+            raise UsageError(f"--{next(iter(about_links))}: {sources[0]} is no split of links", fix="leave it out")
+        parts = {name: rows for name, (rows, _) in opened.parts.items()}
+        labels = {name: values for name, (_, values) in opened.parts.items()}
+        plan, resolved_links = RecordPlan(parts, unit, batch_size, epochs, seed), {}
+        producer = Producer(opened.graph, spec, plan, opened.target.node_type, labels, balanced)
     assert opened.artifact is not None
     resolved: dict[str, Any] = {
         **spec.to_json(),
@@ -175,6 +208,7 @@ def sample(
         "epochs": epochs,
         "format": format,
         **({"balanced": True} if balanced else {}),
+        **resolved_links,
         "shard": None if part is None else part.to_json(),
     }
     code = code_inputs(spec.name) if isinstance(spec, MethodSpec) else {}
@@ -187,6 +221,41 @@ def sample(
         _stream(console, recipe, description, producer, threads, dry_run)
     else:
         _write(console, output, recipe, description, producer, bounds, threads, dry_run, force)
+
+
+def _of_links(
+    split: "LinkSplit",
+    spec: "Spec",
+    unit: Literal["batch", "seed"],
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    balanced: bool,
+    given: dict[str, Any],
+) -> "tuple[LinkProducer, dict[str, Any]]":
+    """What makes the records of a split of links, and the options that say which negatives they have."""
+    from gnnctl.errors import UsageError
+    from gnnctl.sampling.link_negatives import LinkNegatives
+    from gnnctl.sampling.link_produce import LinkProducer, numbers_of
+    from gnnctl.sampling.plan import RecordPlan
+
+    plan = RecordPlan(numbers_of(split), unit, batch_size, epochs, seed)
+    if split.target.task == "edge":
+        if given:
+            raise UsageError(f"--{next(iter(given))}: edges that are there have no negatives", fix="leave it out")
+        return LinkProducer.of(split, spec, plan, None, balanced), {}
+    resolved = {"negatives": 8, "negative-method": "uniform", "corrupt": "either", "keep-known": False, **given}
+    if resolved["negative-method"] == "in-batch" and resolved["corrupt"] == "both":
+        raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
+    negatives = LinkNegatives.of(
+        split,
+        resolved["negatives"],
+        method=resolved["negative-method"],
+        corrupt=resolved["corrupt"],
+        keep_known=resolved["keep-known"],
+        seed=seed,
+    )
+    return LinkProducer.of(split, spec, plan, negatives), {name.replace("-", "_"): v for name, v in resolved.items()}
 
 
 def _write(

@@ -101,6 +101,9 @@ def split(
             help="Inductive: share of the links of unseen nodes that their part sees.", rich_help_panel=_LINKS
         ),
     ] = 0.0,
+    audit: Annotated[
+        bool, typer.Option(help="Look for leakage, as gnnctl audit does, by the rules that are quick.")
+    ] = True,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -113,6 +116,8 @@ def split(
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.graph.graph import Graph
     from gnnctl.splits import By, Fractions, LinkSplit, Moving, SplitRequest, open_split, parse_gap, parse_map
+    from gnnctl.splits.audit import Subject, read_beside, write_beside
+    from gnnctl.splits.audit import audit as audit_split
     from gnnctl.splits.report import split_text
 
     console = Console("split", json=json, quiet=quiet)
@@ -142,7 +147,9 @@ def split(
     if done := finished(output, recipe, force):
         made = open_split(done, opened)
         console.log(f"{output} is up to date: same graph, same options; nothing to do")
-        console.result({"output": str(output), "done": False, **made.summary()}, split_text(made))
+        before = read_beside(done)
+        told = {} if before is None else {"audit": before}
+        console.result({"output": str(output), "done": False, **made.summary(), **told}, split_text(made))
         return
     made = request.make(opened, found)
     if isinstance(made, LinkSplit) and eval_negatives:
@@ -151,10 +158,20 @@ def split(
         made = with_fixed_negatives(made, eval_negatives, eval_corrupt, seed)
     for warning in made.warnings:
         console.warn(warning)
+    told = {}
+    if audit:
+        audited = audit_split(Subject(made, recipe.options, progress=console.progress), cheap=True)
+        told["audit"] = audited.to_json()
+        for outcome, finding in audited.leaks:
+            console.warn(f"audit: {outcome.rule}: {finding}")
+        if audited.notes:
+            console.log(f"audit: {len(audited.notes)} to note; gnnctl audit {output} tells more")
     if dry_run:
         console.log(f"{output} would be written")
     else:
         with ArtifactWriter(output, recipe, force=force) as writer:
             made.write(writer)
+            if audit:
+                write_beside(writer, audited)
         console.log(f"wrote {output}")
-    console.result({"output": str(output), "done": not dry_run, **made.summary()}, split_text(made))
+    console.result({"output": str(output), "done": not dry_run, **made.summary(), **told}, split_text(made))

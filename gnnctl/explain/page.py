@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from gnnctl.explain.drawing import color_of, draw
 from gnnctl.explain.explainer import Explanation
-from gnnctl.explain.page_style import CSS
 from gnnctl.explain.tables import name_of
 from gnnctl.graph.graph import Graph
+from gnnctl.page import document
 
 READING = {
     "gnn-explainer": "Each score is a mask between 0 and 1 that was learned for this one prediction: the model keeps "
@@ -73,12 +73,7 @@ def page(
         sections.append(_section(i, graph, explanation, subject, *tables, top=top))
     links = "".join(f'<a href="#node-{i}">{escape(name)}</a>' for i, name in enumerate(names))
     navigation = f'<nav aria-label="Explained nodes">{links}</nav>' if len(names) > 1 else ""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><style>{CSS}</style></head>'
-        f"<body>{navigation}<main>{''.join(sections)}</main></body></html>\n"
-    )
+    return document(title, "".join(sections), navigation)
 
 
 def _section(

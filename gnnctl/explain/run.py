@@ -262,6 +262,8 @@ def open_run(
     if chosen == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no GPU", fix="pass --device cpu")
     trained = TrainedModel.open(model, graph=graph, split=split, device=chosen)
+    if trained.objective is not None:
+        raise UsageError(f"{model} gives embeddings, no predictions to explain", fix="explain a model with labels")
     if trained.target.task == "graph":
         raise UsageError(f"{model} predicts whole graphs: only predictions of nodes are explained", fix="name another")
     spec = trained.prediction_spec(trained.graph, num_neighbors, seed)

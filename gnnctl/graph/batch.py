@@ -14,7 +14,16 @@ from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
 from gnnctl.graph.relations import RelationPairs
 from gnnctl.graph.types import EdgeType
 
-__all__ = ["Batch", "Degrees", "Sampled", "SampledEdges", "gathered_degrees", "graph_degrees"]
+__all__ = [
+    "Batch",
+    "Degrees",
+    "LinkSeeds",
+    "Sampled",
+    "SampledEdges",
+    "gathered_degrees",
+    "graph_degrees",
+    "link_features",
+]
 
 
 class SampledEdges(Protocol):
@@ -45,6 +54,35 @@ class Sampled(Protocol):
 
 
 @dataclass
+class LinkSeeds:
+    """The links of a batch, their ends in local numbers.
+
+    Attributes:
+        relation: (b,) int64 places in the target's edge types.
+        src: (b,) int64 local nodes of the relation's source type (rows in the graph, where the batch is all of it).
+        dst: (b,) int64 those of its destination type.
+        num_positives: how many there are; they come first.
+        negative_of: (b - num_positives,) int64, whose negative each of the others is; None where there are none.
+        attr: (b, F) float32 the links' own features, see :func:`link_features`; None where they have none.
+    """
+
+    relation: Tensor
+    src: Tensor
+    dst: Tensor
+    num_positives: int
+    negative_of: Tensor | None = None
+    attr: Tensor | None = None
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> "LinkSeeds":
+        """The same links, every tensor changed."""
+        negative_of = None if self.negative_of is None else change(self.negative_of)
+        attr = None if self.attr is None else change(self.attr)
+        return LinkSeeds(
+            change(self.relation), change(self.src), change(self.dst), self.num_positives, negative_of, attr
+        )
+
+
+@dataclass
 class Batch:
     """Nodes and edges of every type, in local numbers.
 
@@ -65,6 +103,8 @@ class Batch:
         ptr: of a batch of whole graphs, which are its seeds, by node type (num_seeds + 1,) int64: whose each node is.
         graph_x: (num_seeds, F) float32 features of those graphs, or None.
         pairs: by layer its edges of all types together, where a model arranged them ahead.
+        links: of a batch of links; ``num_seeds`` and ``y`` are then of its positive ones, and ``node_type`` is that of
+            the first relation's sources.
     """
 
     x: dict[str, Tensor | None]
@@ -83,6 +123,7 @@ class Batch:
     ptr: dict[str, Tensor] | None = None
     graph_x: Tensor | None = None
     pairs: dict[int, RelationPairs] = field(default_factory=dict)
+    links: LinkSeeds | None = None
 
     @classmethod
     def full(
@@ -256,7 +297,32 @@ class Batch:
             degree=None if degree is None else {t: d.mapped(change) for t, d in degree.items()},
             ptr=None if self.ptr is None else {t: change(v) for t, v in self.ptr.items()},
             graph_x=None if self.graph_x is None else change(self.graph_x),
+            links=None if self.links is None else self.links.mapped(change),
         )
+
+
+def link_features(
+    graph: Graph, edge_types: Sequence[EdgeType], relation: np.ndarray, positions: np.ndarray
+) -> np.ndarray | None:
+    """(n, F) float32 features of edges, those of each type in columns of its own, 0 in the others'; None without any.
+
+    Args:
+        graph: that has the edges.
+        edge_types: whose features stand side by side.
+        relation: (n,) int64 places in ``edge_types``.
+        positions: (n,) int64 places in the CSC of the type.
+    """
+    widths = [0 if (attr := graph.edges[t].edge_attr) is None else attr.shape[1] for t in edge_types]
+    if not sum(widths):
+        return None
+    found = np.zeros((len(relation), sum(widths)), np.float32)
+    for number, (t, width) in enumerate(zip(edge_types, widths, strict=True)):
+        attr = graph.edges[t].edge_attr
+        chosen = np.flatnonzero(relation == number)
+        if attr is not None and len(chosen):
+            start = sum(widths[:number])
+            found[chosen, start : start + width] = attr[positions[chosen]]
+    return found
 
 
 _Key = TypeVar("_Key")

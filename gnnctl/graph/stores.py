@@ -74,3 +74,11 @@ class EdgeStore:
     def num_edges(self) -> int:
         """E."""
         return len(self.row)
+
+
+def destinations(colptr: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Destination of each edge at positions ``start:stop`` of a CSC, (stop - start,) int64."""
+    first = int(np.searchsorted(colptr, start, side="right")) - 1
+    last = int(np.searchsorted(colptr, stop, side="left"))
+    bounds = np.clip(colptr[first : last + 1], start, stop)
+    return np.repeat(np.arange(first, last, dtype=np.int64), np.diff(bounds))

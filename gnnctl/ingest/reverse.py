@@ -8,6 +8,7 @@ import numpy as np
 from gnnctl.artifacts import ArtifactWriter
 from gnnctl.console import Progress
 from gnnctl.graph.graph import EdgeStore
+from gnnctl.graph.stores import destinations
 from gnnctl.ingest.csc import CscWriter, open_edges
 from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.nodes import Nodes
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS = 1 << 20
-
-
-def destinations(colptr: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Destination of each edge at positions ``start:stop`` of a CSC, (stop - start,) int64."""
-    first = int(np.searchsorted(colptr, start, side="right")) - 1
-    last = int(np.searchsorted(colptr, stop, side="left"))
-    bounds = np.clip(colptr[first : last + 1], start, stop)
-    return np.repeat(np.arange(first, last, dtype=np.int64), np.diff(bounds))
 
 
 def write_reverse(

@@ -47,6 +47,19 @@ class Sampler:
         list[tuple[np.ndarray, np.ndarray | None, list[int]]],
         list[tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]],
     ]: ...
+    def sample_many(
+        self,
+        seeds: list[np.ndarray],
+        epoch: int,
+        groups: list[np.ndarray] = ...,
+        kind: int = 0,
+        words: np.ndarray | None = None,
+        times: np.ndarray | None = None,
+        hidden: list[tuple[int, np.ndarray, np.ndarray]] = ...,
+    ) -> tuple[
+        list[tuple[np.ndarray, np.ndarray | None, list[int]]],
+        list[tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]],
+    ]: ...
 
 def gather_rows(src: np.ndarray, index: np.ndarray, out: np.ndarray, num_threads: int = 1) -> None: ...
 def gather_features(

@@ -70,8 +70,9 @@ private:
     };
 
     void prepare(const Seeds& seeds, std::uint64_t epoch) {
-        const std::size_t types = plan_.num_nodes.size(), count = seeds.rows.size(), type = seeds.node_type;
+        const std::size_t types = plan_.num_nodes.size();
         seed_times_ = seeds.times;
+        hidden_ = seeds.hidden;
         out_ = SampledSubgraph{};
         begin_.assign(types, 0);
         end_.assign(types, 0);
@@ -84,20 +85,23 @@ private:
         }
         run_key_ = absorb(absorb(0, plan_.seed), epoch);
         if (Disjoint) {
-            run_key_ = absorb(run_key_, plan_.node_type_hashes[type]);
-            seed_words_.resize(count);
-            for (std::size_t i = 0; i < count; ++i) seed_words_[i] = premix(static_cast<std::uint64_t>(seeds.rows[i]));
+            run_key_ = absorb(run_key_, seeds.kind);
+            seed_words_.resize(seeds.words.size());
+            std::transform(seeds.words.begin(), seeds.words.end(), seed_words_.begin(), premix);
         }
         labor_key_ = absorb(run_key_, kLaborHash);
-        add_seeds(seeds.rows, nodes_[type]);
-        for (auto& nodes : nodes_) nodes.end_hop();
+        for (std::size_t t = 0; t < types; ++t) {
+            if (t < seeds.rows.size()) add_seeds(seeds.rows[t], Disjoint ? seeds.group[t].data() : nullptr, nodes_[t]);
+            nodes_[t].end_hop();
+        }
     }
-    static void add_seeds(const std::vector<std::int64_t>& rows, LocalNodes<Key, Disjoint>& nodes) {
+    static void add_seeds(const std::vector<std::int64_t>& rows, const std::int32_t* groups, LocalNodes<Key, Disjoint>& nodes) {
         nodes.make_room(rows.size());
         for (std::size_t i = 0; i < rows.size(); ++i) {
-            const Key key = nodes.key(static_cast<std::uint64_t>(rows[i]), i);
+            const std::int32_t group = Disjoint ? groups[i] : 0;
+            const Key key = nodes.key(static_cast<std::uint64_t>(rows[i]), static_cast<std::uint64_t>(group));
             std::int32_t local = 0;
-            nodes.insert(&key, 1, [&](std::size_t) { return rows[i]; }, [&](std::size_t) { return static_cast<std::int32_t>(i); }, &local);
+            nodes.insert(&key, 1, [&](std::size_t) { return rows[i]; }, [&](std::size_t) { return group; }, &local);
             if (nodes.size() == i) throw std::invalid_argument("seeds: row " + std::to_string(rows[i]) + " occurs twice");
         }
     }
@@ -202,8 +206,11 @@ private:
             choice.start = stage.start[i];
             choice.end = stage.end[i];
             choice.degree = degree;
-            choice.take = rules_.budget.empty() ? wanted(fan_out, degree, rules_.replace)
-                                                : dealt_[e][stage.first_node + i - begin_[type.dst]];
+            // As many more as are hidden are drawn, and those passed over.
+            const auto hidden = static_cast<std::int64_t>(hidden_before(e, stage.first_node + i, degree));
+            choice.take = hidden + (rules_.budget.empty() ? wanted(fan_out, degree - hidden, rules_.replace)
+                                                          : dealt_[e][stage.first_node + i - begin_[type.dst]]);
+            choice.hidden = hidden;
             choice.all = choice.take == degree && (!rules_.replace || fan_out < 0);
             choice.labor_key = labor_key;
             if (!choice.all) choice.key = node_key(type_key, type.dst, stage.first_node + i);
@@ -221,7 +228,12 @@ private:
         for (std::size_t i = 0; i < stage.nodes; ++i) {
             const Choice& choice = choices[i];
             const std::int64_t* const before = at;
-            if (choice.all && rules_.draw != Draw::recent && type.weights == nullptr) {
+            if (choice.hidden != 0) {
+                const std::int64_t* const enough = at + choice.take - choice.hidden;
+                picker_.pick<Row>(type, choice, [&](std::int64_t offset) {
+                    if (at != enough && !hidden_[e].holds(stage.first_node + i, offset)) *at++ = choice.start + offset;
+                });
+            } else if (choice.all && rules_.draw != Draw::recent && type.weights == nullptr) {
                 at = take_all(neighbours, choice, at);
             } else {
                 picker_.pick<Row>(type, choice, [&](std::int64_t offset) {
@@ -303,12 +315,19 @@ private:
         std::int64_t total = 0;
         for (const std::size_t e : types) {
             const SampledEdgeType& type = plan_.edge_types[e];
-            takes_.push_back(wanted(type.fan_out[hop_], visible_degree(type, node, dst, local), rules_.replace));
+            const std::int64_t degree = visible_degree(type, node, dst, local);
+            const auto hidden = static_cast<std::int64_t>(hidden_before(e, local, degree));
+            takes_.push_back(wanted(type.fan_out[hop_], degree - hidden, rules_.replace));
             total += takes_.back();
         }
         if (budget >= 0 && total > budget)
             dealer_.deal(takes_, budget, node_key(absorb(run_key_, kBudgetHash), dst, local), picker_.uniform());
         for (std::size_t t = 0; t < types.size(); ++t) dealt_[types[t]][local - begin_[dst]] = takes_[t];
+    }
+
+    // Only what leads into the seeds themselves is hidden, and they are expanded at the first hop.
+    std::size_t hidden_before(std::size_t e, std::size_t local, std::int64_t degree) const {
+        return hop_ != 0 || hidden_.empty() ? 0 : hidden_[e].before(local, degree);
     }
 
     std::int64_t visible_degree(const SampledEdgeType& type, std::int64_t node, std::size_t dst, std::size_t local) const {
@@ -332,6 +351,7 @@ private:
     std::vector<std::size_t> begin_, end_;
     std::vector<std::uint64_t> seed_words_;
     std::vector<std::int64_t> seed_times_;
+    std::vector<HiddenEdges> hidden_;
     std::vector<std::vector<std::int64_t>> dealt_;
     std::vector<std::int64_t> takes_;
     BudgetDealer dealer_;

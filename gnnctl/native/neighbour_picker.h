@@ -12,9 +12,10 @@
 namespace gnnctl {
 
 // One frontier node and one edge type into it: of its edges [start, end) the first `degree` may be drawn, and `take`
-// are wanted; `all` wherever that means every one of them, so that nothing is left to chance.
+// are wanted; `all` wherever that means every one of them, so that nothing is left to chance. Of those that may be drawn,
+// and of those wanted, `hidden` will be passed over.
 struct Choice {
-    std::int64_t start = 0, end = 0, degree = 0, take = 0;
+    std::int64_t start = 0, end = 0, degree = 0, take = 0, hidden = 0;
     std::uint64_t key = 0;     // of the node
     std::uint64_t labor_key = 0;  // of the type of the sources
     bool all = false;

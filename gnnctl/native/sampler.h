@@ -1,6 +1,7 @@
 // Keyed neighbour sampling over typed CSC graphs; see schemas/picks.md for what is drawn and in which order.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -48,10 +49,30 @@ struct SamplerPlan {
     SamplerRules rules;
 };
 
+// In-edges of seeds that their own trees do not see, of one edge type: of its destination type's local node i the
+// offsets offset[ptr[i]], ..., ascending; no ptr where nothing is hidden.
+struct HiddenEdges {
+    std::vector<std::int64_t> ptr, offset;
+
+    // Those of a node that are among its first `degree` in-edges.
+    std::size_t before(std::size_t local, std::int64_t degree) const {
+        if (local + 1 >= ptr.size()) return 0;
+        const auto first = offset.begin() + ptr[local], last = offset.begin() + ptr[local + 1];
+        return static_cast<std::size_t>(std::lower_bound(first, last, degree) - first);
+    }
+    bool holds(std::size_t local, std::int64_t at) const {
+        return std::binary_search(offset.begin() + ptr[local], offset.begin() + ptr[local + 1], at);
+    }
+};
+
+// Nodes of hop 0. What disjoint sampling wants beside them is by tree: the nodes of a tree may be several, of any type.
 struct Seeds {
-    std::vector<std::int64_t> rows;
-    std::vector<std::int64_t> times;  // as many as rows, or none
-    std::size_t node_type = 0;
+    std::vector<std::vector<std::int64_t>> rows;   // by node type
+    std::vector<std::vector<std::int32_t>> group;  // by node type the tree of each, disjoint only
+    std::uint64_t kind = 0;                        // disjoint only: the hash of the name of what the trees grow from,
+    std::vector<std::uint64_t> words;              // and which of them: they enter the keys
+    std::vector<std::int64_t> times;               // by tree, or none
+    std::vector<HiddenEdges> hidden;               // by edge type, or none at all
 };
 
 struct SampledEdges {
@@ -82,7 +103,7 @@ public:
     NeighborSampler(const NeighborSampler&) = delete;
     NeighborSampler& operator=(const NeighborSampler&) = delete;
 
-    // Seeds must be rows of the node type. Throws std::invalid_argument for a seed that occurs twice (joint only).
+    // Seeds must be rows of their types. Throws std::invalid_argument for one that occurs twice (in a tree).
     SampledSubgraph sample(const Seeds& seeds, std::uint64_t epoch);
 
     const SamplerPlan& plan() const { return plan_; }

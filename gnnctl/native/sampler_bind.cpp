@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -83,24 +84,101 @@ public:
     py::tuple sample(const py::object& rows, std::size_t node_type, std::uint64_t epoch, const py::object& times) {
         const SamplerPlan& plan = sampler_->plan();
         if (node_type >= plan.num_nodes.size()) throw py::value_error("node_type: out of range: " + std::to_string(node_type));
-        // Copied, so that another Python thread that writes to an array cannot slip a bad row past the check.
-        const auto copied = [](const py::object& array, const char* name) {
-            std::size_t size = 0;
-            const std::int64_t* data = checked_vector<std::int64_t>(array, name, size);
-            return std::vector<std::int64_t>(data, data + size);
-        };
         Seeds seeds;
-        seeds.node_type = node_type;
-        seeds.rows = copied(rows, "seeds");
-        for (const std::int64_t row : seeds.rows)
-            if (row < 0 || row >= plan.num_nodes[node_type])
-                throw py::value_error("seeds: row " + std::to_string(row) + " is outside 0.." + std::to_string(plan.num_nodes[node_type] - 1));
-        const bool timed = plan.rules.visible != Visible::always;
-        if (timed == times.is_none()) throw py::value_error(timed ? "times: missing" : "times: this sampler takes none");
-        if (timed) {
-            seeds.times = copied(times, "times");
-            if (seeds.times.size() != seeds.rows.size()) throw py::value_error("times: expected one for each seed");
+        seeds.rows.resize(plan.num_nodes.size());
+        seeds.rows[node_type] = checked_seeds(rows, "seeds", node_type);
+        const std::vector<std::int64_t>& own = seeds.rows[node_type];
+        if (plan.rules.disjoint) {
+            seeds.kind = plan.node_type_hashes[node_type];
+            seeds.words.assign(own.begin(), own.end());
+            seeds.group.resize(plan.num_nodes.size());
+            for (std::size_t i = 0; i < own.size(); ++i) seeds.group[node_type].push_back(static_cast<std::int32_t>(i));
         }
+        add_times(seeds, times, own.size());
+        return sampled(seeds, epoch);
+    }
+
+    py::tuple sample_many(const std::vector<py::object>& rows, std::uint64_t epoch, const std::vector<py::object>& groups,
+                          std::uint64_t kind, const py::object& words, const py::object& times,
+                          const std::vector<std::tuple<std::size_t, py::object, py::object>>& hidden) {
+        const SamplerPlan& plan = sampler_->plan();
+        const std::size_t types = plan.num_nodes.size();
+        if (rows.size() != types) throw py::value_error("seeds: expected one array for each node type");
+        if (groups.size() != (plan.rules.disjoint ? types : 0))
+            throw py::value_error(plan.rules.disjoint ? "groups: expected one array for each node type" : "groups: this sampler takes none");
+        if (plan.rules.disjoint == words.is_none()) throw py::value_error(words.is_none() ? "words: missing" : "words: this sampler takes none");
+        Seeds seeds;
+        seeds.kind = kind;
+        if (plan.rules.disjoint) {
+            seeds.words = copied<std::uint64_t>(words, "words");
+            if (seeds.words.size() >= 0x7FFFFFFF) throw py::value_error("words: too many");
+        }
+        const auto trees = static_cast<std::int64_t>(seeds.words.size());
+        for (std::size_t t = 0; t < types; ++t) {
+            seeds.rows.push_back(checked_seeds(rows[t], "seeds", t));
+            if (!plan.rules.disjoint) continue;
+            seeds.group.push_back(copied<std::int32_t>(groups[t], "groups"));
+            if (seeds.group[t].size() != seeds.rows[t].size()) throw py::value_error("groups: expected one for each seed");
+            for (const std::int32_t group : seeds.group[t])
+                if (group < 0 || group >= trees) throw py::value_error("groups: no word is given for " + std::to_string(group));
+        }
+        add_times(seeds, times, seeds.words.size());
+        if (!hidden.empty()) {
+            if (!plan.rules.disjoint || plan.rules.replace)
+                throw py::value_error("hidden: only trees without replacement hide edges");
+            seeds.hidden.resize(plan.edge_types.size());
+        }
+        for (const auto& [e, ptr, offset] : hidden) {
+            if (e >= plan.edge_types.size()) throw py::value_error("hidden: no such edge type: " + std::to_string(e));
+            seeds.hidden[e] = checked_hidden(plan.edge_types[e], seeds.rows[plan.edge_types[e].dst], ptr, offset);
+        }
+        return sampled(seeds, epoch);
+    }
+
+private:
+    // Copied, so that another Python thread that writes to an array cannot slip a bad value past the checks.
+    template <class T>
+    static std::vector<T> copied(const py::object& array, const std::string& name) {
+        std::size_t size = 0;
+        const T* data = checked_vector<T>(array, name, size);
+        return std::vector<T>(data, data + size);
+    }
+
+    std::vector<std::int64_t> checked_seeds(const py::object& rows, const std::string& name, std::size_t node_type) const {
+        std::vector<std::int64_t> found = copied<std::int64_t>(rows, name);
+        const std::int64_t nodes = sampler_->plan().num_nodes[node_type];
+        for (const std::int64_t row : found)
+            if (row < 0 || row >= nodes)
+                throw py::value_error(name + ": row " + std::to_string(row) + " is outside 0.." + std::to_string(nodes - 1));
+        return found;
+    }
+
+    void add_times(Seeds& seeds, const py::object& times, std::size_t trees) const {
+        const bool timed = sampler_->plan().rules.visible != Visible::always;
+        if (timed == times.is_none()) throw py::value_error(timed ? "times: missing" : "times: this sampler takes none");
+        if (!timed) return;
+        seeds.times = copied<std::int64_t>(times, "times");
+        if (seeds.times.size() != trees) throw py::value_error("times: expected one for each seed");
+    }
+
+    static HiddenEdges checked_hidden(const SampledEdgeType& type, const std::vector<std::int64_t>& rows, const py::object& ptr,
+                                      const py::object& offset) {
+        HiddenEdges found{copied<std::int64_t>(ptr, "hidden"), copied<std::int64_t>(offset, "hidden")};
+        if (found.ptr.size() != rows.size() + 1 || found.ptr.front() != 0 || found.ptr.back() != static_cast<std::int64_t>(found.offset.size()))
+            throw py::value_error("hidden: ptr does not fit the seeds");
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            if (found.ptr[i] > found.ptr[i + 1]) throw py::value_error("hidden: ptr falls");
+        for (std::size_t i = 0; i < rows.size(); ++i)
+            for (std::int64_t j = found.ptr[i], last = -1; j < found.ptr[i + 1]; ++j) {
+                const std::int64_t at = found.offset[static_cast<std::size_t>(j)];
+                if (at <= last || at >= type.colptr[rows[i] + 1] - type.colptr[rows[i]])
+                    throw py::value_error("hidden: offsets must ascend within the in-edges of their seed");
+                last = at;
+            }
+        return found;
+    }
+
+    py::tuple sampled(const Seeds& seeds, std::uint64_t epoch) {
         SampledSubgraph result;
         {
             // Safe without the GIL: the plan is constant, its arrays are held by this object, and each call has
@@ -112,7 +190,7 @@ public:
         for (SampledNodes& n : result.nodes) {
             py::array rows_out = wrap(n.rows, sampler_->pool());
             py::object group = py::none();
-            if (plan.rules.disjoint) group = wrap(n.group, sampler_->pool());
+            if (sampler_->plan().rules.disjoint) group = wrap(n.group, sampler_->pool());
             nodes.append(py::make_tuple(rows_out, group, n.counts));
         }
         for (SampledEdges& e : result.edges) {
@@ -124,7 +202,6 @@ public:
         return py::make_tuple(nodes, edges);
     }
 
-private:
     SampledGraph graph_;
     std::unique_ptr<NeighborSampler> sampler_;
 };
@@ -150,7 +227,11 @@ void bind_sampler(py::module_& m) {
              arg("num_nodes"), arg("node_type_hashes"), arg("edge_types"), arg("hops"), arg("seed"),
              arg("rules") = SamplerRules(), arg("num_threads") = 1)
         .def("sample", &PySampler::sample, arg("seeds"), arg("node_type"), arg("epoch"), arg("times") = py::none(),
-             "([(rows, group or None, counts) per node type], [(colptr, row, pos, counts) per edge type])");
+             "([(rows, group or None, counts) per node type], [(colptr, row, pos, counts) per edge type])")
+        .def("sample_many", &PySampler::sample_many, arg("seeds"), arg("epoch"), arg("groups") = std::vector<py::object>(),
+             arg("kind") = 0, arg("words") = py::none(), arg("times") = py::none(),
+             arg("hidden") = std::vector<std::tuple<std::size_t, py::object, py::object>>(),
+             "sample() from seeds of several node types; groups, words and times are by tree, hidden (edge type, ptr, offsets)");
 }
 
 }  // namespace gnnctl

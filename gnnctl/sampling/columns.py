@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 
 from gnnctl.errors import ArtifactError
+from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
+from gnnctl.sampling.link_batch import LinkBatch
+from gnnctl.sampling.link_columns import LinkColumns, LinkLayout
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
 
 
@@ -25,6 +28,7 @@ class Layout:
         disjoint: whether records have a node_group.
         weighted: whether records have an edge_weight.
         time: whether seeds saw what came ``before`` their times, or ``until`` them; None: everything.
+        links: of samples around links.
     """
 
     node_types: tuple[str, ...]
@@ -34,6 +38,7 @@ class Layout:
     disjoint: bool
     weighted: bool = False
     time: str | None = None
+    links: LinkLayout | None = None
 
     @classmethod
     def of(cls, graph: Graph, hops: int, node_type: str, disjoint: bool, **more: Any) -> "Layout":
@@ -50,6 +55,7 @@ class Layout:
             "disjoint": self.disjoint,
             **({"weighted": True} if self.weighted else {}),
             **({} if self.time is None else {"time": self.time}),
+            **({} if self.links is None else {"links": self.links.to_json()}),
         }
 
     @classmethod
@@ -63,6 +69,7 @@ class Layout:
             document["disjoint"],
             document.get("weighted", False),
             document.get("time"),
+            LinkLayout.from_json(document["links"]) if "links" in document else None,
         )
 
 
@@ -72,7 +79,7 @@ class RecordColumns:
 
     Attributes:
         layout: what they have in common.
-        seeds: (S,) int64 global rows.
+        seeds: (S,) int64 global rows; around links their ends, source and destination in turn.
         seed_counts: (R,) int64 seeds of each record.
         nodes: (N,) int64 global rows; record after record, within one by type, hop, discovery.
         node_counts: (R, T, H + 1) int64.
@@ -83,6 +90,7 @@ class RecordColumns:
         edge_counts: (R, E, H) int64.
         edge_weight: (M,) float32, where the method of sampling gives weights, or None.
         seed_times: (S,) int64, or None: what seeds saw where the layout heeds time, else when they were.
+        links: how the seeds make up links, where the layout has them.
     """
 
     layout: Layout
@@ -97,6 +105,7 @@ class RecordColumns:
     edge_counts: np.ndarray
     edge_weight: np.ndarray | None = None
     seed_times: np.ndarray | None = None
+    links: LinkColumns | None = None
 
     def __post_init__(self) -> None:
         self._node_start = _starts(self.node_counts.sum(axis=2))  # (R * T + 1,) where each record's type begins
@@ -105,6 +114,11 @@ class RecordColumns:
 
     def __len__(self) -> int:
         return len(self.seed_counts)
+
+    @property
+    def label_counts(self) -> np.ndarray:
+        """(R,) int64 labels of each record: one a seed, or a link."""
+        return self.seed_counts if self.links is None else self.links.counts
 
     def node_start(self, node_type: str) -> np.ndarray:
         """(R,) where each record's nodes of a type begin in ``nodes``."""
@@ -137,7 +151,8 @@ class RecordColumns:
                 len(subgraphs), len(types), layout.hops
             ),
             edge_weight=_joined(_weights(subgraphs, types), np.float32) if layout.weighted else None,
-            seed_times=None if layout.time is None else _joined(_times(subgraphs), np.int64),
+            seed_times=_seed_times(subgraphs, layout),
+            links=None if layout.links is None else LinkColumns.of([s.links for s in subgraphs if s.links is not None]),
         )
 
     def records(self, start: int, end: int) -> "RecordColumns":
@@ -159,6 +174,9 @@ class RecordColumns:
             edge_counts=self.edge_counts[start:end],
             edge_weight=None if self.edge_weight is None else self.edge_weight[edges],
             seed_times=None if self.seed_times is None else self.seed_times[seeds],
+            links=None
+            if self.links is None
+            else self.links.records(start, end, slice(seeds.start // 2, seeds.stop // 2)),
         )
 
     @classmethod
@@ -167,13 +185,15 @@ class RecordColumns:
         arrays: dict[str, Any] = {
             f.name: np.concatenate([getattr(p, f.name) for p in parts])
             for f in fields(cls)
-            if f.name != "layout" and getattr(parts[0], f.name) is not None
+            if f.name not in ("layout", "links") and getattr(parts[0], f.name) is not None
         }
+        if parts[0].links is not None:
+            arrays["links"] = LinkColumns.joined([p.links for p in parts if p.links is not None])
         return cls(**{"node_group": None, **arrays}, layout=parts[0].layout)
 
     def subgraph(self, record: int) -> Subgraph:
         """One record as a subgraph, its arrays copied."""
-        layout = self.layout
+        layout, own = self.layout, self.records(record, record + 1)
         nodes, groups, edges = {}, {}, {}
         for t in layout.node_types:
             part = self._part(self._node_start, record, layout.node_types.index(t), len(layout.node_types))
@@ -190,17 +210,29 @@ class RecordColumns:
             node_counts={t: self.node_counts[record, i].tolist() for i, t in enumerate(layout.node_types)},
             edges=edges,
             edge_counts={e: self.edge_counts[record, i].tolist() for i, e in enumerate(layout.edge_types)},
-            seeds=self.seeds[self._seed_start[record] : self._seed_start[record + 1]].copy(),
+            seeds=own.seeds.copy(),
             node_type=layout.node_type,
             node_group=groups if self.node_group is not None else None,
-            seed_times=self.records(record, record + 1).seen(),
+            seed_times=own.seen(),
+            links=own.link_batch(),
         )
 
     def seen(self) -> SeedTimes | None:
-        """What the seeds of all records saw, where the layout heeds time."""
+        """What the seeds, or links, of all records saw, where the layout heeds time."""
         if self.layout.time is None or self.seed_times is None:
             return None
-        return SeedTimes(self.seed_times.copy(), self.layout.time == "until")
+        links = self.link_batch()
+        times = self.seed_times.copy() if links is None or links.times is None else links.times
+        return SeedTimes(times, self.layout.time == "until")
+
+    def link_batch(self) -> LinkBatch | None:
+        """The links of all records as those of one batch."""
+        if self.links is None or self.layout.links is None:
+            return None
+        times = self.seed_times
+        if times is not None and self.layout.time is None and np.all(times == ALWAYS):
+            times = None
+        return self.links.merged(self.seeds, times, self.layout.links, self.seed_counts)
 
     @staticmethod
     def _part(starts: np.ndarray, record: int, kind: int, kinds: int) -> slice:
@@ -222,7 +254,8 @@ class RecordColumns:
             and len(self.seeds) == self._seed_start[-1]
             and len(self.edge_row) == len(self.edge_col) == len(self.edge_pos) == self._edge_start[-1]
             and bool(np.all(self.node_counts >= 0) and np.all(self.edge_counts >= 0))
-            and np.array_equal(self.node_counts[:, layout.node_types.index(layout.node_type), 0], self.seed_counts)
+            and (self.links is not None) == (layout.links is not None)
+            and (self.links is not None or np.array_equal(self._first_nodes(layout.node_type), self.seed_counts))
             and (self.node_group is not None) == layout.disjoint
             and (self.node_group is None or len(self.node_group) == len(self.nodes))
             and (self.seed_times is None) <= (layout.time is None)
@@ -232,6 +265,8 @@ class RecordColumns:
         )
         if not fits:
             raise ArtifactError(f"{where}: counts do not fit the arrays", fix=fix)
+        if fault := self._fault_of_links():
+            raise ArtifactError(f"{where}: {fault}", fix=fix)
         ends = np.array([graph.num_nodes(t) for t in layout.node_types])
         most = np.repeat(np.tile(ends, len(self)), sizes.ravel())
         if np.any((self.nodes < 0) | (self.nodes >= most)):
@@ -250,6 +285,31 @@ class RecordColumns:
             raise ArtifactError(f"{where}: an edge position is outside the graph", fix=fix)
         if self.edge_weight is not None and not np.all(np.isfinite(self.edge_weight)):
             raise ArtifactError(f"{where}: an edge weight is not finite", fix=fix)
+
+    def _first_nodes(self, node_type: str) -> np.ndarray:
+        """(R,) int64 nodes of hop 0 of a type."""
+        first: np.ndarray = self.node_counts[:, self.layout.node_types.index(node_type), 0]
+        return first
+
+    def _fault_of_links(self) -> str | None:
+        """What does not fit of the links, if anything: their ends must be the first nodes of each record."""
+        if self.links is None or self.layout.links is None:
+            return None
+        if fault := self.links.fault(self.seed_counts, len(self.layout.links.edge_types)):
+            return fault
+        links = self.link_batch()
+        assert links is not None
+        record = np.repeat(np.arange(len(self)), self.seed_counts // 2)
+        ends = links.ends(links.group if links.disjoint else record)
+        for number, t in enumerate(self.layout.node_types):
+            counts = self.node_counts[:, number, 0]
+            rows, apart = ends.rows.get(t, np.zeros(0, np.int64)), ends.group.get(t, np.zeros(0, np.int64))
+            owner = np.repeat(np.arange(len(self)), self.links.counts)[apart] if links.disjoint else apart
+            if not np.array_equal(np.bincount(owner, minlength=len(self)), counts) or not np.array_equal(
+                rows, self.nodes[ranges(self.node_start(t), counts)]
+            ):
+                return "the ends of links are not the first nodes"
+        return None
 
 
 def colptr_of(col: np.ndarray, num_dst: int) -> np.ndarray:
@@ -281,12 +341,17 @@ def _weights(subgraphs: Sequence[Subgraph], types: Sequence[EdgeType]) -> list[n
     return found
 
 
-def _times(subgraphs: Sequence[Subgraph]) -> list[np.ndarray]:
-    seen = [s.seed_times for s in subgraphs]
-    found = [s.times for s in seen if s is not None]
-    if len(found) < len(seen):
+def _seed_times(subgraphs: Sequence[Subgraph], layout: Layout) -> np.ndarray | None:
+    """What seeds saw, or, of links that do not heed them, their own times."""
+    if layout.links is not None:
+        times = [s.links.times[np.repeat(s.links.group, 2)] for s in subgraphs if s.links and s.links.times is not None]
+        return _joined(times, np.int64) if len(times) == len(subgraphs) else None
+    if layout.time is None:
+        return None
+    found = [s.seed_times.times for s in subgraphs if s.seed_times is not None]
+    if len(found) < len(subgraphs):
         raise ValueError("subgraphs: a layout that heeds time wants the times of their seeds")
-    return found
+    return _joined(found, np.int64)
 
 
 def _joined(parts: list[np.ndarray], dtype: Any) -> np.ndarray:

@@ -60,7 +60,14 @@ def induced_of(subgraph: Subgraph, graph: Graph, *, num_threads: int = 1) -> Sub
         num_threads: for the search.
     """
     found = edges_among(
-        graph, subgraph.nodes, subgraph.seeds, subgraph.node_type, subgraph.hops, subgraph.node_group, num_threads
+        graph,
+        subgraph.nodes,
+        subgraph.seeds,
+        subgraph.node_type,
+        subgraph.hops,
+        subgraph.node_group,
+        num_threads,
+        {t: counts[0] for t, counts in subgraph.node_counts.items()},
     )
     return replace(found, seed_times=subgraph.seed_times)
 
@@ -73,12 +80,14 @@ def edges_among(
     hops: int,
     node_group: dict[str, np.ndarray] | None,
     num_threads: int,
+    first: Mapping[str, int] | None = None,
 ) -> Subgraph:
     """:func:`induced` for nodes that are in local order already, of several trees where ``node_group`` is given.
 
     Args:
         nodes: every type of the graph; those of the seeds' type begin with the seeds.
         node_group: by type (n,) int32, or None.
+        first: by type how many nodes are of hop 0; None: the seeds alone.
 
     Raises:
         TypeError, ValueError: nodes out of range or twice in a group, no hops.
@@ -86,7 +95,7 @@ def edges_among(
     if hops < 1:
         raise ValueError(f"hops: expected 1 or more, got {hops}")
     lists = Adjacency.of(graph, num_threads=num_threads)
-    count = {t: len(seeds) if t == node_type else 0 for t in graph.node_types}  # of hop 0
+    count = first or {t: len(seeds) if t == node_type else 0 for t in graph.node_types}
     ends = [len(nodes[e.dst]) if hops > 1 else count[e.dst] for e in graph.edge_types]
     groups = [None if node_group is None else node_group[t] for t in graph.node_types]
     found = induced_edges(

@@ -28,8 +28,8 @@ def absorb(key: int, word: int) -> int:
     return mix(key ^ mix((word + GOLDEN) & _MASK))
 
 
-def absorb_rows(key: int, rows: np.ndarray) -> np.ndarray:
-    """:func:`absorb` of each row (n,) int64: (n,) uint64."""
+def absorb_rows(key: int | np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """:func:`absorb` of each row (n,) int64 into one key, or into the key (n,) uint64 of each: (n,) uint64."""
     words = rows.astype(np.uint64) + np.uint64(GOLDEN)
     return mix_all(np.uint64(key) ^ mix_all(words))
 

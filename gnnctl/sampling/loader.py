@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from gnnctl.graph.batch import Batch
+from gnnctl.graph.batch import Batch, LinkSeeds
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.concatenate import concatenate
+from gnnctl.sampling.link_batch import LinkBatch
 from gnnctl.sampling.merge import check_mergeable, merge_columns
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec
@@ -141,7 +142,10 @@ class Loader:
 
     def _make(self, work: _Work) -> Batch:
         pin = self._device.type == "cuda"
-        batch = Batch.from_subgraph(work.structure(), self._graph, work.labels, degrees=self._degrees, pin=pin)
+        subgraph = work.structure()
+        batch = Batch.from_subgraph(subgraph, self._graph, work.labels, degrees=self._degrees, pin=pin)
+        if subgraph.links is not None:
+            batch.links, batch.num_seeds = link_seeds(subgraph.links), len(subgraph.links.relation)
         if self._prepare is not None:
             self._prepare(batch)
         return batch
@@ -163,6 +167,21 @@ class Loader:
             for tensor in _tensors(batch):
                 tensor.record_stream(current)
             yield batch
+
+
+def link_seeds(links: LinkBatch) -> LinkSeeds:
+    """The links in local numbers, positive ones first."""
+    positive, local = links.positive, links.ends().local
+    order = np.concatenate([np.flatnonzero(positive), np.flatnonzero(~positive)])
+    group, count = links.group[order].astype(np.int64), len(links.relation)
+    src, dst = np.ascontiguousarray(local[order].T)
+    return LinkSeeds(
+        relation=torch.from_numpy(links.relation.astype(np.int64)[group]),
+        src=torch.from_numpy(src),
+        dst=torch.from_numpy(dst),
+        num_positives=count,
+        negative_of=torch.from_numpy(group[count:]) if len(group) > count else None,
+    )
 
 
 class _Lookup:

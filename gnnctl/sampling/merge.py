@@ -10,6 +10,7 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.native import SampledEdgeType, number_nodes
 from gnnctl.native import Sampler as NativeSampler
 from gnnctl.sampling.columns import Layout, RecordColumns, colptr_of, ranges
+from gnnctl.sampling.link_columns import LinkLayout
 from gnnctl.sampling.methods import Spec
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
 
@@ -22,7 +23,16 @@ def merge(records: Sequence[Subgraph], graph: Graph, spec: Spec) -> Subgraph:
     """
     check_mergeable(spec)
     weighted = any(e.weight is not None for e in records[0].edges.values())
-    layout = Layout.of(graph, spec.hops, records[0].node_type, spec.disjoint, weighted=weighted, time=spec.time)
+    links = records[0].links
+    layout = Layout.of(
+        graph,
+        spec.hops,
+        records[0].node_type,
+        spec.disjoint,
+        weighted=weighted,
+        time=spec.time,
+        links=None if links is None else LinkLayout(links.edge_types, links.disjoint),
+    )
     return merge_columns(RecordColumns.of(records, layout))
 
 
@@ -56,9 +66,8 @@ def merge_columns(columns: RecordColumns) -> Subgraph:
         layout.hops,
         0,
     )
-    seeds = merged[layout.node_type]
-    first = seeds.number[ranges(seeds.starts, columns.seed_counts)].astype(np.int64)
-    nodes, edges = sampler.sample(first, indices[layout.node_type], 0)
+    first = [_first_seeds(columns, merged[t], i) for t, i in indices.items()]
+    nodes, edges = sampler.sample_many(first, 0)
     rows, groups = {}, {}
     for t, (local, _, _) in zip(layout.node_types, nodes, strict=True):
         rows[t] = merged[t].rows[local]
@@ -76,7 +85,16 @@ def merge_columns(columns: RecordColumns) -> Subgraph:
         node_type=layout.node_type,
         node_group=groups if layout.disjoint else None,
         seed_times=columns.seen(),
+        links=columns.link_batch(),
     )
+
+
+def _first_seeds(columns: RecordColumns, nodes: "_MergedNodes", number: int) -> np.ndarray:
+    """The distinct nodes of hop 0 of all records, in their order: two links may end at the same node."""
+    found = nodes.number[ranges(nodes.starts, columns.node_counts[:, number, 0])]
+    _, first = np.unique(found, return_index=True)
+    seeds: np.ndarray = found[np.sort(first)].astype(np.int64)
+    return seeds
 
 
 class _MergedNodes:

@@ -61,9 +61,11 @@ class NegativeSampler:
         loops: whether a node may be paired with itself.
         power: exponent of the degrees (0.75 in word2vec).
         seed: run seed.
+        degrees: whose degrees weigh; None: those of ``graph``.
 
     Raises:
-        ValueError: an unknown type, method or end, or options that do not go together.
+        ValueError: an unknown type, method or end, degrees of a graph with other nodes, or options that do not go
+            together.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class NegativeSampler:
         loops: bool = True,
         power: float = 1.0,
         seed: int = 0,
+        degrees: Graph | None = None,
     ) -> None:
         if edge_type not in graph.edges:
             raise ValueError(f"edge_type: the graph has no '{edge_type}'")
@@ -92,7 +95,11 @@ class NegativeSampler:
             raise ValueError(f"power: expected 0 to 4, got {power}")
         if not 0 <= seed < 2**64:
             raise ValueError(f"seed: {seed} is out of range")
+        weighing = graph if degrees is None else degrees
+        if any(weighing.num_nodes(t) != graph.num_nodes(t) for t in (edge_type.src, edge_type.dst)):
+            raise ValueError("degrees: the graph has other nodes")
         self.graph = graph
+        self._weighing = weighing.edges[edge_type]
         self.edge_type = edge_type
         self.method = method
         self.corrupt = corrupt
@@ -164,12 +171,11 @@ class NegativeSampler:
 
     @cached_property
     def _source_sums(self) -> np.ndarray:
-        store = self.graph.edges[self.edge_type]
-        return self._weighed(np.bincount(store.row, minlength=self.graph.num_nodes(self.edge_type.src)))
+        return self._weighed(np.bincount(self._weighing.row, minlength=self.graph.num_nodes(self.edge_type.src)))
 
     @cached_property
     def _destination_sums(self) -> np.ndarray:
-        return self._weighed(np.diff(self.graph.edges[self.edge_type].colptr))
+        return self._weighed(np.diff(self._weighing.colptr))
 
     def _weighed(self, degree: np.ndarray) -> np.ndarray:
         if self.power == 1.0:

@@ -1,6 +1,6 @@
 """Sampling the records of a plan, in order, on several threads."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.link_columns import LinkLayout
+from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.plan import RecordPlan, Task
@@ -45,7 +47,7 @@ class Producer:
         spec: how.
         plan: which.
         node_type: of the seeds.
-        labels: by part, of its rows in the plan; ascending rows.
+        labels: by part, of its rows in the plan; ascending rows. None where there are none.
         balanced: training batches have an equal part of each class; labels are classes then.
     """
 
@@ -53,12 +55,15 @@ class Producer:
     spec: Spec
     plan: RecordPlan
     node_type: str
-    labels: dict[str, np.ndarray]
+    labels: Mapping[str, np.ndarray | None]
     balanced: bool = False
 
     @property
     def layout(self) -> Layout:
         """What the records have in common."""
+        return self._layout(None)
+
+    def _layout(self, links: LinkLayout | None) -> Layout:
         return Layout.of(
             self.graph,
             self.spec.hops,
@@ -66,19 +71,32 @@ class Producer:
             self.spec.disjoint,
             weighted=self.spec.own_weights,
             time=self.spec.time,
+            links=links,
         )
+
+    def methods(self, parts: list[str], num_threads: int) -> dict[str, Method]:
+        """By part what samples around its seeds."""
+        return dict.fromkeys(parts, open_method(self.graph, self.spec, num_threads=num_threads))
+
+    def times(self, columns: RecordColumns) -> np.ndarray | None:
+        """(S,) int64 when the seeds were, or None; where the layout heeds time, the columns have it."""
+        times = self.graph.nodes[self.node_type].time
+        return None if times is None else times[columns.seeds]
 
     def records(self, first: int, last: int, num_threads: int) -> Generator[Produced, None, None]:
         """Records ``first`` to ``last - 1``, in order, whatever the number of threads."""
-        sampler = open_method(self.graph, self.spec, num_threads=max(1, num_threads))
-        layout, times = self.layout, self.graph.nodes[self.node_type].time
+        parts = [s.part for s in self.plan.segments() if s.first < last and first < s.first + s.records]
+        methods = self.methods(list(dict.fromkeys(parts)), max(1, num_threads))
+        layout = self.layout
 
         def make(task: Task) -> Produced:
-            subgraphs = [sampler.sample(seeds, self.node_type, task.epoch) for seeds in task.seeds]
+            method = methods[task.part]
+            subgraphs = [method.sample(seeds, self.node_type, task.epoch) for seeds in task.seeds]
             columns = RecordColumns.of(subgraphs, layout)
-            if times is not None and columns.seed_times is None:
-                columns.seed_times = times[columns.seeds]
-            labels = labels_at(self.plan.parts[task.part], self.labels[task.part], columns.seeds)
+            if columns.seed_times is None:
+                columns.seed_times = self.times(columns)
+            known = self.labels[task.part]
+            labels = None if known is None else labels_at(self.plan.parts[task.part], known, np.concatenate(task.seeds))
             block = Block(columns, task.first, task.part, task.epoch, labels)
             return Produced(
                 to_arrow(block),
@@ -91,7 +109,7 @@ class Producer:
             )
 
         def groups(rows: np.ndarray) -> np.ndarray | None:
-            return sampler.groups(rows, self.node_type)
+            return next(iter(methods.values())).groups(rows, self.node_type)
 
         classes = self.labels["train"] if self.balanced else None
         return ordered_map(make, self.plan.tasks(first, last, groups, classes), num_threads)

@@ -11,6 +11,7 @@ from gnnctl.errors import ArtifactError
 from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.link_columns import ROLES, LinkColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,7 @@ class Block:
         first: sample_id of the first; the others follow.
         part: train, val or test.
         epoch: 0 for val and test.
-        labels: of all seeds, (S,) int64 or float32, or (S, C) float32; None where there are none.
+        labels: of all seeds, or links, (S,) int64 or float32, or (S, C) float32; None where there are none.
     """
 
     columns: RecordColumns
@@ -40,8 +41,8 @@ class Block:
     def rows(self, start: int, end: int) -> "Block":
         """Records ``start`` to ``end - 1``."""
         c = self.columns
-        seeds = slice(int(c.seed_counts[:start].sum()), int(c.seed_counts[:end].sum()))
-        labels = None if self.labels is None else self.labels[seeds]
+        held = slice(int(c.label_counts[:start].sum()), int(c.label_counts[:end].sum()))
+        labels = None if self.labels is None else self.labels[held]
         return Block(c.records(start, end), self.first + start, self.part, self.epoch, labels)
 
     @classmethod
@@ -55,15 +56,17 @@ class Block:
         return cls(columns, first.first, first.part, first.epoch, labels)
 
     def labels_of(self, record: int) -> np.ndarray | None:
-        """Labels of one record's seeds."""
+        """Labels of one record's seeds, or links."""
         if self.labels is None:
             return None
-        start = int(self.columns.seed_counts[:record].sum())
-        return self.labels[start : start + int(self.columns.seed_counts[record])]
+        counts = self.columns.label_counts
+        start = int(counts[:record].sum())
+        return self.labels[start : start + int(counts[record])]
 
 
-def record_schema(weighted: bool = False) -> "pa.Schema":
-    """The columns of every record, with edge_weight where asked for; schemas/README.md says what each holds."""
+def record_schema(weighted: bool = False, links: bool = False) -> "pa.Schema":
+    """The columns of every record, with edge_weight and relation where asked for; schemas/README.md says what each
+    holds."""
     import pyarrow as pa
 
     seed = pa.struct(
@@ -90,6 +93,7 @@ def record_schema(weighted: bool = False) -> "pa.Schema":
             ("edge_counts", pa.list_(pa.int64())),
             ("edge_pos", pa.list_(pa.int64())),
             *([("edge_weight", pa.list_(pa.float32()))] if weighted else []),
+            *([("relation", pa.list_(pa.int32()))] if links else []),
         ]
     )
 
@@ -120,26 +124,21 @@ def to_arrow(block: Block) -> "pa.RecordBatch":
         lists["node_group"] = (c.node_group, c.node_counts.sum(axis=(1, 2)))
     if c.edge_weight is not None:
         lists["edge_weight"] = (c.edge_weight, c.edge_counts.sum(axis=(1, 2)))
-    schema = record_schema(c.layout.weighted)
+    if c.links is not None:
+        lists["relation"] = (c.links.relation, c.links.counts)
+    schema = record_schema(c.layout.weighted, c.layout.links is not None)
     arrays: dict[str, Any] = {name: _list(pa.array(v), lengths) for name, (v, lengths) in lists.items()}
     arrays["sample_id"] = pa.array(np.arange(block.first, block.first + count))
     arrays["split"] = pa.repeat(block.part, count)
     arrays["epoch"] = pa.repeat(pa.scalar(block.epoch, pa.int32()), count)
-    starts = np.cumsum(c.seed_counts) - c.seed_counts
-    group = np.arange(seeds, dtype=np.int32) - np.repeat(starts, c.seed_counts).astype(np.int32)
-    parts = [
-        pa.repeat(c.layout.node_type, seeds),
-        pa.array(c.seeds),
-        pa.repeat("node", seeds),
-        pa.array(group),
-        _times(c.seed_times, seeds),
-    ]
+    parts = [_types(c), pa.array(c.seeds), _roles(c), _groups(c), _times(c.seed_times, seeds)]
     seed_type = schema.field("seeds").type.value_type
     arrays["seeds"] = _list(pa.StructArray.from_arrays(parts, fields=list(seed_type)), c.seed_counts)
     if block.labels is not None:
-        values = np.ascontiguousarray(block.labels, dtype=np.float64).reshape(seeds, -1)
-        inner = _list(pa.array(values.ravel()), np.full(seeds, values.shape[1] if seeds else 1))
-        arrays["labels"] = _list(inner, c.seed_counts)
+        held = len(block.labels)
+        values = np.ascontiguousarray(block.labels, dtype=np.float64).reshape(held, -1)
+        inner = _list(pa.array(values.ravel()), np.full(held, values.shape[1] if held else 1))
+        arrays["labels"] = _list(inner, c.label_counts)
     columns = [arrays[f.name] if f.name in arrays else pa.nulls(count, f.type) for f in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -157,7 +156,7 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
     Raises:
         ArtifactError: the records are damaged or of another graph.
     """
-    if not batch.schema.equals(record_schema(layout.weighted)):
+    if not batch.schema.equals(record_schema(layout.weighted, layout.links is not None)):
         raise ArtifactError(f"{where}: the columns are not those of sampled subgraphs", fix="make the records again")
     count, hops = batch.num_rows, layout.hops
     parts, epochs = batch.column("split").unique().to_pylist(), batch.column("epoch").unique().to_pylist()
@@ -181,11 +180,16 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
             edge_counts=_values(batch.column("edge_counts").flatten()).reshape(count, len(layout.edge_types), hops),
             edge_weight=_values(batch.column("edge_weight").flatten()) if layout.weighted else None,
             seed_times=_values(seeds.flatten().field("time").fill_null(int(ALWAYS))),
+            links=None if layout.links is None else _links(batch),
         )
-        labels = _labels(batch.column("labels"), kind, len(columns.seeds))
+        labels = _labels(batch.column("labels"), kind, int(columns.label_counts.sum()))
     except (ValueError, TypeError) as error:
         raise ArtifactError(f"{where}: {error}", fix="make the records again") from None
     columns.check(graph, where)
+    if columns.links is not None and not (
+        seeds.flatten().field("role").equals(_roles(columns)) and seeds.flatten().field("type").equals(_types(columns))
+    ):
+        raise ArtifactError(f"{where}: roles or types of seeds do not make links", fix="make the records again")
     return Block(columns, batch.column("sample_id")[0].as_py(), parts[0], epochs[0], labels)
 
 
@@ -195,18 +199,22 @@ def record_digests(block: Block) -> bytes:
     nodes = np.cumsum(c.node_counts.sum(axis=(1, 2)))
     edges = np.cumsum(c.edge_counts.sum(axis=(1, 2)))
     seeds = np.cumsum(c.seed_counts)
+    held = np.cumsum(c.label_counts)
     kind = label_kind(block.labels)
+    what = c.layout.node_type if c.layout.links is None else c.layout.links.to_json()
     for i in range(len(block)):
-        n, e, s = (slice(int(ends[i - 1]) if i else 0, int(ends[i])) for ends in (nodes, edges, seeds))
-        head = [block.first + i, block.part, block.epoch, c.layout.node_type, kind]
+        n, e, s, g = (slice(int(ends[i - 1]) if i else 0, int(ends[i])) for ends in (nodes, edges, seeds, held))
+        head = [block.first + i, block.part, block.epoch, what, kind]
         head += [c.node_counts[i].tolist(), c.edge_counts[i].tolist()]
         digest = hashlib.sha256(json.dumps(head, separators=(",", ":")).encode())
         groups = [] if c.node_group is None else [c.node_group[n]]
-        labels = [] if block.labels is None else [np.ascontiguousarray(block.labels[s])]
+        labels = [] if block.labels is None else [np.ascontiguousarray(block.labels[g])]
+        links = [] if c.links is None else [c.links.group[s.start // 2 : s.stop // 2], c.links.relation[g]]
         weights = [] if c.edge_weight is None else [c.edge_weight[e]]
         times = [] if c.seed_times is None or (c.seed_times[s] == ALWAYS).all() else [c.seed_times[s]]
         for values in [
             c.seeds[s],
+            *links,
             *times,
             *labels,
             c.nodes[n],
@@ -216,7 +224,7 @@ def record_digests(block: Block) -> bytes:
             c.edge_pos[e],
             *weights,
         ]:
-            digest.update(values.data)
+            digest.update(np.ascontiguousarray(values).data)
         digests.append(digest.digest())
     return b"".join(digests)
 
@@ -244,6 +252,44 @@ def _times(times: np.ndarray | None, seeds: int) -> "pa.Array":
     import pyarrow as pa
 
     return pa.nulls(seeds, pa.int64()) if times is None else pa.array(times, mask=times == ALWAYS)
+
+
+def _types(c: RecordColumns) -> "pa.Array":
+    import pyarrow as pa
+
+    links = c.link_batch()
+    if links is None:
+        return pa.repeat(c.layout.node_type, len(c.seeds))
+    return pa.array(c.layout.node_types, pa.string()).take(pa.array(links.types(c.layout.node_types)))
+
+
+def _roles(c: RecordColumns) -> "pa.Array":
+    import pyarrow as pa
+
+    links = c.link_batch()
+    if c.links is None or links is None:
+        return pa.repeat("node", len(c.seeds))
+    return pa.array(ROLES, pa.string()).take(pa.array(c.links.roles(links)))
+
+
+def _groups(c: RecordColumns) -> "pa.Array":
+    """What ties the seeds of one label together, numbered in each record."""
+    import pyarrow as pa
+
+    if c.links is not None:
+        return pa.array(np.repeat(c.links.group, 2))
+    starts = np.cumsum(c.seed_counts) - c.seed_counts
+    return pa.array(np.arange(len(c.seeds), dtype=np.int32) - np.repeat(starts, c.seed_counts).astype(np.int32))
+
+
+def _links(batch: "pa.RecordBatch") -> LinkColumns:
+    group = _values(batch.column("seeds").flatten().field("group"))
+    if not np.array_equal(group[::2], group[1::2]):
+        raise ValueError("the two ends of a link are of different groups")
+    relation = batch.column("relation")
+    return LinkColumns(
+        group[::2].copy(), _values(relation.flatten()), _values(relation.value_lengths()).astype(np.int64)
+    )
 
 
 def _labels(column: "pa.Array", kind: str | None, seeds: int) -> np.ndarray | None:

@@ -1,5 +1,7 @@
 """Neighbour sampling: a pure function of (graph, spec, epoch, set of seeds)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gnnctl.errors import DataError
@@ -14,6 +16,12 @@ from gnnctl.sampling.induced import induced_of
 from gnnctl.sampling.keys import name_hash
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
+from gnnctl.sampling.trees import Trees
+
+Drawn = tuple[
+    list[tuple[np.ndarray, np.ndarray | None, list[int]]],
+    list[tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]],
+]
 
 
 class Sampler:
@@ -87,17 +95,45 @@ class Sampler:
             raise ValueError(f"epoch: {epoch} is out of range")
         if self.spec.time is not None and times is None:
             times = self._times(seeds, node_type)
-        subgraph = self._drawn(seeds, node_type, epoch, times)
-        if self.spec.subgraph == "directional":
-            return subgraph
-        widened = bidirectional if self.spec.subgraph == "bidirectional" else induced_of
-        return without_future(widened(subgraph, self.graph), self.graph)
+        drawn = self._native.sample(seeds, self._types[node_type], epoch, times)
+        return self._subgraph(drawn, seeds, node_type, times)
 
-    def _drawn(self, seeds: np.ndarray, node_type: str, epoch: int, times: np.ndarray | None) -> Subgraph:
-        nodes, edges = self._native.sample(seeds, self._types[node_type], epoch, times)
+    def sample_many(self, seeds: Mapping[str, np.ndarray], epoch: int, trees: Trees | None = None) -> Subgraph:
+        """The subgraph around seeds of several types, which are the first local nodes of their types.
+
+        Args:
+            seeds: by node type (n,) int64 rows, distinct (within a tree, where sampling is disjoint); a type that is
+                absent has none. The first type named counts as that of the subgraph's ``seeds``.
+            epoch: 0 for evaluation, 1.. for training.
+            trees: for disjoint sampling, which nobody else has: whose tree each seed is in.
+
+        Raises:
+            TypeError, ValueError: as :meth:`sample`; trees that do not fit, edges hidden from draws with replacement.
+        """
+        if not seeds or (unknown := [t for t in seeds if t not in self._types]):
+            raise ValueError(f"seeds: the graph has no '{unknown[0]}'" if seeds else "seeds: none of any type")
+        if not 0 <= epoch < 2**63:
+            raise ValueError(f"epoch: {epoch} is out of range")
+        if self.spec.disjoint != (trees is not None):
+            raise ValueError(f"trees: {'missing' if trees is None else 'joint sampling has none'}")
+        none = np.zeros(0, np.int64)
+        rows = [seeds.get(t, none) for t in self._types]
+        node_type, times = next(iter(seeds)), None
+        if trees is None:
+            drawn = self._native.sample_many(rows, epoch)
+        else:
+            groups = [trees.group.get(t, none.astype(np.int32)) for t in self._types]
+            kinds = list(self.graph.edge_types)
+            hidden = [(kinds.index(t), *found) for t, found in trees.hidden.items() if len(found.offset)]
+            times = trees.times
+            drawn = self._native.sample_many(rows, epoch, groups, name_hash(trees.kind), trees.words, times, hidden)
+        return self._subgraph(drawn, seeds[node_type], node_type, times)
+
+    def _subgraph(self, drawn: Drawn, seeds: np.ndarray, node_type: str, times: np.ndarray | None) -> Subgraph:
+        nodes, edges = drawn
         names, edge_types = self.graph.node_types, self.graph.edge_types
         groups = {name: n[1] for name, n in zip(names, nodes, strict=True) if n[1] is not None}
-        return Subgraph(
+        subgraph = Subgraph(
             nodes={name: n[0] for name, n in zip(names, nodes, strict=True)},
             node_counts={name: n[2] for name, n in zip(names, nodes, strict=True)},
             edges={t: SubgraphEdges(e[0], e[1], e[2]) for t, e in zip(edge_types, edges, strict=True)},
@@ -107,6 +143,10 @@ class Sampler:
             node_group=groups if self.spec.disjoint else None,
             seed_times=None if times is None else SeedTimes(times.copy(), self.spec.time == "until"),
         )
+        if self.spec.subgraph == "directional":
+            return subgraph
+        widened = bidirectional if self.spec.subgraph == "bidirectional" else induced_of
+        return without_future(widened(subgraph, self.graph), self.graph)
 
     def _times(self, seeds: np.ndarray, node_type: str) -> np.ndarray:
         known = self.graph.nodes[node_type].time

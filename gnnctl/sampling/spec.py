@@ -168,9 +168,14 @@ class SampleSpec:
         return False
 
     def whole(self) -> "SampleSpec | None":
-        """What a prediction with every neighbour has to sample, where seeds see no later than their time; else None."""
+        """What a prediction has to sample, where seeds see no later than their time; None: nothing, all is seen.
+
+        Every neighbour that may be seen; or, where the latest are drawn, those: they are no sample of the others.
+        """
         if self.time is None:
             return None
+        if self.draw == "recent":
+            return self
         every = dict.fromkeys(self.num_neighbors, (ALL,) * self.hops)
         return SampleSpec(every, disjoint=True, time=self.time)
 

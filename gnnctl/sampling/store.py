@@ -12,7 +12,7 @@ from gnnctl.errors import ArtifactError
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.produce import Produced
 from gnnctl.sampling.records import Block, from_arrow
-from gnnctl.splits import NodeSplit
+from gnnctl.splits import LinkSplit, NodeSplit, open_split
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,7 +155,7 @@ class SubgraphRecords:
         split: that it was sampled from.
     """
 
-    def __init__(self, artifact: Artifact, split: NodeSplit) -> None:
+    def __init__(self, artifact: Artifact, split: NodeSplit | LinkSplit) -> None:
         self.artifact = artifact
         self.split = split
         self.description = Description.from_json(artifact.json("subgraphs"))
@@ -178,7 +178,7 @@ class SubgraphRecords:
                 f"{artifact.path} is shard {shard['index']} of {shard['count']}",
                 fix="make all of them one with gnnctl sample --join",
             )
-        return cls(artifact, NodeSplit.open(artifact.parent("split", split), graph))
+        return cls(artifact, open_split(artifact.parent("split", split), graph))
 
     def blocks(self, part: str, epoch: int) -> Iterator[Block]:
         """The records of a part and epoch, some at a time, in order; read as they are asked for.
@@ -187,13 +187,13 @@ class SubgraphRecords:
             ArtifactError: there are none, or they are damaged.
         """
         expected = self.description.segment(part, epoch, str(self.artifact.path))
-        found = 0
+        found, view = 0, self.split.view(part)
         for shard in self.shards:
             if (shard["split"], shard["epoch"]) != (part, epoch):
                 continue
             path = self.artifact.path / shard["path"]
             for batch in _batches(path):
-                block = from_arrow(batch, self.description.layout, self.description.labels, self.split.graph, str(path))
+                block = from_arrow(batch, self.description.layout, self.description.labels, view, str(path))
                 if (block.part, block.epoch, block.first) != (part, epoch, expected.first + found):
                     raise ArtifactError(f"{path}: records are missing or out of order", fix="make the artifact again")
                 found += len(block)

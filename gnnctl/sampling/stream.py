@@ -11,7 +11,7 @@ from gnnctl.errors import ArtifactError
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.produce import Produced
 from gnnctl.sampling.records import Block, from_arrow, record_schema
-from gnnctl.splits import NodeSplit
+from gnnctl.splits import PARTS, open_split
 
 if TYPE_CHECKING:
     pass
@@ -41,7 +41,9 @@ def write_stream(file: IO[bytes], recipe: Recipe, description: Description, reco
         ],
         "subgraphs": description.to_json(),
     }
-    schema = record_schema(description.layout.weighted).with_metadata({_HEAD: json.dumps(head)})
+    schema = record_schema(description.layout.weighted, description.layout.links is not None).with_metadata(
+        {_HEAD: json.dumps(head)}
+    )
     try:
         with pa.ipc.new_stream(pa.PythonFile(file, "w"), schema) as writer:
             for produced in records:
@@ -87,7 +89,7 @@ class StreamRecords:
         artifact = Artifact.open(path, "split")
         if artifact.fingerprint != parent["fingerprint"]:
             raise ArtifactError(f"the stream was sampled from another split than {path}", fix="name it with --split")
-        self.split = NodeSplit.open(artifact, graph)
+        self.split = open_split(artifact, graph)
         self._batches = self._read()
         self._next: Block | None = None
 
@@ -126,4 +128,7 @@ class StreamRecords:
                 raise ArtifactError(
                     f"the stream of subgraphs broke off: {text}", fix="see what its sender says"
                 ) from None
-            yield from_arrow(batch, d.layout, d.labels, self.split.graph, "the stream")
+            part = batch.column("split")[0].as_py() if batch.num_rows else None
+            if part not in PARTS:
+                raise ArtifactError("the stream has records of no part", fix="see what its sender says")
+            yield from_arrow(batch, d.layout, d.labels, self.split.view(part), "the stream")

@@ -6,6 +6,7 @@ import numpy as np
 
 from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.types import EdgeType
+from gnnctl.sampling.link_batch import LinkBatch
 
 
 @dataclass
@@ -39,10 +40,12 @@ class Subgraph:
         node_counts: by node type how many of them each hop added, hops 0..H.
         edges: by edge type the sampled edges.
         edge_counts: by edge type how many of them each hop drew, hops 1..H.
-        seeds: (s,) int64 global rows; seed i is local node i of ``node_type``.
-        node_type: type of the seeds.
-        node_group: by node type (n,) int32, the seed whose tree a node is in; None for joint sampling.
-        seed_times: what each seed has seen; None: everything.
+        seeds: (s,) int64 global rows; seed i is local node i of ``node_type``. With ``links`` their ends, source and
+            destination in turn: the distinct ones are the first local nodes of their types.
+        node_type: type of the seeds; with ``links`` of the first relation's sources.
+        node_group: by node type (n,) int32, whose tree a node is in, a seed's or a group's of links; None: joint.
+        seed_times: what each seed, or group of links, has seen; None: everything.
+        links: of a sample around links.
     """
 
     nodes: dict[str, np.ndarray]
@@ -53,6 +56,7 @@ class Subgraph:
     node_type: str
     node_group: dict[str, np.ndarray] | None = None
     seed_times: SeedTimes | None = None
+    links: LinkBatch | None = None
 
     @property
     def hops(self) -> int:
@@ -90,6 +94,7 @@ class Subgraph:
             groups = all(np.array_equal(self.node_group[t], other.node_group[t]) for t in self.nodes)
         return (
             groups
+            and (other.links is None if self.links is None else self.links.same_as(other.links))
             and np.array_equal(self.seeds, other.seeds)
             and _equal(self._times(), other._times())
             and all(np.array_equal(self.nodes[t], other.nodes[t]) for t in self.nodes)

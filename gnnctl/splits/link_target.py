@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -130,7 +130,7 @@ def find_edge_target(graph: Graph, text: str | None, problem: str = "auto", deli
     values = kept_column(graph.edges[edge_type].columns, column, str(edge_type))
     chosen, classes, delimiter = read_column(values, problem, delimiter, f"{edge_type}.{column}")
     outputs = 1 if classes is None else len(classes)
-    return LinkTarget("edge", [edge_type], chosen, column, classes, outputs, delimiter=delimiter)
+    return LinkTarget("edge", [edge_type], cast(LinkProblem, chosen), column, classes, outputs, delimiter=delimiter)
 
 
 def _edge_type(graph: Graph, text: str, shown: str) -> EdgeType:

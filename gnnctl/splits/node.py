@@ -73,6 +73,10 @@ class NodeSplit:
         """Rows and labels of ``train``, ``val`` or ``test``."""
         return self.parts[name]
 
+    def view(self, name: str) -> Graph:
+        """The graph that messages pass over in a part: the whole graph, in every part."""
+        return self.graph
+
     def write(self, writer: ArtifactWriter) -> None:
         """Write everything of a split artifact."""
         time = self.graph.store(self.target.node_type).time

@@ -27,7 +27,7 @@ class Target:
     Attributes:
         node_type: type whose nodes are predicted; ``graph`` where graphs are.
         column: kept column that holds the truth.
-        problem: multiclass, multilabel or regression.
+        problem: multiclass, multilabel or regression; none of nodes that only get embeddings.
         classes: the column's values in ascending order, a class being its position; None for numbers.
         num_outputs: width of a model's output: the number of classes, or 1.
         mean, std: of the training labels, for numbers.
@@ -37,13 +37,16 @@ class Target:
 
     node_type: str
     column: str
-    problem: Problem
+    problem: Problem | Literal["none"]
     classes: list[Any] | None
     num_outputs: int
     mean: float | None = None
     std: float | None = None
     delimiter: str | None = None
     task: Task = "node"
+
+    def __str__(self) -> str:
+        return f"{self.node_type}.{self.column}"
 
     def to_json(self) -> dict[str, Any]:
         """The document ``target.json``."""

@@ -66,14 +66,24 @@ def save_weights(path: Path, weights: dict[str, Tensor]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a file by name; ArtifactError: it is damaged."""
+    try:
+        found: dict[str, Tensor] = load_file(path)
+        return found
+    except Exception as error:
+        raise ArtifactError(f"{path}: no weights can be read ({error})", fix="train the model again") from None
+
+
 def load_weights(path: Path, model: nn.Module) -> None:
     """Fill the model with the weights of a file.
 
     Raises:
         ArtifactError: the file is damaged, or it holds other parameters than the model.
     """
+    found = read_weights(path)
     try:
-        model.load_state_dict(load_file(path))
+        model.load_state_dict(found)
     except Exception as error:
         raise ArtifactError(
             f"{path}: the weights do not fit the model ({error})", fix="train the model again"

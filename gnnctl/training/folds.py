@@ -10,14 +10,16 @@ from typing import Any
 import torch
 
 from gnnctl.console import Progress, no_progress
+from gnnctl.errors import UsageError
 from gnnctl.nn.models import ModelOptions
+from gnnctl.splits import NodeSplit
 from gnnctl.splits.folds import fold_numbers, fold_split
 from gnnctl.training.checkpoint import write_atomic
 from gnnctl.training.inputs import TrainingInput
+from gnnctl.training.job import NodeJob
 from gnnctl.training.loop import BatchSource, Trainer
 from gnnctl.training.metrics import DEFAULT_CURVE, better, metric_family
 from gnnctl.training.options import TrainOptions
-from gnnctl.training.run import evaluate_exactly, initial_model
 from gnnctl.training.tasks import Task
 
 FOLDS = "folds.jsonl"
@@ -65,44 +67,48 @@ def cross_validate(
     Raises:
         UsageError: options that do not fit. DataError: fewer seeds than folds.
     """
-    folds = fold_numbers(found.split, count, options.seed)
+    whole = found.split
+    if not isinstance(whole, NodeSplit):
+        raise UsageError("--folds: the views of a split of links are of its own parts", fix="leave it out")
+    folds = fold_numbers(whole, count, options.seed)
     # A line without its end was being written when an earlier run was killed.
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
     each = [json.loads(line) for line in lines]
     with path.open("a") as stream:
         for fold in range(len(each), count):
-            split = fold_split(found.split, folds, fold)
+            split = fold_split(whole, folds, fold)
             record = {
                 "fold": fold,
-                **_run(replace(found, split=split), model_options, options, device, threads, progress),
+                **_run(replace(found, split=split), split, model_options, options, device, threads, progress),
             }
             stream.write(json.dumps(record, allow_nan=False) + "\n")
             stream.flush()
             each.append(record)
             log(f"fold {fold + 1} of {count}: {_shown(record['test'])} at epoch {record['best_epoch']}")
-    task = Task.of(found.split.target, found.split.part("train")[1])
+    task = Task.of(whole.target, whole.part("train")[1])
     return summarise(each, DEFAULT_CURVE[metric_family(task)])
 
 
 def _run(
     found: TrainingInput,
+    split: NodeSplit,
     model_options: ModelOptions,
     options: TrainOptions,
     device: torch.device,
     threads: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    split = found.split
-    task = Task.of(split.target, split.part("train")[1], options.class_weights, options.label_smoothing)
-    model = initial_model(split, model_options, options.seed).to(device)
-    trainer = _Tested(model, task, found.batches(model, device, threads), options, device, progress=progress)
+    job = NodeJob(split)
+    model = job.initial_model(model_options, options.seed).to(device)
+    source = found.batches(model, device, threads)
+    trainer = _Tested(model, job.objective(options), source, options, device, progress=progress)
     judged = replace(split, parts={**split.parts, "val": split.part("test")})
     trainer.tested = replace(found, split=judged).batches(model, device, threads)
     fit = trainer.fit()
     model.load_state_dict(fit.best_weights)
     spec = None if found.spec is None else found.spec.whole()
-    metrics = evaluate_exactly(model, task, split, device, spec)
+    metrics = job.evaluate(model, device, spec).metrics
     curves: dict[str, list[float | None]] = {}
     for record in fit.history:
         for name, value in record.items():

@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,31 @@ from torch import nn
 
 from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.registry import models
+from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
+from gnnctl.parameters import Value
 from gnnctl.sampling.loader import Records
 from gnnctl.sampling.methods import MethodSpec, Spec
 from gnnctl.sampling.spec import SampleSpec, rules_of
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
+from gnnctl.splits.link import LinkSplit
+from gnnctl.splits.opening import open_split
+from gnnctl.splits.unlabelled import unlabelled_split
+from gnnctl.training.embedding_job import EmbeddingJob
 from gnnctl.training.graphs import GraphBatches
+from gnnctl.training.job import Job, NodeJob
+from gnnctl.training.link_job import EdgeJob, LinkJob
+from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_options
+from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
-from gnnctl.training.sources import FullBatches, SampledBatches
+from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
 
 STREAM = "-"
 DEFAULT_EPOCHS, DEFAULT_LAYERS, DEFAULT_BATCH = 20, 2, 1024
-DEFAULT_GRAPHS = 32  # a batch
+DEFAULT_GRAPHS, DEFAULT_STARTS = 32, 256  # a batch
 
 
 @dataclass(frozen=True)
@@ -39,16 +50,20 @@ class TrainingInput:
         balanced: whether training batches have an equal part of each class.
         records: stored or arriving subgraphs, None where batches are sampled on the fly.
         parents: artifacts that the model is made from.
-        seed: of the order of graphs.
+        seed: of the order of graphs, and of links over the full graph.
+        links: decoder and loss, of the task ``link``.
+        objective: name and parameters of one that takes no labels, or None.
     """
 
-    split: NodeSplit
+    split: NodeSplit | LinkSplit
     spec: Spec | None
     batch_size: int | None
     records: Records | None
     parents: list[Parent]
     balanced: bool = False
     seed: int = 0
+    links: LinkOptions | None = None
+    objective: tuple[str, dict[str, Value]] | None = None
 
     @classmethod
     def open(
@@ -63,21 +78,31 @@ class TrainingInput:
         batch_size: int | None = None,
         balanced: bool = False,
         seed: int = 0,
+        links: Mapping[str, Any] | None = None,
+        model: str = "",
+        objective: str = SUPERVISED,
+        node_type: str | None = None,
     ) -> "TrainingInput":
         """Open the source and everything it was made from.
 
         Args:
-            source: path of a split or of a subgraphs artifact, or ``-``.
+            source: path of a split, of a subgraphs artifact, or without labels of a graph; or ``-``.
             graph, split: where those lie, if they were moved.
             num_neighbors: fan-outs for a split; records have their own.
             sampler: another way of sampling a split, as :meth:`MethodSpec.parse` reads it.
             rules: how neighbours are drawn, by flag; those that are None or False were not given.
             batch_size: None is 1024, or the records' own.
             balanced: training batches have an equal part of each class.
+            links: how links are scored and learnt, by name as :func:`read_link_options` has them.
+            objective: as :func:`parse_objective` reads it.
+            node_type: whose nodes get embeddings, of a graph without a split.
+            model: its name; of links one that takes no edges has batches of links.
 
         Raises:
             ArtifactError: the source is missing, damaged or of another kind. UsageError: fan-outs that do not fit.
         """
+        name, parameters = parse_objective(objective)
+        learns = None if name == SUPERVISED else (name, parameters)
         records: Records | None = None
         given = {flag: value for flag, value in (rules or {}).items() if value not in (None, False)}
         if source == STREAM:
@@ -86,17 +111,42 @@ class TrainingInput:
             artifact = Artifact.open(source)
             if artifact.kind == "subgraphs":
                 records = SubgraphRecords.open(artifact, split=split, graph=graph)
+            elif artifact.kind == "graph" and learns is not None:
+                pass
             elif artifact.kind != "split":
-                raise ArtifactError(
-                    f"{source} is a {artifact.kind}, which cannot be trained on", fix="name a split or subgraphs"
-                )
+                also = "; a graph only with an --objective" if artifact.kind == "graph" else ""
+                text = f"{source} is a {artifact.kind}, which cannot be trained on"
+                raise ArtifactError(text, fix=f"name a split or subgraphs{also}")
             elif split is not None:
                 raise UsageError(f"--split: {source} is the split already", fix="leave it out")
         if records is not None:
             if balanced:
                 raise UsageError("--balanced: the subgraphs have their batches already", fix="sample with --balanced")
-            return cls._of_records(records, num_neighbors or sampler, given, batch_size)
-        opened = NodeSplit.open(artifact, graph)
+            found = cls._of_records(records, num_neighbors or sampler, given, batch_size)
+            made = records.head["options"] if isinstance(records, StreamRecords) else records.artifact.manifest.options
+            own = read_link_options(found.split, links or {}, source, made)
+            return replace(found, links=own, seed=seed, objective=learns)
+        if artifact.kind == "graph":
+            opened: NodeSplit | LinkSplit = unlabelled_split(Graph.open(artifact), node_type, seed)
+        elif node_type is not None:
+            raise UsageError(f"--node-type: {source} says whose nodes they are", fix="leave it out")
+        else:
+            opened = open_split(artifact, graph)
+        own = read_link_options(opened, links or {}, source)
+        if learns is not None and isinstance(opened, LinkSplit):
+            raise UsageError(f"--objective {name}: {source} is of links", fix="split nodes, or name the graph itself")
+        if name in WALKS:
+            if flag := "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None):
+                raise UsageError(f"{flag} does not go with walks", fix="leave it out")
+            starts = batch_size or DEFAULT_STARTS
+            return cls(opened, None, starts, None, _parents(opened), balanced, seed, objective=learns)
+        if isinstance(opened, LinkSplit):
+            if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
+                raise UsageError(f"{flag} does not go with links", fix="leave it out")
+            if batch_size is not None and not num_neighbors and not given:
+                return cls(opened, None, batch_size, None, _parents(opened), seed=seed, links=own)
+            if model == "embedding" and not num_neighbors and not given:
+                return cls(opened, None, DEFAULT_BATCH, None, _parents(opened), seed=seed, links=own)
         if opened.target.task == "graph":
             asked = "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None)
             if asked:
@@ -112,8 +162,10 @@ class TrainingInput:
         elif given or batch_size is not None or balanced:
             flag = next(iter(given), "--balanced" if balanced else "--batch-size")
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")
+        if spec is not None and own is not None:
+            check_sampled(own)
         size = None if spec is None else batch_size or DEFAULT_BATCH
-        return cls(opened, spec, size, None, _parents(opened), balanced)
+        return cls(opened, spec, size, None, _parents(opened), balanced, seed, own, learns)
 
     @classmethod
     def _of_records(
@@ -137,6 +189,12 @@ class TrainingInput:
             parents = [Parent("subgraphs", records.artifact), *parents]
         return cls(records.split, d.spec, size, records, parents)
 
+    def job(self) -> Job:
+        """What the split asks of training."""
+        if isinstance(self.split, NodeSplit):
+            return NodeJob(self.split) if self.objective is None else EmbeddingJob(self.split, *self.objective)
+        return EdgeJob(self.split) if self.split.target.task == "edge" else LinkJob(self.split, self.links)
+
     def layers(self, wanted: int | None, model: str) -> int:
         """Layers of the model: as many as hops, unless the full batch leaves the choice.
 
@@ -147,6 +205,8 @@ class TrainingInput:
         if self.spec is None:
             return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops
+        if model == "embedding":
+            raise UsageError("--num-neighbors: an embedding has no use for neighbours", fix="leave it out")
         if wanted is not None and wanted != hops and model != "mlp":
             raise UsageError(
                 f"--layers {wanted} does not fit fan-outs of {hops} hops",
@@ -168,9 +228,37 @@ class TrainingInput:
         return wanted or held
 
     def batches(self, model: nn.Module, device: torch.device, threads: int) -> BatchSource:
-        """The batches for a model, on its device."""
+        """The batches for a model, on its device.
+
+        Without labels all nodes of the type are seeds, but for a tenth to validate on; stored samples have their own.
+        """
+        if self.objective is not None and self.records is None and self.split.artifact is not None:
+            assert isinstance(self.split, NodeSplit)
+            every = unlabelled_split(self.split.graph, self.split.target.node_type, self.seed)
+            return replace(self, split=every).batches(model, device, threads)
         degrees = bool(getattr(model, "needs_degree", False))
         prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
+        if isinstance(model, WalkModel):
+            assert self.batch_size is not None
+            size, split = self.batch_size, self.split
+            assert isinstance(split, NodeSplit)
+            return WalkBatches(split, model, size, device, seed=self.seed, num_threads=threads)
+        if isinstance(model, Unsupervised) and model.whole_graph and self.spec is not None:
+            what = "--num-neighbors" if self.records is None else "samples"
+            raise UsageError(f"{what}: this --objective takes the whole graph", fix="leave it out, or split links")
+        if isinstance(self.split, LinkSplit):
+            return link_batches(
+                self.split,
+                self.links,
+                self.spec,
+                self.batch_size,
+                device,
+                records=self.records,
+                seed=self.seed,
+                prepare=prepare,
+                degrees=degrees,
+                num_threads=threads,
+            )
         if self.split.target.task == "graph" and self.batch_size is not None:
             return GraphBatches(
                 self.split,
@@ -217,8 +305,10 @@ def code_inputs(name: str) -> dict[str, str]:
     return {found.origin: file_checksum(Path(found.origin))}
 
 
-def _parents(split: NodeSplit) -> list[Parent]:
+def _parents(split: NodeSplit | LinkSplit) -> list[Parent]:
     graph, artifact = split.graph.artifact, split.artifact
+    if graph is not None and artifact is None and split.target.problem == "none":
+        return [Parent("graph", graph)]
     if graph is None or artifact is None:
         raise ArtifactError("the split or its graph is not on disk", fix="write it first")
     return [Parent("split", artifact), Parent("graph", graph)]

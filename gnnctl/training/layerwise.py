@@ -4,6 +4,7 @@ A layer is computed in blocks of destination nodes, sized by their in-edges; its
 memory is bounded by one block and two layers of representations, whatever the depth, and no node is computed twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +47,15 @@ class Layerwise:
     memory: int = DEFAULT_MEMORY
     progress: Progress = no_progress
 
-    @torch.no_grad()
     def run(self, node_type: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Logits (n, num_outputs) of ``rows`` of ``node_type``, and what entered the last layer (n, width); float32."""
+        return self.outputs({node_type: rows})[node_type]
+
+    @torch.no_grad()
+    def outputs(self, wanted: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """By node type what :meth:`run` gives of its rows; no representation is computed twice."""
         layers = int(self.model.num_layers)
-        needed = needed_rows(self.graph, node_type, rows, layers)
+        needed = needed_rows(self.graph, wanted, layers)
         total = sum(len(part) for level in needed for part in level.values())
         with RowStores(self.memory) as stores, self.progress(total=total, desc="exact", unit="node") as bar:
             found = self._encode(stores, needed[0], bar)
@@ -58,13 +63,16 @@ class Layerwise:
             for i in range(layers):
                 before = found
                 found = self._layer(i, stores, found, needed[i + 1], bar)
-            logits, width = [], self.model.out_channels
-            for start in range(0, len(rows), NODE_CHUNK):
-                part = found[node_type].read(rows[start : start + NODE_CHUNK])
-                logits.append(self._numpy(self.model.head(self._tensor(part))))
             has_output = getattr(self.model, "output", None) is not None
-            hidden = (found if has_output else before)[node_type].read(rows)
-            return (np.concatenate(logits) if logits else np.zeros((0, width), np.float32)), hidden
+            last = found if has_output else before
+            return {t: (self._logits(found[t], rows), last[t].read(rows)) for t, rows in wanted.items()}
+
+    def _logits(self, found: RowStore, rows: np.ndarray) -> np.ndarray:
+        logits = np.zeros((len(rows), self.model.out_channels), np.float32)
+        for start in range(0, len(rows), NODE_CHUNK):
+            part = found.read(rows[start : start + NODE_CHUNK])
+            logits[start : start + len(part)] = self._numpy(self.model.head(self._tensor(part)))
+        return logits
 
     def _encode(self, stores: RowStores, needed: dict[str, np.ndarray], bar: Any) -> Stores:
         """Representations of the nodes that the first layer needs."""

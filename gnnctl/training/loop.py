@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
 from gnnctl.training.checkpoint import History, State, clone_weights, load_state, save_state
-from gnnctl.training.metrics import better, evaluate, resolve_monitor
+from gnnctl.training.metrics import better
+from gnnctl.training.objective import Objective
 from gnnctl.training.optim import Plateau, build_optimizer, rate_factor
 from gnnctl.training.options import TrainOptions, check_precision
-from gnnctl.training.tasks import Task
 
 if TYPE_CHECKING:
     from gnnctl.graph.batch import Batch
@@ -30,15 +30,15 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class BatchSource(Protocol):
-    """Where the batches of an epoch come from; each Batch is on the training device and carries its labels ``y``."""
+    """Where the batches of an epoch come from; each is on the training device and has what the objective asks for."""
 
     steps: int  # batches per epoch
     has_validation: bool
 
-    def train(self, epoch: int) -> "Iterable[Batch]":
+    def train(self, epoch: int) -> "Iterable[Any]":
         """The batches of one epoch (from 1), in their fixed order."""
 
-    def validation(self) -> "Iterable[Batch]":
+    def validation(self) -> "Iterable[Any]":
         """The batches of the validation part; the same ones each time."""
 
 
@@ -59,7 +59,8 @@ class Trainer:
     """Trains one model.
 
     Args:
-        model: on ``device``; ``model(batch)`` gives logits (num_seeds, num_outputs).
+        model: on ``device``; ``model(batch)`` gives what the objective takes.
+        objective: what is minimised.
         source: the batches.
         folder: where state.pt and metrics.jsonl are kept; None keeps nothing.
         progress: makes the progress bar.
@@ -69,7 +70,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        task: Task,
+        objective: Objective,
         source: BatchSource,
         options: TrainOptions,
         device: torch.device,
@@ -78,10 +79,10 @@ class Trainer:
         state_seconds: float = STATE_SECONDS,
     ) -> None:
         check_precision(options.precision, device)
-        self.model, self.task, self.source = model, task.to(device), source
+        self.model, self.objective, self.source = model, objective.to(device), source
         self.options, self.device, self.folder, self.progress = options, device, folder, progress
         self.state_seconds = state_seconds
-        self.monitor = resolve_monitor(task, options.monitor)
+        self.monitor = objective.monitor(options.monitor)
         self.optimizer = build_optimizer(model, options)
         self.plateau = Plateau()
         self.scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "float16")
@@ -176,7 +177,7 @@ class Trainer:
             group["lr"] = self.options.lr * factor
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
-            loss = self.task.loss(self.forward(batch), labels_of(batch))
+            loss = self.objective.loss(self.forward, batch)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch gives backward no types
         if self.options.clip_grad:
             self.scaler.unscale_(self.optimizer)
@@ -190,12 +191,8 @@ class Trainer:
         if not self.source.has_validation or ((self.epoch + 1) % self.options.eval_every and not last):
             return {}
         self.model.eval()
-        logits, labels = [], []
         with torch.no_grad(), self._autocast():
-            for batch in self.source.validation():
-                logits.append(self.model(batch).float())
-                labels.append(labels_of(batch))
-        found = evaluate(self.task, torch.cat(logits), torch.cat(labels))
+            found = self.objective.validate(self.model, self.source.validation())
         return {f"val_{name}": value for name, value in found.items()}
 
     def _autocast(self) -> torch.autocast:
@@ -279,10 +276,3 @@ def mix(seed: int, epoch: int) -> int:
         value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & 0xFFFFFFFFFFFFFFFF
         value ^= value >> 31
     return value >> 1
-
-
-def labels_of(batch: "Batch") -> Tensor:
-    """The batch's labels, which training cannot do without."""
-    if batch.y is None:
-        raise DataError("a training batch carries no labels", fix="sample from a split, not from a graph")
-    return batch.y

@@ -30,10 +30,13 @@ def metric_family(task: Task) -> str:
 
 
 def resolve_monitor(task: Task, monitor: str | None) -> str:
-    """The metric that decides which epoch is best; UsageError where the problem has no such metric."""
+    """The metric that decides which epoch is best; UsageError where the problem has no such metric.
+
+    By default that of DEFAULT_MONITOR, but for skewed classes the macro F1, in which every class weighs the same.
+    """
     family = metric_family(task)
     if monitor is None:
-        return DEFAULT_MONITOR[family]
+        return "macro_f1" if task.skewed and family == "multiclass" else DEFAULT_MONITOR[family]
     choices = ("loss", *METRICS[family])
     if monitor not in choices:
         raise UsageError(f"--monitor {monitor} is no metric of a {family} problem", fix=f"pass {', '.join(choices)}")
@@ -62,8 +65,7 @@ def evaluate(task: Task, logits: Tensor, y: Tensor) -> dict[str, float | None]:
         return {"loss": None, **dict.fromkeys(METRICS[metric_family(task)])}
     logits = logits.detach().float().cpu()
     y = y.detach().cpu()
-    plain = Task(task.problem, task.num_outputs, task.mean, task.std)
-    values = {"loss": plain.loss(logits, y)}
+    values = {"loss": task.plain().loss(logits, y)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torchmetrics warns where a class is absent; the value becomes None below
         values |= _torchmetrics(task, task.scores(logits), y)

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from gnnctl.errors import UsageError
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions, build_model
 from gnnctl.nn.models.graph_model import GraphModel
@@ -14,6 +15,10 @@ def model_for(target: Target, options: ModelOptions, schema: GraphSchema) -> nn.
     Raises:
         UsageError: options that fit neither the graph nor the task.
     """
+    if options.name == "embedding":
+        raise UsageError(
+            "embedding learns nothing of nodes without labels; it is for links", fix="choose another model"
+        )
     if target.task == "graph":
         return GraphModel(options, schema, target.num_outputs)
     return build_model(options, schema, target.node_type, target.num_outputs)

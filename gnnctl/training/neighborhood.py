@@ -1,6 +1,6 @@
 """Which nodes an exact prediction needs, and the one-hop blocks it is computed in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,14 +44,14 @@ def in_edge_positions(store: EdgeStore, rows: np.ndarray) -> tuple[np.ndarray, n
     return positions, colptr
 
 
-def needed_rows(graph: Graph, node_type: str, rows: np.ndarray, layers: int) -> list[dict[str, np.ndarray]]:
-    """Rows whose representation each layer must give, so that the last gives ``rows`` of ``node_type``.
+def needed_rows(graph: Graph, wanted: Mapping[str, np.ndarray], layers: int) -> list[dict[str, np.ndarray]]:
+    """Rows whose representation each layer must give, so that the last gives the ``wanted`` rows of some node types.
 
     Returns:
         ``layers + 1`` dictionaries node type -> ascending int64 rows; entry 0 is what the encoder must give. A type
         that nothing needs is absent. Every entry contains the next one, since a node's own row enters its update.
     """
-    current = {node_type: np.unique(rows)}
+    current = {node_type: np.unique(rows) for node_type, rows in wanted.items()}
     found = [current]
     for _ in range(layers):
         masks = {name: np.zeros(graph.num_nodes(name), bool) for name in graph.node_types}

@@ -25,6 +25,8 @@ def build_optimizer(model: nn.Module, options: TrainOptions) -> torch.optim.Opti
     groups = [group for group in groups if group["params"]]
     if options.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=options.lr, momentum=0.9)
+    if options.optimizer == "adagrad":
+        return torch.optim.Adagrad(groups, lr=options.lr)
     kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=options.lr, fused=True)
 

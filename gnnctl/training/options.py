@@ -9,7 +9,7 @@ import torch
 
 from gnnctl.errors import UsageError
 
-Optimizer = Literal["adam", "adamw", "sgd"]
+Optimizer = Literal["adam", "adamw", "sgd", "adagrad"]
 Schedule = Literal["none", "cosine", "linear", "plateau"]
 Precision = Literal["float32", "bfloat16", "float16"]
 DecayOn = Literal["all", "first"]
@@ -27,6 +27,7 @@ class TrainOptions:
         warmup: epochs, may be a fraction, over which the learning rate rises linearly from 0.
         patience: epochs without a better validation metric before the run ends; 0 never ends it early.
         monitor: validation metric that picks the best epoch; None is the problem's default.
+        focal: exponent of the focal loss; 0 is cross-entropy.
         clip_grad: largest norm of the gradient; 0 leaves it as it is.
         eval_every: epochs between two validations; the last epoch always has one.
     """
@@ -44,6 +45,7 @@ class TrainOptions:
     monitor: str | None = None
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = 0.0
+    focal: float = 0.0
     clip_grad: float = 0.0
     precision: Precision = "float32"
     compile: bool = False
@@ -59,7 +61,7 @@ class TrainOptions:
             raise UsageError(f"--batch-size {self.batch_size} is not positive", fix="pass 1 or more")
         if not 0 <= self.label_smoothing < 1:
             raise UsageError(f"--label-smoothing {self.label_smoothing} is outside [0, 1)", fix="pass e.g. 0.1")
-        for name in ("warmup", "patience", "clip_grad", "weight_decay"):
+        for name in ("warmup", "patience", "focal", "clip_grad", "weight_decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 flag = f"--{name.replace('_', '-')}"
                 raise UsageError(f"{flag} {getattr(self, name)} is no finite number from 0 on", fix="pass 0 or more")

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 import torch
 
 from gnnctl.console import Progress, no_progress
-from gnnctl.errors import ArtifactError
+from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.sampling.methods import Spec
+from gnnctl.training.embedding_predict import embedding_table, few_shot
 from gnnctl.training.inference import exact_outputs, sampled_logits
 from gnnctl.training.metrics import evaluate
 from gnnctl.training.predictions import parts_of, predictions_table, read_ids
@@ -26,10 +27,14 @@ UNSEEN = -1
 
 @dataclass(frozen=True)
 class Scored:
-    """The predictions table, and by part the metrics over the scored nodes with a label in the split."""
+    """The predictions table, and by part the metrics over what is scored and has a label in the split.
+
+    ``embeddings`` is a table of its own where pairs are scored.
+    """
 
     table: pa.Table
     metrics: dict[str, dict[str, Any]]
+    embeddings: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Prediction:
         spec: fan-outs for sampled prediction, disjoint; None for exact prediction.
         node_ids: for another graph, by node type each row's row in the model's graph, -1 where it has none.
         smooth: whether labels of the training nodes correct and smooth the scores.
+        shots: examples of each class to predict by, in place of the model's own scores; ``seed`` draws them.
     """
 
     trained: TrainedModel
@@ -52,6 +58,8 @@ class Prediction:
     embeddings: bool
     device: torch.device
     smooth: bool = False
+    shots: int | None = None
+    seed: int = 0
 
     @classmethod
     def prepare(
@@ -68,6 +76,7 @@ class Prediction:
         seed: int = 0,
         embeddings: bool = False,
         smooth: bool = False,
+        shots: int | None = None,
         device: torch.device | str = "cpu",
     ) -> "Prediction":
         """Open everything and resolve the nodes.
@@ -77,8 +86,12 @@ class Prediction:
             UsageError: fan-outs that do not fit the model, or a target that cannot be smoothed.
         """
         trained = TrainedModel.open(model, graph=graph, split=split, device=device)
+        if trained.objective is not None and smooth:
+            raise UsageError("--smooth: the model has embeddings, no scores", fix="leave it out")
         if smooth:
             check_smoothing(trained)
+        if shots is not None and (smooth or num_neighbors or trained.target.task == "graph"):
+            raise UsageError("--shots goes with exact embeddings of nodes alone", fix="leave the others out")
         other = Graph.open(on) if on is not None else None
         node_ids = None
         if other is not None:
@@ -95,7 +108,28 @@ class Prediction:
         else:
             rows = np.arange(scored.num_nodes(node_type), dtype=np.int64)
         spec = trained.prediction_spec(scored, num_neighbors, seed)
-        return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device), smooth)
+        return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device), smooth, shots, seed)
+
+    @property
+    def count(self) -> int:
+        """Nodes or graphs to score."""
+        return len(self.rows)
+
+    @property
+    def what(self) -> str:
+        """What they are, for people."""
+        target = self.trained.target
+        return "graphs" if target.task == "graph" else f"{target.node_type} nodes"
+
+    @property
+    def sampling(self) -> dict[str, Any] | None:
+        """What the recipe says of the sampling."""
+        return self.spec.to_json() if self.spec else None
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Counts for the manifest."""
+        return {"nodes": self.count, "node_type": self.trained.target.node_type}
 
     def run(self, *, batch_size: int = 1024, memory: int = DEFAULT_MEMORY, progress: Progress = no_progress) -> Scored:
         """Score the nodes.
@@ -105,6 +139,10 @@ class Prediction:
             memory: bytes of representations to keep in memory in exact prediction.
         """
         trained, node_type = self.trained, self.trained.target.node_type
+        if self.shots is not None:
+            return Scored(*few_shot(self, self.shots, self.seed, progress))
+        if trained.objective is not None:
+            return Scored(embedding_table(self, progress), {})
         rows = np.arange(self.graph.num_nodes(node_type), dtype=np.int64) if self.smooth else self.rows
         if self.spec is None:
             logits, hidden = exact_outputs(

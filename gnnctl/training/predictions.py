@@ -11,6 +11,7 @@ from gnnctl.errors import DataError
 from gnnctl.graph.graph import Graph
 
 FILE = "predictions.parquet"
+EMBEDDINGS = "embeddings.parquet"  # of the nodes, where pairs are scored
 ROW_GROUP = 1 << 16
 
 
@@ -50,9 +51,14 @@ def predictions_table(
         for i, name in enumerate(target.classes):
             columns[f"score_{name}"] = pa.array(np.ascontiguousarray(scores[:, i]))
     if embeddings is not None:
-        flat = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).reshape(-1))
-        columns["embedding"] = pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])
+        columns["embedding"] = embedding_column(embeddings)
     return pa.table(list(columns.values()), names=list(columns))
+
+
+def embedding_column(embeddings: np.ndarray) -> pa.Array:
+    """(n, width) as fixed-size lists of float32."""
+    flat = pa.array(np.ascontiguousarray(embeddings, dtype=np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, embeddings.shape[1])
 
 
 def predicted_values(target: Any, scores: np.ndarray) -> pa.Array:

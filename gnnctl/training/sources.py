@@ -9,8 +9,11 @@ import torch
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
+from gnnctl.nn.models.unsupervised import WalkBatch, WalkModel
 from gnnctl.sampling.loader import Loader, Records, Source
 from gnnctl.sampling.methods import Spec, open_method
+from gnnctl.sampling.ordered import ordered_map
+from gnnctl.sampling.seeds import batches
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
 
@@ -45,6 +48,44 @@ class FullBatches:
     def validation(self) -> Iterable[Batch]:
         """The one batch, with the validation seeds."""
         return [self._validation]
+
+
+class WalkBatches:
+    """Windows of random walks from the seeds; validation walks from its own seeds at epoch 0.
+
+    Args:
+        split: seeds, of one of the types that the model embeds.
+        model: whose walks they are.
+        batch_size: starts a batch.
+        device: where batches go.
+        seed: of the walks and of their order.
+        num_threads: that walk ahead.
+    """
+
+    def __init__(
+        self, split: NodeSplit, model: WalkModel, batch_size: int, device: torch.device, *, seed: int, num_threads: int
+    ) -> None:
+        self._split, self._model, self._walker = split, model, model.walker(split.graph)
+        self._batch_size, self._device, self._seed, self._num_threads = batch_size, device, seed, num_threads
+        self.steps = -(-len(split.part("train")[0]) // batch_size)
+        self.has_validation = len(split.part("val")[0]) > 0
+
+    def train(self, epoch: int) -> Iterable[WalkBatch]:
+        """The batches of an epoch."""
+        return self._walked("train", epoch)
+
+    def validation(self) -> Iterable[WalkBatch]:
+        """The batches of the validation part."""
+        return self._walked("val", 0)
+
+    def _walked(self, part: str, epoch: int) -> Iterable[WalkBatch]:
+        rows, _ = self._split.part(part)
+        order = batches(rows, self._batch_size, shuffle=epoch > 0, seed=self._seed, epoch=epoch)
+
+        def walk(starts: np.ndarray) -> WalkBatch:
+            return self._model.batch(self._walker, torch.from_numpy(starts), seed=self._seed, epoch=epoch)
+
+        return (batch.to(self._device) for batch in ordered_map(walk, order, self._num_threads))
 
 
 class SampledBatches:

@@ -6,12 +6,13 @@ from gnnctl.console import table
 
 
 def summary_text(summary: dict[str, Any]) -> str:
-    """Exact metrics by part, beside the constant prediction."""
+    """Exact metrics by part, beside a plain baseline."""
     metrics = summary["metrics"]
     names = [name for name in metrics["test"] if name not in ("seeds", "baseline")]
     rows = [[part, found["seeds"], *(found[name] for name in names)] for part, found in metrics.items()]
-    constant = metrics["test"]["baseline"]
-    rows.append(["test, constant", metrics["test"]["seeds"], *(constant.get(name) for name in names)])
+    plain = metrics["test"]["baseline"]
+    title = "test, popularity" if "mrr" in names else "test, constant"
+    rows.append([title, metrics["test"]["seeds"], *(plain.get(name) for name in names)])
     head = f"best epoch {summary['best_epoch']} of {summary['epochs']}" + (
         f" by validation {summary['monitor']} {summary['best_value']:.4f}" if summary["best_value"] is not None else ""
     )

@@ -1,6 +1,6 @@
 """What a model is trained for: loss, probabilities and predictions of one kind of target."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch.nn import functional
 from gnnctl.errors import DataError, UsageError
 
 Problem = Literal["multiclass", "multilabel", "regression"]
+SKEW = 10
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Task:
         mean, std: regression targets are standardised with these for the loss and restored in the scores.
         class_weights: float32 (num_outputs,), mean loss weight 1; None weighs all examples alike.
         label_smoothing: share of the probability mass spread over all classes (multiclass only).
+        focal: exponent of the focal loss; 0 is cross-entropy.
+        skewed: the largest class of the training part has :data:`SKEW` times the seeds of the smallest, or more.
     """
 
     problem: Problem
@@ -31,6 +34,8 @@ class Task:
     std: float = 1.0
     class_weights: Tensor | None = None
     label_smoothing: float = 0.0
+    focal: float = 0.0
+    skewed: bool = False
 
     @classmethod
     def of(
@@ -39,8 +44,11 @@ class Task:
         train_labels: np.ndarray[Any, Any],
         class_weights: str = "none",
         label_smoothing: float = 0.0,
+        focal: float = 0.0,
     ) -> "Task":
-        """The task of a split's target; balanced class weights are counted over ``train_labels``."""
+        """The task of a split's target; balanced class weights and skew are counted over ``train_labels``."""
+        if target.problem == "regression" and focal:
+            raise UsageError("--focal needs classes; the target is a number", fix="leave it out")
         if target.problem != "multiclass" and label_smoothing:
             raise UsageError(f"--label-smoothing is for classes; the target is {target.problem}", fix="leave it out")
         weights = None
@@ -57,23 +65,47 @@ class Task:
             std=float(target.std) or 1.0 if target.std is not None else 1.0,
             class_weights=weights,
             label_smoothing=label_smoothing,
+            focal=focal,
+            skewed=target.problem == "multiclass" and is_skewed(train_labels),
         )
 
     def to(self, device: torch.device) -> "Task":
         """The same task with its class weights on ``device``."""
         if self.class_weights is None:
             return self
-        moved = self.class_weights.to(device)
-        return Task(self.problem, self.num_outputs, self.mean, self.std, moved, self.label_smoothing)
+        return replace(self, class_weights=self.class_weights.to(device))
+
+    def plain(self) -> "Task":
+        """Without anything that only training needs."""
+        return Task(self.problem, self.num_outputs, self.mean, self.std)
 
     def loss(self, logits: Tensor, y: Tensor) -> Tensor:
         """Mean loss over the seeds, float32 scalar. logits (n, num_outputs), y (n,) or (n, num_outputs)."""
         logits = logits.float()
+        if self.focal and self.problem != "regression":
+            return self._focal(logits, y)
         if self.problem == "multiclass":
             return functional.cross_entropy(logits, y, weight=self.class_weights, label_smoothing=self.label_smoothing)
         if self.problem == "multilabel":
             return functional.binary_cross_entropy_with_logits(logits, y.float(), pos_weight=self.class_weights)
         return functional.mse_loss(logits.squeeze(-1), (y.float() - self.mean) / self.std)
+
+    def _focal(self, logits: Tensor, y: Tensor) -> Tensor:
+        r""":math:`-(1 - p_t)^\gamma \log p_t`, p_t the probability of what is true, averaged as cross-entropy is.
+
+        "Focal Loss for Dense Object Detection" (Lin et al., 2017): examples that are already right count little.
+        """
+        weight = self.class_weights
+        if self.problem == "multiclass":
+            smooth = self.label_smoothing
+            each = functional.cross_entropy(logits, y, weight=weight, label_smoothing=smooth, reduction="none")
+            p = logits.softmax(-1).gather(-1, y[:, None]).squeeze(-1)
+            total = p.numel() if weight is None else weight[y].sum()
+            return ((1 - p) ** self.focal * each).sum() / total
+        truth = y.float()
+        each = functional.binary_cross_entropy_with_logits(logits, truth, pos_weight=weight, reduction="none")
+        p = torch.where(truth > 0.5, logits.sigmoid(), (-logits).sigmoid())
+        return ((1 - p) ** self.focal * each).mean()
 
     def scores(self, logits: Tensor) -> Tensor:
         """float32 (n, num_outputs): class probabilities, label probabilities, or values in the target's unit."""
@@ -96,6 +128,13 @@ def balanced_weights(problem: str, num_outputs: int, labels: np.ndarray[Any, Any
         return weights.astype(np.float32)
     positives = np.asarray(labels, dtype=np.float64).sum(axis=0)
     return np.where(positives > 0, (len(labels) - positives) / np.maximum(positives, 1), 1.0).astype(np.float32)
+
+
+def is_skewed(labels: np.ndarray[Any, Any]) -> bool:
+    """Whether accuracy says little: the largest class has :data:`SKEW` times the rows of the smallest, or more."""
+    counts = np.bincount(labels) if len(labels) else np.zeros(0, np.int64)
+    counts = counts[counts > 0]
+    return len(counts) > 1 and bool(counts.max() >= SKEW * counts.min())
 
 
 def check_seeds(part: str, rows: np.ndarray[Any, Any]) -> None:

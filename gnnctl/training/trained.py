@@ -12,9 +12,13 @@ from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions
+from gnnctl.nn.models.unsupervised import build_unsupervised
 from gnnctl.sampling.methods import Spec, read_spec
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit, Target
+from gnnctl.splits.link import LinkSplit
+from gnnctl.splits.link_target import LinkTarget
+from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.checkpoint import load_weights
 from gnnctl.training.models import model_for
 from gnnctl.training.options import TrainOptions
@@ -40,6 +44,7 @@ class TrainedModel:
         target: what it predicts.
         spec: fan-outs of the training batches, None where they were the full graph.
         artifact: where it was opened from.
+        objective: the one without labels that it was trained by: it gives embeddings, no scores. None: by labels.
     """
 
     model: nn.Module
@@ -51,6 +56,7 @@ class TrainedModel:
     artifact: Artifact
     graph: Graph
     split: NodeSplit
+    objective: str | None = None
 
     @property
     def task(self) -> Task:
@@ -104,31 +110,46 @@ class TrainedModel:
         document = artifact.json(DOCUMENT)
         if document.get("format") != FORMAT:
             raise ArtifactError(f"{path}: model of format {document.get('format')}", fix=f"this version reads {FORMAT}")
+        if document["target"]["task"] in ("link", "edge"):
+            raise UsageError(f"{path} is a model of links; this is for models of nodes", fix="see gnnctl predict")
         found_graph = Graph.open(artifact.parent("graph", graph))
-        found_split = NodeSplit.open(artifact.parent("split", split), found_graph)
+        training = TrainOptions.from_json(document["training"])
+        if document["target"]["problem"] == "none":
+            found_split = unlabelled_split(found_graph, document["target"]["node_type"], training.seed)
+        else:
+            found_split = NodeSplit.open(artifact.parent("split", split), found_graph)
         options = ModelOptions.from_json(document["model"])
         schema = GraphSchema.from_json(document["schema"])
         target = found_split.target
-        model = model_for(target, options, schema)
+        learnt = document.get("objective")
+        model: nn.Module
+        if learnt is None:
+            model = model_for(target, options, schema)
+        else:
+            model = build_unsupervised(learnt["name"], learnt["parameters"], options, schema, target.node_type)
         load_weights(artifact.path / WEIGHTS, model)
         model.to(device).eval()
         return cls(
             model=model,
             options=options,
-            training=TrainOptions.from_json(document["training"]),
+            training=training,
             schema=schema,
             target=target,
             spec=None if document["sampling"] is None else read_spec(document["sampling"]),
             artifact=artifact,
             graph=found_graph,
             split=found_split,
+            objective=None if learnt is None else str(learnt["name"]),
         )
 
 
-def plain_task(target: Target) -> Task:
-    """The task of a target without anything that only training needs."""
+def plain_task(target: Target | LinkTarget) -> Task:
+    """The task of a target without anything that only training needs; ValueError: links to be found."""
+    problem = target.problem
+    if problem == "link" or problem == "none":
+        raise ValueError("links to be found, and nodes without a target, have no classes and no numbers")
     return Task(
-        target.problem,
+        problem,
         target.num_outputs,
         float(target.mean) if target.mean is not None else 0.0,
         float(target.std) or 1.0 if target.std is not None else 1.0,
@@ -138,7 +159,7 @@ def plain_task(target: Target) -> Task:
 def model_document(
     options: ModelOptions,
     schema: GraphSchema,
-    target: Target,
+    target: Target | LinkTarget,
     spec: Spec | None,
     training: TrainOptions,
     facts: dict[str, Any],
@@ -155,18 +176,21 @@ def model_document(
     }
 
 
-def package_model(model: nn.Module, schema: GraphSchema, target: Target, path: Path) -> dict[str, Any]:
+def package_model(model: nn.Module, split: NodeSplit | LinkSplit, path: Path) -> dict[str, Any]:
     """Compile a trained model into a package that gives scores without gnnctl.
 
     Returns:
         What model.json says of it: the inputs by name, and the output.
 
     Raises:
-        UsageError: the model cannot be traced, or there is no C++ compiler.
+        UsageError: a model of links, one that cannot be traced, or there is no C++ compiler.
     """
     from gnnctl.nn.export import Deployed, export
 
-    deployed = Deployed(model.cpu(), schema, target.node_type, plain_task(target).scores)
+    if not isinstance(split, NodeSplit):
+        raise UsageError("--export: models of links cannot be exported yet", fix="leave it out")
+    target = split.target
+    deployed = Deployed(model.cpu(), split.graph.schema, target.node_type, plain_task(target).scores)
     try:
         inputs = export(deployed, path)
     except Exception as problem:  # whatever the compiler raises, its first line is what can be acted on

@@ -41,6 +41,8 @@ def small_data(tmp_path):
         (["cora.sh", "DATA", "OUT", "gat", "1", "3"], "gat: mean test accuracy"),
         (["cora.sh", "DATA", "OUT", "sgc", "1", "3"], "sgc: mean test accuracy"),
         (["cora.sh", "DATA", "OUT", "appnp", "1", "3"], "appnp: mean test accuracy"),
+        (["cora_unlabelled.sh", "DATA", "OUT", "dgi", "2"], "probe_accuracy"),
+        (["cora_unlabelled.sh", "DATA", "OUT", "node2vec", "1"], "few_shot_accuracy"),
         (["minesweeper.sh", "DATA", "OUT", "split0", "3"], "auroc"),
         (["mutag.sh", "DATA", "OUT", "1", "2", "3"], "where one epoch is chosen on the test curves"),
     ],

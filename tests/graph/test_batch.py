@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gnnctl.graph import EdgeType, Graph
-from gnnctl.graph.batch import Batch, graph_degrees
+from gnnctl.graph.batch import Batch, LinkSeeds, graph_degrees
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 
@@ -126,3 +126,11 @@ def test_virtual_edges_weigh_one(graph):
     batch = Batch.from_subgraph(subgraph, graph)
     assert batch.edge_weight[WRITES][0] == 1
     assert batch.edge_attr[WRITES][0].tolist() == [0, 0]
+
+
+def test_links_move_with_their_batch(graph):
+    batch = Batch.from_subgraph(sampled(graph, (2,), [3, 1]), graph)
+    batch.links = LinkSeeds(torch.tensor([0, 0]), torch.tensor([0, 1]), torch.tensor([1, 0]), 1, torch.tensor([0]))
+    moved = batch.to("meta").links
+    assert moved.num_positives == 1
+    assert {t.device.type for t in (moved.relation, moved.src, moved.dst, moved.negative_of)} == {"meta"}

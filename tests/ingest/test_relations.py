@@ -233,14 +233,11 @@ def test_a_guess_finds_the_relations_and_the_parts(build, tmp_path):
     rows = [(f"n{i % 7}", f"r{i % 3}", f"n{i % 5}") for i in range(40)]
     for name in ("train", "valid", "test"):
         pq.write_table(triples(rows), tmp_path / f"{name}.parquet")
-    files = [str(tmp_path / f"{name}.parquet") for name in ("test", "train", "valid")]
-
-    def guess(files):
-        with Engine(".", 1 << 30, 1, tmp_path / "spill") as engine:
-            return tomllib.loads(guess_toml(engine, files))
-
-    guessed = guess(files)
-    (alone,) = guess(files[:1])["edges"].values()
+    with Engine(".", 1 << 30, 1, tmp_path / "spill") as engine:
+        files = [str(tmp_path / f"{name}.parquet") for name in ("test", "train", "valid")]
+        guessed = tomllib.loads(guess_toml(engine, files))
+    with Engine(".", 1 << 30, 1, tmp_path / "spill") as engine:
+        (alone,) = tomllib.loads(guess_toml(engine, files[:1]))["edges"].values()
     (name,) = guessed["edges"]
     assert name == "node * node"
     assert list(guessed["edges"][name]["table"]) == ["train", "valid", "test"]

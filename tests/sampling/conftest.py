@@ -12,3 +12,11 @@ def split_path(tmp_path_factory):
     from sampling_cases import write_split
 
     return write_split(tmp_path_factory.mktemp("split"))
+
+
+@pytest.fixture(scope="session")
+def link_split_path(tmp_path_factory):
+    """A split of links of two types, made once."""
+    from sampling_cases import write_link_split
+
+    return write_link_split(tmp_path_factory.mktemp("links"))

@@ -1,5 +1,7 @@
 """Random typed graphs and specs for the tests of sampling."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -140,6 +142,54 @@ def write_split(folder):
         typed_graph().write(writer)
     graph = Graph.open(folder / "graph")
     split = split_nodes(graph, find_target(graph, "paper.area"), seed=1)
+    parent = Parent("graph", Artifact.open(folder / "graph"))
+    with ArtifactWriter(folder / "split", Recipe("split", "split", 1, {}, [parent])) as writer:
+        split.write(writer)
+    return folder / "split"
+
+
+def shop_graph(users=60, items=40, seed=5, times=False):
+    """Users who buy items, with the generated reverse, know each other both ways round, and view items."""
+    rng = np.random.default_rng(seed)
+    buys, back = EdgeType("user", "buys", "item"), EdgeType("item", "rev_buys", "user")
+    knows, views = EdgeType("user", "knows", "user"), EdgeType("user", "views", "item")
+    bought = np.unique(rng.integers(0, [[users], [items]], (2, 300)), axis=1)
+    known = np.unique(np.sort(rng.integers(0, users, (2, 120)), axis=0), axis=1)
+    known = np.concatenate([known, known[::-1][:, known[0] != known[1]]], axis=1)
+    viewed = rng.integers(0, [[users], [items]], (2, 200))
+    when = rng.integers(0, 100, bought.shape[1])
+    graph = Graph.from_coo(
+        {"user": users, "item": items},
+        {buys: bought, back: bought[::-1], knows: known, views: viewed},
+        x={"user": rng.random((users, 5), dtype=np.float32)},
+        edge_weight={buys: rng.random(bought.shape[1], dtype=np.float32)},
+        edge_time={buys: when, back: when} if times else None,
+    )
+    edges = dict(graph.edges)
+    ends = {t: np.stack([e.row, np.repeat(np.arange(len(e.colptr) - 1), np.diff(e.colptr))]) for t, e in edges.items()}
+    places = {(s, d): i for i, (s, d) in enumerate(ends[buys].T.tolist())}
+    forward = np.array([places[d, s] for s, d in ends[back].T.tolist()], np.int64)
+    edges[back] = replace(edges[back], forward=forward)
+    edges[knows] = replace(edges[knows], undirected=True)
+    return Graph(graph.nodes, edges)
+
+
+def write_link_split(
+    folder, *, predicted=("user buys item", "user knows user"), disjoint=0.4, negatives=3, times=False
+):
+    """Path of a split of links in ``folder``, its graph beside it."""
+    from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
+    from gnnctl.sampling.fixed_negatives import with_fixed_negatives
+    from gnnctl.splits import By
+    from gnnctl.splits.link_split import LinkOptions, split_links
+    from gnnctl.splits.link_target import LinkTarget
+
+    with ArtifactWriter(folder / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        shop_graph(times=times).write(writer)
+    graph = Graph.open(folder / "graph")
+    target = LinkTarget("link", [EdgeType.parse(t) for t in predicted])
+    split = split_links(graph, target, LinkOptions(by=By("time") if times else By(), disjoint=disjoint, seed=2))
+    split = with_fixed_negatives(split, negatives, "either", 2)
     parent = Parent("graph", Artifact.open(folder / "graph"))
     with ArtifactWriter(folder / "split", Recipe("split", "split", 1, {}, [parent])) as writer:
         split.write(writer)

@@ -155,9 +155,24 @@ def share(key, takes, budget):
 
 def sample(graph, spec, seeds, node_type, epoch, times=None):
     """Returns (nodes by type, hop of each, edges by type as (row, col, pos), group of each node by type)."""
+    numbered = [(node_type, int(s), i) for i, s in enumerate(seeds)]
+    return sample_many(graph, spec, numbered, epoch, (node_type, [int(s) for s in seeds]), times)
+
+
+def link_word(edge_type, src, dst):
+    return absorb(0, fnv(str(edge_type)), int(src), int(dst))
+
+
+def sample_many(graph, spec, seeds, epoch, trees, times=None, hidden=()):
+    """As sample(), for seeds (type, node, group); trees are (kind, word of each group).
+
+    Hidden edges are (type, group, source, target): the seeds of the group do not see them.
+    """
     nodes = {t: [] for t in graph.node_types}
     index = {t: {} for t in graph.node_types}
     edges = {t: [] for t in graph.edge_types}
+    kind, words = trees
+    hidden = set(hidden)
 
     def add(t, node, group, hop):
         name = (group, node) if spec.disjoint else node
@@ -166,13 +181,13 @@ def sample(graph, spec, seeds, node_type, epoch, times=None):
             nodes[t].append((node, hop, group))
         return index[t][name]
 
-    for i, s in enumerate(seeds):
-        add(node_type, int(s), i, 0)
+    for t, node, group in seeds:
+        add(t, node, group, 0)
 
     def key_of(name, node, group):
         if spec.disjoint:
             time = [] if times is None else [int(times[group]) & MASK]
-            return absorb(0, spec.seed, epoch, fnv(node_type), fnv(name), int(seeds[group]), *time, node)
+            return absorb(0, spec.seed, epoch, fnv(kind), fnv(name), words[group], *time, node)
         return absorb(0, spec.seed, epoch, fnv(name), node)
 
     for hop in range(spec.hops):
@@ -182,11 +197,16 @@ def sample(graph, spec, seeds, node_type, epoch, times=None):
                 time = None if times is None else int(times[group])
                 into = [u for u in graph.edge_types if u.dst == t.dst]
                 seen = {u: visible(graph, spec, u, v, time) for u in into}
-                takes = [wanted(spec.num_neighbors[u][hop], len(seen[u]), spec.replace) for u in into]
+                unseen = {
+                    u: [p for p in seen[u] if hop == 0 and (u, group, int(graph.edges[u].row[p]), v) in hidden]
+                    for u in into
+                }
+                takes = [wanted(spec.num_neighbors[u][hop], len(seen[u]) - len(unseen[u]), spec.replace) for u in into]
                 if spec.budget is not None:
                     takes = share(key_of("budget", v, group), takes, spec.budget[hop])
-                key, fan_out = key_of(str(t), v, group), spec.num_neighbors[t][hop]
-                for p in choose(graph, spec, t, key, epoch, seen[t], fan_out, takes[into.index(t)]):
+                key, fan_out, take = key_of(str(t), v, group), spec.num_neighbors[t][hop], takes[into.index(t)]
+                drawn = choose(graph, spec, t, key, epoch, seen[t], fan_out, take + len(unseen[t]))
+                for p in [p for p in drawn if p not in unseen[t]][:take]:
                     row = add(t.src, int(graph.edges[t].row[p]), group, hop + 1)
                     edges[t].append((row, local, p))
     return nodes, edges

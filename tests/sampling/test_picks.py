@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from sampling_reference import GOLDEN, MASK, absorb, draw, fnv, mix, permutation, prefix, share, weighted
+from sampling_reference import GOLDEN, MASK, absorb, draw, fnv, link_word, mix, permutation, prefix, share, weighted
 
 import gnnctl
 from gnnctl.graph import EdgeType, Graph
@@ -13,6 +13,7 @@ from gnnctl.sampling.keys import name_hash
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.seeds import batches
 from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.trees import HiddenEdges, Trees
 
 TEXT = (Path(gnnctl.__file__).parent / "schemas" / "picks.md").read_text()
 VECTORS = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", TEXT.split("## Vectors")[1], re.MULTILINE))
@@ -96,6 +97,24 @@ def test_labor_and_timed_picks():
     early = np.full(300, -200)
     timed = into_42(300, 4, [9], np.array([-100]), early, disjoint=True, time="before")
     assert picks == permutation(key, 300, 4) == timed
+
+
+def test_picks_of_the_tree_of_a_link():
+    word = link_word("user buys item", 3, 8)
+    key = absorb(0, 7, 3, fnv("link"), fnv("paper cites paper"), word, 42)
+    text, picks = vector("W = word").split("; ")
+    assert text == f"{word:#x}"
+    assert numbers(picks) == [permutation(key, 300, 4)]
+    hidden = sorted({permutation(key, 300, 1)[0], 5})
+    assert numbers(vector("the same, of which")) == [[j for j in permutation(key, 300, 6) if j not in hidden][:4]]
+    t = EdgeType("paper", "cites", "paper")
+    graph = Graph.from_coo({"paper": 300}, {t: np.stack([np.arange(300), np.full(300, 42)])})
+    sampler = Sampler(graph, SampleSpec({t: (4,)}, disjoint=True, seed=7))
+    seeds, group = {"paper": np.array([42])}, {"paper": np.zeros(1, np.int32)}
+    for unseen, start in (([], "W = word"), (hidden, "the same, of which")):
+        edges = {t: HiddenEdges(np.array([0, len(unseen)]), np.array(unseen, np.int64))}
+        trees = Trees("link", np.array([word], np.uint64), group, None, edges)
+        assert [sampler.sample_many(seeds, 3, trees).edges[t].pos.tolist()] == numbers(vector(start).split("; ")[-1])
 
 
 def test_budget():

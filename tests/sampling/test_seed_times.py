@@ -11,6 +11,7 @@ from sampling_cases import graph_before, rich_cases
 from gnnctl.errors import ArtifactError
 from gnnctl.graph import Graph
 from gnnctl.graph.batch import Batch, graph_degrees
+from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import Layout, RecordColumns
 from gnnctl.sampling.concatenate import concatenate
 from gnnctl.sampling.merge import merge_columns
@@ -108,3 +109,13 @@ def test_records_that_lost_their_times_are_refused():
         dataclasses.replace(columns, seed_times=None).check(graph, "here")
     with pytest.raises(ValueError, match="times of their seeds"):
         RecordColumns.of([dataclasses.replace(subgraph, seed_times=None)], columns.layout)
+
+
+def test_prediction_sees_the_latest_where_training_did_and_else_everything():
+    t = EdgeType("node", "to", "node")
+    recent = SampleSpec({t: (3, 2)}, disjoint=True, time="before", draw="recent")
+    assert recent.whole() == recent
+    uniform = SampleSpec({t: (3, 2)}, disjoint=True, time="before").whole()
+    assert uniform is not None
+    assert uniform.num_neighbors == {t: (-1, -1)}
+    assert SampleSpec({t: (3, 2)}, draw="recent").whole() is None

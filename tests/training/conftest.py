@@ -1,5 +1,8 @@
 """Small tasks whose labels depend on the neighbours, homogeneous and typed."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,6 +10,8 @@ import pytest
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.splits import NodeSplit, Target
+
+sys.path.insert(0, str(Path(__file__).parent))  # link_tasks, shared by these tests
 
 CLASSES = ["ant", "bee", "cat"]
 

@@ -13,6 +13,7 @@ from gnnctl.graph.batch import Batch
 from gnnctl.splits import NodeSplit
 from gnnctl.training.checkpoint import load_state, save_state
 from gnnctl.training.loop import FitResult, Trainer, mix, seed_torch
+from gnnctl.training.objective import Supervised
 from gnnctl.training.options import TrainOptions
 from gnnctl.training.sources import FullBatches
 from gnnctl.training.tasks import Task
@@ -53,7 +54,7 @@ def trainer(split: NodeSplit, options: TrainOptions, folder: Path | None = None,
     source = Dying(split, CPU, degrees=False)
     source.dies_at = dies_at
     task = Task.of(split.target, split.part("train")[1])
-    return Trainer(Net(), task, source, options, CPU, folder, state_seconds=0)
+    return Trainer(Net(), Supervised(task), source, options, CPU, folder, state_seconds=0)
 
 
 def fit(split: NodeSplit, options: TrainOptions, folder: Path | None = None) -> FitResult:

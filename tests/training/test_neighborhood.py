@@ -34,7 +34,7 @@ def in_neighbours(graph: Graph, node_type: str, row: int) -> set[tuple[str, int]
 @pytest.mark.parametrize("layers", [0, 1, 2, 3])
 def test_needed_rows_agree_with_a_breadth_first_search(layers: int) -> None:
     graph = typed_graph()
-    needed = needed_rows(graph, "paper", np.array([7, 3, 7]), layers)
+    needed = needed_rows(graph, {"paper": np.array([7, 3, 7])}, layers)
     wanted = {("paper", 3), ("paper", 7)}
     assert len(needed) == layers + 1
     for level in reversed(needed):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gnnctl.errors import DataError, UsageError
+from gnnctl.training.metrics import resolve_monitor
 from gnnctl.training.tasks import Task, balanced_weights, check_seeds
 
 
@@ -64,3 +65,35 @@ def test_options_that_do_not_fit_the_target_are_refused() -> None:
         Task.of(target("regression", 1), np.zeros(1), class_weights="balanced")
     with pytest.raises(DataError, match="train part has no seeds"):
         check_seeds("train", np.zeros(0, np.int64))
+
+
+@pytest.mark.parametrize("problem", ["multiclass", "multilabel"])
+def test_focal_loss_is_its_formula(problem: str) -> None:
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(6, 3)) * 3)
+    weight = torch.tensor([0.5, 1.0, 2.0])
+    if problem == "multiclass":
+        y = torch.tensor([0, 1, 2, 2, 1, 0])
+        p = logits.softmax(-1)[torch.arange(6), y]
+        wanted = (-((1 - p) ** 1.5) * p.log() * weight[y]).sum() / weight[y].sum()
+    else:
+        y = torch.from_numpy(rng.integers(0, 2, (6, 3))).float()
+        p = torch.where(y > 0, logits.sigmoid(), 1 - logits.sigmoid())
+        wanted = (-((1 - p) ** 1.5) * p.log() * torch.where(y > 0, weight, 1.0)).mean()
+    found = Task(problem, 3, class_weights=weight, focal=1.5).loss(logits, y)
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-6)
+    near = Task(problem, 3, class_weights=weight, focal=1e-9).loss(logits, y)
+    torch.testing.assert_close(near, Task(problem, 3, class_weights=weight).loss(logits, y))
+
+
+def test_focal_loss_of_numbers_is_refused() -> None:
+    with pytest.raises(UsageError, match="--focal"):
+        Task.of(target("regression", 1), np.zeros(1), focal=2.0)
+
+
+def test_skewed_classes_are_judged_by_the_macro_average() -> None:
+    even, skewed = np.array([0, 1, 2] * 4), np.array([0] * 30 + [1] * 3 + [2] * 10)
+    assert resolve_monitor(Task.of(target("multiclass", 3), even), None) == "accuracy"
+    assert resolve_monitor(Task.of(target("multiclass", 3), skewed), None) == "macro_f1"
+    assert resolve_monitor(Task.of(target("multiclass", 3), skewed), "accuracy") == "accuracy"
+    assert resolve_monitor(Task.of(target("multiclass", 2), skewed[skewed < 2]), None) == "auroc"

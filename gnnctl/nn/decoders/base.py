@@ -8,6 +8,9 @@ from torch import Tensor, nn
 class Decoder(nn.Module, ABC):
     """Scores links; a larger score is a likelier link.
 
+    Attributes:
+        scratch: numbers of memory that :meth:`against_all` takes for a score, the score itself among them.
+
     Args:
         channels: width of an embedding.
         relations: number of edge types; a decoder that does not tell them apart has none.
@@ -15,6 +18,8 @@ class Decoder(nn.Module, ABC):
     Raises:
         ValueError: ``channels`` or ``relations`` is out of range.
     """
+
+    scratch = 1
 
     def __init__(self, channels: int, relations: int = 0) -> None:
         super().__init__()
@@ -38,6 +43,19 @@ class Decoder(nn.Module, ABC):
         ``ends`` are the sources, or with ``candidate_is_src`` the destinations; relation (n,) belongs to them.
         """
 
+    def moduli(self, ends: Tensor) -> Tensor:
+        """Absolute values (n, w) of the numbers that embeddings (n, channels) are made of; what N3 weighs."""
+        return ends.abs()
+
+    def relation_moduli(self, relation: Tensor) -> Tensor | None:
+        """Absolute values (n, w) of the numbers that edge types (n,) are made of; None where none can grow."""
+        return None
+
+    def reset_ends(self, weight: Tensor) -> None:
+        """First values of embeddings (n, channels) that are learnt with the decoder, in place: normal, of variance
+        1 / channels."""
+        nn.init.normal_(weight, std=self.channels**-0.5)
+
 
 class RelationDecoder(Decoder):
     """A decoder with a row of parameters, ``relation.weight`` (relations, width), for each edge type."""
@@ -59,3 +77,7 @@ class RelationDecoder(Decoder):
             raise ValueError(f"relation is needed: {type(self).__name__} scores each edge type in its own way")
         found: Tensor = self.relation(relation)
         return found
+
+    def relation_moduli(self, relation: Tensor) -> Tensor | None:
+        """Of the rows."""
+        return self.moduli(self.rows(relation))

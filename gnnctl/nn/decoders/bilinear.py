@@ -62,6 +62,10 @@ class ComplEx(RelationDecoder):
         rows = self.rows(relation)
         return multiply(ends, conjugate(rows) if candidate_is_src else rows) @ candidates.T
 
+    def moduli(self, ends: Tensor) -> Tensor:
+        """(n, channels / 2)."""
+        return modulus(ends)
+
 
 def multiply(a: Tensor, b: Tensor) -> Tensor:
     """Products of complex numbers, real parts before imaginary parts along the last axis."""
@@ -73,3 +77,10 @@ def conjugate(a: Tensor) -> Tensor:
     """The complex conjugates of numbers laid out as in :func:`multiply`."""
     real, imaginary = a.chunk(2, -1)
     return torch.cat([real, -imaginary], -1)
+
+
+def modulus(a: Tensor) -> Tensor:
+    """The absolute values of numbers laid out as in :func:`multiply`; gradient 0 at 0."""
+    real, imaginary = a.chunk(2, -1)
+    square = real * real + imaginary * imaginary
+    return torch.where(square > 0, square, 1.0).sqrt() * (square > 0)

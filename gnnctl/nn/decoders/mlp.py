@@ -20,6 +20,7 @@ class MLPDecoder(Decoder):
         self.src = nn.Linear(channels, width)
         self.dst = nn.Linear(channels, width, bias=False)
         self.out = nn.Linear(width, 1)
+        self.scratch = 2 * width + 1
 
     def forward(self, src: Tensor, dst: Tensor, relation: Tensor | None = None) -> Tensor:
         """(n,)."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.nn.decoders.base import RelationDecoder
-from gnnctl.nn.decoders.bilinear import conjugate, multiply
+from gnnctl.nn.decoders.bilinear import conjugate, modulus, multiply
 
 
 class TransE(RelationDecoder):
@@ -77,6 +77,19 @@ class RotatE(RelationDecoder):
         turn = self.rotation(relation)
         # A rotation keeps distances, so the destination turned back is as far from the source.
         return self.margin - distances(multiply(ends, conjugate(turn) if candidate_is_src else turn), candidates, 2)
+
+    def moduli(self, ends: Tensor) -> Tensor:
+        """(n, channels / 2)."""
+        return modulus(ends)
+
+    def relation_moduli(self, relation: Tensor) -> Tensor | None:
+        """None: all are 1."""
+        return None
+
+    def reset_ends(self, weight: Tensor) -> None:
+        """Uniform; two random ends are about ``margin`` apart, so that scores begin near 0."""
+        bound = self.margin * (1.5 / self.channels) ** 0.5
+        nn.init.uniform_(weight, -bound, bound)
 
 
 def distances(a: Tensor, b: Tensor, p: int) -> Tensor:

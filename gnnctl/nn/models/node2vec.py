@@ -44,6 +44,7 @@ class Node2Vec(nn.Module):
             raise ValueError(f"context must be from 2 to the {length + 1} nodes of a walk, got {context}")
         self.length, self.context, self.walks, self.negatives, self.p, self.q = length, context, walks, negatives, p, q
         self.embedding = nn.Embedding(num_nodes, channels)
+        nn.init.normal_(self.embedding.weight, std=channels**-0.5)
 
     def forward(self, nodes: Tensor | None = None) -> Tensor:
         """(n, channels): embeddings of the nodes (n,), or of all."""

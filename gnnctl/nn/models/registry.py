@@ -49,6 +49,12 @@ class Model:
 
 # Those that are something else than layers of one convolution.
 _SPECIAL = {
+    "embedding": Model(
+        "links alone: a vector for every node, no features, no messages; knowledge graphs",
+        "gnnctl.nn.models.shallow:Embedding",
+        {"std": 0.0},
+        layers=1,
+    ),
     "linkx": Model(
         "an MLP of features and of who the neighbours are; where neighbours are unlike (heterophily)",
         "gnnctl.nn.models.linkx:LINKX",

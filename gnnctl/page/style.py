@@ -1,4 +1,4 @@
-"""The look of the explanation's page."""
+"""The look of every page."""
 
 CSS = """
 :root{--ink:#1d2730;--soft:#5b6770;--line:#dfe5e9;--back:#f4f6f8;--card:#fff;--bar:#1f6f8b;--against:#b3541e;--mark:#e8f2f5}
@@ -37,6 +37,9 @@ td{white-space:nowrap}
 .bar i{display:block;height:100%;background:var(--bar)}
 .bar.against i{background:var(--against)}
 dl{margin:0}dt{font-weight:600}dd{margin:0 0 12px}dd small{display:block;color:var(--soft)}small{color:var(--soft)}
+.prose td{white-space:normal;text-align:left}
+.scroll{max-height:420px;overflow:auto}
+pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace}
 @media (max-width:760px){.grid{grid-template-columns:minmax(0,1fr)}h1{font-size:26px}.bar{width:56px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 """

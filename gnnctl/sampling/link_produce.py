@@ -1,0 +1,100 @@
+"""The records of a split of links."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gnnctl.errors import UsageError
+from gnnctl.graph.types import EdgeType
+from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.link_columns import LinkLayout
+from gnnctl.sampling.link_negatives import LinkNegatives
+from gnnctl.sampling.link_sampler import LinkSampler, check_links, opposites_of
+from gnnctl.sampling.method import Method
+from gnnctl.sampling.methods import MethodSpec, Spec, open_method
+from gnnctl.sampling.plan import RecordPlan
+from gnnctl.sampling.produce import Producer
+from gnnctl.sampling.spec import SampleSpec
+from gnnctl.splits.link import LinkSplit
+
+
+@dataclass(frozen=True)
+class LinkProducer(Producer):
+    """Makes the records of a plan over the links of a split, which it names by their numbers in their part.
+
+    Attributes:
+        split: each part is sampled from its own view.
+        negatives: of training links; those of val and test are the split's.
+        opposite: by type of the links, those that hold the same links the other way round.
+    """
+
+    split: LinkSplit = field(kw_only=True)
+    negatives: LinkNegatives | None = field(default=None, kw_only=True)
+    opposite: Mapping[EdgeType, Sequence[EdgeType]] = field(default_factory=dict, kw_only=True)
+
+    @classmethod
+    def of(
+        cls, split: LinkSplit, spec: Spec, plan: RecordPlan, negatives: LinkNegatives | None, balanced: bool = False
+    ) -> "LinkProducer":
+        """A producer for a split; its plan's parts count the links of each part.
+
+        Raises:
+            UsageError, DataError: a way of sampling that does not go with links, or with records of single ones.
+        """
+        timed = all(links.time is not None for links in split.parts.values())
+        check_links(spec if isinstance(spec, SampleSpec) else None, split.target.edge_types, timed=timed)
+        if plan.unit == "seed":
+            check_single_links(spec, negatives)
+        types = split.target.edge_types
+        return cls(
+            split.graph,
+            spec,
+            plan,
+            types[0].src,
+            {name: links.label for name, links in split.parts.items()},
+            balanced,
+            split=split,
+            negatives=negatives,
+            opposite=opposites_of(split),
+        )
+
+    @property
+    def layout(self) -> Layout:
+        """What the records have in common."""
+        trees = not isinstance(self.spec, MethodSpec) and self.spec.disjoint
+        return self._layout(LinkLayout(tuple(self.split.target.edge_types), trees))
+
+    def methods(self, parts: list[str], num_threads: int) -> dict[str, Method]:
+        """By part what samples its view."""
+        return {
+            name: LinkSampler(
+                open_method(self.split.view(name), self.spec, num_threads=num_threads),
+                self.split.part(name),
+                self.split.target.edge_types,
+                self.negatives if name == "train" else self.split.negatives.get(name),
+                opposite=self.opposite,
+            )
+            for name in parts
+        }
+
+    def times(self, columns: RecordColumns) -> np.ndarray | None:
+        """None: the columns have those of links, if there are any."""
+        return None
+
+
+def numbers_of(split: LinkSplit) -> dict[str, np.ndarray]:
+    """By part the numbers of its links: what a plan's seeds are."""
+    return {name: np.arange(len(links.src)) for name, links in split.parts.items()}
+
+
+def check_single_links(spec: Spec, negatives: LinkNegatives | None) -> None:
+    """Refuse records of single links that would not make up batches.
+
+    Raises:
+        UsageError: why, and what to do.
+    """
+    if isinstance(spec, MethodSpec):
+        raise UsageError("--unit seed: links are single with fan-outs only", fix="use --unit batch")
+    if negatives is not None and negatives.method == "in-batch":
+        raise UsageError("--unit seed: in-batch negatives depend on the batch", fix="use --unit batch")

@@ -1,0 +1,19 @@
+"""How good a trained model is."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gnnctl.page import Card
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Exact metrics, and what the training report shows beside them.
+
+    Attributes:
+        metrics: by part, ``seeds``, metrics by name, and those of a ``baseline``; of metrics.json.
+        cards: of the report.
+    """
+
+    metrics: dict[str, Any]
+    cards: list[Card] = field(default_factory=list)

@@ -1,0 +1,260 @@
+"""Where batches of links come from: a whole view of the graph, sampling on the fly, or records."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from gnnctl.errors import UsageError
+from gnnctl.graph.batch import Batch, LinkSeeds, link_features
+from gnnctl.sampling.link_negatives import LinkNegatives
+from gnnctl.sampling.link_sampler import opposites_of
+from gnnctl.sampling.links import LinkLoader
+from gnnctl.sampling.loader import Records
+from gnnctl.sampling.methods import Spec, open_method
+from gnnctl.sampling.stream import StreamRecords
+from gnnctl.splits.link import Links, LinkSplit
+from gnnctl.training.link_options import HARD_POOL, LinkOptions, check_sampled
+from gnnctl.training.loop import BatchSource
+
+
+class FullLinkBatches:
+    """Every batch is the part's whole view, with some of its links.
+
+    Args:
+        split: the links and their views.
+        batch_size: links a batch; None: all of them.
+        device: where the view goes, once.
+        negatives: draws those of each batch; None: batches have none.
+        seed: of the links' order, which is another each epoch.
+        degrees: the model asks for degrees.
+    """
+
+    def __init__(
+        self,
+        split: LinkSplit,
+        batch_size: int | None,
+        device: torch.device,
+        *,
+        negatives: LinkNegatives | None = None,
+        seed: int = 0,
+        degrees: bool = False,
+    ) -> None:
+        self._split, self._device, self._degrees = split, device, degrees
+        self._negatives, self._seed = negatives, seed
+        count = len(split.part("train").relation)
+        self._batch_size = batch_size or max(1, count)
+        self.steps = -(-count // self._batch_size)
+        self.has_validation = len(split.part("val").relation) > 0
+        self._views: dict[str, Batch] = {}
+
+    def train(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch."""
+        links, size = self._split.part("train"), self._batch_size
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(links.relation))
+        for start in range(0, len(order), size):
+            chosen = links.take(order[start : start + size] if self.steps > 1 else np.sort(order))
+            yield self._batch("train", chosen, epoch)
+
+    def validation(self) -> Iterable[Batch]:
+        """One batch of the validation links, without negatives."""
+        yield self._batch("val", self._split.part("val"), None)
+
+    def _batch(self, part: str, links: Links, epoch: int | None) -> Batch:
+        if part not in self._views:
+            node_type = self._split.target.edge_types[0].src
+            self._views[part] = Batch.full(self._split.view(part), node_type, degrees=self._degrees).to(self._device)
+        n, of = len(links.relation), None
+        relation, src, dst = links.relation, links.src, links.dst
+        if self._negatives is not None and epoch is not None:
+            drawn = self._negatives.draw(links.relation, links.src, links.dst, epoch)
+            relation = np.concatenate([links.relation, links.relation[drawn.positive]])
+            src, dst = np.concatenate([links.src, drawn.src]), np.concatenate([links.dst, drawn.dst])
+            of = self._moved(drawn.positive)
+        attr = None
+        if self._split.target.task == "edge":
+            attr = link_features(self._split.graph, self._split.target.edge_types, links.relation, links.pos)
+        return replace(
+            self._views[part],
+            num_seeds=n,
+            links=LinkSeeds(
+                relation=self._moved(relation),
+                src=self._moved(src),
+                dst=self._moved(dst),
+                num_positives=n,
+                negative_of=of,
+                attr=None if attr is None else self._moved(attr),
+            ),
+            y=None if links.label is None else self._moved(links.label),
+        )
+
+    def _moved(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.array(values)).to(self._device)
+
+
+def negatives_of(split: LinkSplit, links: LinkOptions, seed: int) -> LinkNegatives | None:
+    """What draws the negatives of training; None where the loss has no use for them.
+
+    Left out are the links that training knows, and not those of val and test: which pairs are never drawn would
+    tell of them.
+    """
+    if links.loss == "all":
+        return None
+    method = links.negative_method
+    return LinkNegatives.of(
+        split,
+        links.negatives * (HARD_POOL if method == "hard" else 1),
+        method="uniform" if method == "hard" else method,
+        corrupt=links.corrupt,
+        keep_known=links.keep_known,
+        seed=seed,
+    )
+
+
+class SampledLinkBatches:
+    """Batches around the ends of training links and their negatives, sampled in the train view or read from records.
+
+    Validation of labelled edges is sampled at epoch 0; that of links to be found needs no batches.
+
+    Args:
+        split: the links and their views.
+        spec: fan-outs.
+        batch_size: links a batch.
+        device: where batches go.
+        negatives: draws those of each batch; None: batches have none. Records have their own.
+        records: where training batches are read; None samples them.
+        prepare: called with each batch in its loading thread.
+        degrees: the model asks for degrees.
+        num_threads: that load ahead.
+
+    Raises:
+        UsageError: records of edges with features, which they do not hold.
+    """
+
+    def __init__(
+        self,
+        split: LinkSplit,
+        spec: Spec,
+        batch_size: int,
+        device: torch.device,
+        *,
+        negatives: LinkNegatives | None = None,
+        records: Records | None = None,
+        prepare: Callable[[Batch], Any] | None = None,
+        degrees: bool = False,
+        num_threads: int = 2,
+    ) -> None:
+        self._split, self._spec, self._device, self._records = split, spec, device, records
+        self._batch_size, self._negatives = batch_size, negatives
+        self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
+        self._types = split.target.edge_types
+        self._labelled = split.target.task == "edge"
+        self._attr = {
+            name: link_features(split.graph, self._types, links.relation, links.pos)
+            for name, links in split.parts.items()
+            if self._labelled
+        }
+        if records is not None and self._attr.get("train") is not None:
+            raise UsageError("the subgraphs do not hold the features of the edges", fix="train on the split itself")
+        opposite = opposites_of(split)
+        self._sampled = partial(LinkLoader, edge_types=self._types, opposite=opposite, batch_size=batch_size)
+        count = len(split.part("train").relation)
+        self.steps = -(-count // batch_size)
+        self.has_validation = len(split.part("val").relation) > 0
+
+    def train(self, epoch: int) -> Iterable[Batch]:
+        """The batches of an epoch, loaded ahead."""
+        if self._records is None:
+            return self._loader("train", epoch, self._negatives, shuffle_seed=self._spec.seed)
+        held = self._records.description.epochs
+        at = epoch if isinstance(self._records, StreamRecords) else (epoch - 1) % held + 1
+        return self._loader("train", at, None, source=self._records)
+
+    def validation(self) -> Iterable[Batch]:
+        """The batches of the validation part, where its edges are labelled."""
+        return self._loader("val", 0, None) if self._labelled else []
+
+    def _loader(
+        self,
+        part: str,
+        epoch: int,
+        negatives: LinkNegatives | None,
+        *,
+        source: Records | None = None,
+        shuffle_seed: int | None = None,
+    ) -> Iterator[Batch]:
+        view, links = self._split.view(part), self._split.part(part)
+        numbered = self._attr.get(part) is not None
+        # Where an edge's features are wanted, its number in the part travels in the place of its label.
+        named = links._replace(label=np.arange(len(links.relation))) if numbered else links
+        batches = self._sampled(
+            source or open_method(view, self._spec),
+            view,
+            named,
+            negatives=negatives,
+            shuffle_seed=shuffle_seed,
+            epoch=epoch,
+            part=part,
+            num_threads=self._num_threads,
+            device=self._device,
+            degrees=self._degrees,
+            prepare=self._prepare if part == "train" else None,
+        )
+        return (self._with_features(batch, part) for batch in batches) if numbered else iter(batches)
+
+    def _with_features(self, batch: Batch, part: str) -> Batch:
+        attr, label = self._attr[part], self._split.part(part).label
+        assert batch.y is not None
+        assert batch.links is not None
+        assert attr is not None
+        assert label is not None
+        numbers = batch.y.cpu().numpy()
+        own = torch.from_numpy(attr[numbers]).to(self._device)
+        y = torch.from_numpy(label[numbers]).to(self._device)
+        return replace(batch, y=y, links=replace(batch.links, attr=own))
+
+
+def link_batches(
+    split: LinkSplit,
+    links: LinkOptions | None,
+    spec: Spec | None,
+    batch_size: int | None,
+    device: torch.device,
+    *,
+    records: Records | None,
+    seed: int,
+    prepare: Callable[[Batch], Any] | None,
+    degrees: bool,
+    num_threads: int,
+) -> BatchSource:
+    """The batches of a split of links, over the full graph or sampled.
+
+    Args:
+        links: of the task ``link``; None: batches have no negatives.
+        spec: fan-outs; None: the full graph.
+        batch_size: links a batch; None: all of them.
+        seed: of the negatives, and of the order over the full graph.
+        records, prepare, degrees, num_threads: see :class:`SampledLinkBatches`.
+
+    Raises:
+        UsageError: as :class:`SampledLinkBatches`; a loss that samples do not go with.
+    """
+    if spec is not None and links is not None:
+        check_sampled(links)
+    if spec is None or batch_size is None:
+        negatives = None if links is None else negatives_of(split, links, seed)
+        return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees)
+    return SampledLinkBatches(
+        split,
+        spec,
+        batch_size,
+        device,
+        negatives=None if links is None or records is not None else negatives_of(split, links, spec.seed),
+        records=records,
+        prepare=prepare,
+        degrees=degrees,
+        num_threads=num_threads,
+    )

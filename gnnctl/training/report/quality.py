@@ -1,0 +1,119 @@
+"""How good predictions are, class by class and by how sure the model was."""
+
+import numpy as np
+import torch
+
+from gnnctl.page import Card, html_table
+from gnnctl.page.charts import line_chart, matrix_chart
+from gnnctl.training.tasks import Task
+
+MOST_CLASSES = 20  # in the matrix, the largest ones
+BINS = 10
+
+
+def quality_cards(task: Task, logits: np.ndarray, y: np.ndarray, names: list[str], part: str) -> list[Card]:
+    """Cards on predictions of one part.
+
+    Args:
+        logits: (n, num_outputs) float32. y: (n,) or (n, num_outputs).
+        names: of the classes; empty for numbers.
+        part: its name.
+    """
+    scores = task.scores(torch.from_numpy(logits)).numpy()
+    if task.problem == "regression":
+        return [_predicted_values(scores[:, 0], y, part)]
+    if task.problem == "multilabel":
+        return [_labels(scores, y, names, part)]
+    predicted = scores.argmax(1)
+    counts = confusion(y, predicted, len(names))
+    cards = [_classes(counts, names, part), _confusion(counts, names, part)]
+    return [*cards, _calibration(scores, y, part)]
+
+
+def confusion(y: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, classes) int64: seeds of each true class by the class that was predicted."""
+    flat = np.bincount(y.astype(np.int64) * classes + predicted, minlength=classes * classes)
+    return flat.reshape(classes, classes)
+
+
+def calibration(scores: np.ndarray, y: np.ndarray, bins: int = BINS) -> tuple[list[tuple[float, float, int]], float]:
+    """Mean confidence, accuracy and seeds of each bin that has any, and the expected calibration error.
+
+    The error is the mean over the seeds of the distance between both ("On Calibration of Modern Neural Networks", Guo
+    et al., 2017), with bins of equal width over the probability of the predicted class.
+    """
+    confidence, right = scores.max(1), scores.argmax(1) == y
+    which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    found, error = [], 0.0
+    for i in range(bins):
+        if count := int((which == i).sum()):
+            mean, share = float(confidence[which == i].mean()), float(right[which == i].mean())
+            found.append((mean, share, count))
+            error += count / len(y) * abs(mean - share)
+    return found, error
+
+
+def _classes(counts: np.ndarray, names: list[str], part: str) -> Card:
+    true, predicted, right = counts.sum(1), counts.sum(0), np.diag(counts)
+    rows = []
+    for i in np.argsort(-true, kind="stable"):
+        if true[i] or predicted[i]:
+            recall = float(right[i] / true[i]) if true[i] else None
+            precision = float(right[i] / predicted[i]) if predicted[i] else None
+            f1 = float(2 * right[i] / (true[i] + predicted[i]))
+            rows.append([names[i], int(true[i]), int(predicted[i]), precision, recall, f1])
+    table = html_table(["class", "seeds", "predicted", "precision", "recall", "F1"], rows)
+    return Card(f"Each class, {part} part", f'<div class="scroll">{table}</div>', wide=True)
+
+
+def _confusion(counts: np.ndarray, names: list[str], part: str) -> Card:
+    shown = np.argsort(-counts.sum(1), kind="stable")[:MOST_CLASSES]
+    note = "Each row is a true class; the darker a square, the larger its share of the row. Hover for counts."
+    if len(shown) < len(names):
+        note += f" The {len(shown)} largest of {len(names)} classes."
+    chart = matrix_chart(counts[np.ix_(shown, shown)], [names[i] for i in shown], rows="true", columns="predicted")
+    return Card(f"What is taken for what, {part} part", chart, note)
+
+
+def _calibration(scores: np.ndarray, y: np.ndarray, part: str) -> Card:
+    bins, error = calibration(scores, y)
+    chart = line_chart(
+        {"accuracy": [(mean, share) for mean, share, _ in bins]},
+        x="probability of the predicted class",
+        y="accuracy",
+        diagonal=True,
+        span=(0.0, 1.0),
+    )
+    note = (
+        f"Expected calibration error {error:.3f}. Below the dashed line the model is surer than it is right; "
+        "above it, the other way round."
+    )
+    return Card(f"Is it as sure as it is right? {part} part", chart, note)
+
+
+def _labels(scores: np.ndarray, y: np.ndarray, names: list[str], part: str) -> Card:
+    chosen, truth = scores >= 0.5, y >= 0.5
+    rows = []
+    for i in np.argsort(-truth.sum(0), kind="stable"):
+        true, predicted, right = int(truth[:, i].sum()), int(chosen[:, i].sum()), int((truth & chosen)[:, i].sum())
+        if true or predicted:
+            precision, recall = right / predicted if predicted else None, right / true if true else None
+            rows.append([names[i], true, predicted, precision, recall, 2 * right / (true + predicted)])
+    table = html_table(["label", "seeds", "predicted", "precision", "recall", "F1"], rows)
+    return Card(f"Each label, {part} part", f'<div class="scroll">{table}</div>', wide=True)
+
+
+def _predicted_values(values: np.ndarray, y: np.ndarray, part: str) -> Card:
+    order = np.argsort(y, kind="stable")
+    groups = [group for group in np.array_split(order, 20) if len(group)]
+    rows = [
+        [
+            f"{y[g].min():.4g} to {y[g].max():.4g}",
+            len(g),
+            float(values[g].mean()),
+            float(np.abs(values[g] - y[g]).mean()),
+        ]
+        for g in groups
+    ]
+    table = html_table(["true value", "seeds", "mean prediction", "mean absolute error"], rows)
+    return Card(f"By true value, {part} part", table, "Twentieths of the seeds, by their true value.", wide=True)

@@ -1,0 +1,117 @@
+"""Where a model does well and where not: the headline metric by degree, and by what the seeds are."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from gnnctl.graph.graph import Graph
+from gnnctl.page import Card, html_table
+from gnnctl.page.charts import line_chart
+from gnnctl.training.metrics import DEFAULT_CURVE, evaluate, metric_family
+from gnnctl.training.tasks import Task
+
+MOST_VALUES = 12  # of a column that slices are made by
+LEAST_SEEDS = 5
+PERIODS = 12
+
+
+def slice_cards(
+    task: Task, graph: Graph, node_type: str, column: str, rows: np.ndarray, logits: np.ndarray, y: np.ndarray
+) -> list[Card]:
+    """Slices by degree (of graphs: by size), by each kept column of few values but the target's own, and over time.
+
+    Args:
+        rows: (n,) of the node type, or graphs. logits: (n, num_outputs). y: their labels.
+    """
+    metric = DEFAULT_CURVE[metric_family(task)]
+
+    def value(chosen: np.ndarray) -> float | None:
+        return evaluate(task, torch.from_numpy(logits[chosen]), torch.from_numpy(y[chosen]))[metric]
+
+    if graph.graphs is not None and node_type not in graph.nodes:
+        sizes, what = graph.graphs.sizes[rows], "nodes"
+    else:
+        sizes, what = in_degrees(graph, node_type)[rows], "in-edges"
+    cards = [_table(f"{metric} by {what}", what, metric, *by_powers(sizes), value)]
+    table = graph.store(node_type).columns
+    if table is not None:
+        others = [name for name in table.column_names if name != column]
+        groups = {name: by_values(table[name].take(pa.array(rows))) for name in others}
+        cards += [_table(f"{metric} by {n}", n, metric, *found, value) for n, found in groups.items() if found]
+    time = graph.store(node_type).time
+    if time is not None and (chart := over_time(metric, time[rows], value)) is not None:
+        cards.append(chart)
+    return cards
+
+
+def over_time(metric: str, times: np.ndarray, value: Callable[[np.ndarray], float | None]) -> Card | None:
+    """The metric over the seeds' times, in :data:`PERIODS` of as many seeds; None where there are too few times.
+
+    Args:
+        times: (n,) int64; the least int64 is no time.
+        value: of the metric, over some of the seeds.
+    """
+    order = np.argsort(times, kind="stable")
+    order = order[times[order] > np.iinfo(np.int64).min]
+    if len(order) < PERIODS * LEAST_SEEDS or len(np.unique(times[order])) < PERIODS:
+        return None
+    periods = [(float(times[part].mean()), value(part)) for part in np.array_split(order, PERIODS)]
+    known = [(when, found) for when, found in periods if found is not None]
+    note = f"{PERIODS} periods of as many seeds; times as the graph has them."
+    return Card(f"{metric} over time", line_chart({metric: known}, x="time"), note)
+
+
+def in_degrees(graph: Graph, node_type: str) -> np.ndarray:
+    """(N,) int64: edges of all types into each node."""
+    found = np.zeros(graph.num_nodes(node_type), np.int64)
+    for t, store in graph.edges.items():
+        if t.dst == node_type:
+            found += np.diff(store.colptr)
+    return found
+
+
+def by_powers(sizes: np.ndarray) -> tuple[list[str], list[np.ndarray]]:
+    """Names and members of the slices 0, 1, 2 to 3, 4 to 7, ... that are not empty."""
+    level = np.where(sizes > 0, np.floor(np.log2(np.maximum(sizes, 1))).astype(np.int64) + 1, 0)
+    names, members = [], []
+    for found in np.unique(level):
+        low, high = (0, 0) if found == 0 else (2 ** (int(found) - 1), 2 ** int(found) - 1)
+        names.append(f"{low:,}" if low == high else f"{low:,} to {high:,}")
+        members.append(np.flatnonzero(level == found))
+    return names, members
+
+
+def by_values(values: "pa.ChunkedArray") -> tuple[list[str], list[np.ndarray]] | None:
+    """Names and members by value, the most frequent first; None for a column of many values, of one, or of lists."""
+    if pa.types.is_nested(values.type) or len(values) == 0:
+        return None
+    encoded = values.combine_chunks()
+    if not pa.types.is_dictionary(encoded.type):
+        encoded = encoded.dictionary_encode()
+    codes = np.asarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False))
+    found, counts = np.unique(codes, return_counts=True)
+    if not 2 <= len(found) <= MOST_VALUES:
+        return None
+    names, members = [], []
+    for code in found[np.argsort(-counts, kind="stable")]:
+        names.append("none" if code < 0 else str(encoded.dictionary[int(code)].as_py()))
+        members.append(np.flatnonzero(codes == code))
+    return names, members
+
+
+def _table(
+    title: str,
+    what: str,
+    metric: str,
+    names: list[str],
+    members: list[np.ndarray],
+    value: Callable[[np.ndarray], float | None],
+) -> Card:
+    rows = [
+        [name, len(chosen), value(chosen) if len(chosen) >= LEAST_SEEDS else None]
+        for name, chosen in zip(names, members, strict=True)
+    ]
+    note = f"Slices of fewer than {LEAST_SEEDS} seeds have no value." if any(r[2] is None for r in rows) else ""
+    return Card(title, html_table([what, "seeds", metric], rows), note)

@@ -1,0 +1,101 @@
+"""gnnctl sample of a split of links."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
+from gnnctl.errors import DataError, UsageError
+from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.link_negatives import LinkNegatives
+from gnnctl.sampling.links import LinkLoader
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.splits import LinkSplit
+from gnnctl.splits.link_split import LinkOptions, split_links
+from gnnctl.splits.link_target import LinkTarget
+from gnnctl.stages.sample import sample
+
+CITES = EdgeType("paper", "cites", "paper")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A split of links, and one of papers beside it."""
+    folder = tmp_path_factory.mktemp("links")
+    with ArtifactWriter(folder / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        Graph.from_coo({"paper": 80}, {CITES: np.random.default_rng(1).integers(0, 80, (2, 500))}).write(writer)
+    artifact = Artifact.open(folder / "graph")
+    split = split_links(Graph.open(artifact), LinkTarget("link", [CITES]), LinkOptions(disjoint=0.3))
+    with ArtifactWriter(folder / "split", Recipe("split", "split", 1, {}, [Parent("graph", artifact)])) as writer:
+        split.write(writer)
+    return folder / "split"
+
+
+def test_writes_what_training_would_sample(made, tmp_path, capsys):
+    out = tmp_path / "samples"
+    options = {"num_neighbors": ["4,3"], "batch_size": 32, "seed": 7}
+    sample([made], out, **options, negatives=2, corrupt="dst", epochs=2, json=True)
+    answer = json.loads(capsys.readouterr().out)
+    records, split = SubgraphRecords.open(out), LinkSplit.open(made)
+    assert records.artifact.verify() == []
+    sizes = [split.part(name).size for name in ("train", "val", "test")]
+    assert answer["records"] == 2 * -(-sizes[0] // 32) + sum(-(-size // 32) for size in sizes[1:])
+    given = records.artifact.manifest.options
+    assert [given[name] for name in ("negatives", "negative_method", "corrupt", "keep_known")] == [
+        2,
+        "uniform",
+        "dst",
+        False,
+    ]
+    view, links = split.view("train"), split.part("train")
+    live = LinkLoader(
+        Sampler(view, SampleSpec({CITES: (4, 3)}, seed=7)), view, links, [CITES],
+        LinkNegatives.of(split, 2, corrupt="dst", seed=7), batch_size=32, shuffle_seed=7, epoch=2,
+    )  # fmt: skip
+    stored = LinkLoader(records, view, links, [CITES], part="train", epoch=2)
+    for one, other in zip(live, stored, strict=True):
+        for name in ("relation", "src", "dst", "negative_of"):
+            assert getattr(one.links, name).equal(getattr(other.links, name))
+        assert one.node_id["paper"].equal(other.node_id["paper"])
+        assert one.edge_index[CITES].row.equal(other.edge_index[CITES].row)
+    sample([made], out, **options, negatives=2, corrupt="dst", epochs=2)
+    assert "up to date" in capsys.readouterr().err
+
+
+def test_single_links_merge_and_shards_join(made, tmp_path):
+    options = {"num_neighbors": ["3"], "unit": "seed", "disjoint": True, "format": "arrow"}
+    sample([made], tmp_path / "whole", **options)
+    for i in (1, 2):
+        sample([made], tmp_path / f"part{i}", **options, shard=f"{i}/2", threads=1)
+    sample([tmp_path / "part1", tmp_path / "part2"], tmp_path / "joined", join=True)
+    assert Artifact.open(tmp_path / "whole").content == Artifact.open(tmp_path / "joined").content
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"negative_method": "in-batch", "unit": "seed"}, "in-batch negatives depend on the batch"),
+        ({"negative_method": "in-batch", "corrupt": "both"}, "in-batch negatives keep one end"),
+        ({"disjoint": True, "replace": True}, "--replace: the tree of a link could not hide it"),
+        ({"num_neighbors": None, "sampler": "shadow", "unit": "seed"}, "--unit seed: links are single with fan-outs"),
+        ({"time": "before"}, "the links have no time"),
+        ({"balanced": True}, "--balanced: it balances the classes"),
+    ],
+)
+def test_what_cannot_be_is_refused(made, tmp_path, options, message):
+    with pytest.raises((UsageError, DataError), match=message):
+        sample([made], tmp_path / "out", **{"num_neighbors": ["3,2"], **options})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_negatives_are_of_links(split_of_papers, tmp_path):
+    with pytest.raises(UsageError, match="is no split of links"):
+        sample([split_of_papers], tmp_path / "out", num_neighbors=["3"], negatives=2)
+
+
+@pytest.fixture
+def split_of_papers(papers):
+    return papers / "split"
