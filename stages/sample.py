@@ -1,12 +1,13 @@
 """Write sampled subgraphs: gnnctl sample run/split -o run/samples --num-neighbors 15,10 --batch-size 1024 --epochs 3"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
+from gnnctl.options import records
 
 if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from gnnctl.sampling.link_produce import LinkProducer
     from gnnctl.sampling.methods import Spec
     from gnnctl.sampling.produce import Producer
-    from gnnctl.splits import LinkSplit
+    from gnnctl.splits import LinkSplit, NodeSplit
 
 _DRAWING, _LINKS, _WRITING = "Drawing", "Links (of splits --task link)", "Writing"
 
@@ -106,23 +107,13 @@ def sample(
         bool, typer.Option("--balanced", help="An equal part of each class in every batch.", rich_help_panel=_WRITING)
     ] = False,
     epochs: Annotated[int, typer.Option(help="Training epochs to sample.", min=1, rich_help_panel=_WRITING)] = 1,
-    unit: Annotated[
-        Literal["batch", "seed"],
-        typer.Option(
-            help="A record for each batch, or for each seed (merged when training).", rich_help_panel=_WRITING
-        ),
-    ] = "batch",
-    format: Annotated[
-        Literal["parquet", "arrow"],
-        typer.Option(help="Parquet for exchange, Arrow for the fastest reading.", rich_help_panel=_WRITING),
-    ] = "parquet",
-    shard: Annotated[
-        str | None,
-        typer.Option(help="Write one part only, as 1/4 to 4/4 of four.", show_default=False, rich_help_panel=_WRITING),
-    ] = None,
-    join: Annotated[
-        bool, typer.Option("--join", help="Make the shards named one artifact.", rich_help_panel=_WRITING)
-    ] = False,
+    unit: records.Unit = "batch",
+    format: records.Format = "parquet",
+    features: records.Features = "reference",
+    feature_dtype: records.FeatureDtype = None,
+    shard_size: records.ShardSize = 128,
+    shard: records.Shard = None,
+    join: records.Join = False,
     threads: Annotated[
         int, typer.Option(help="Sampling threads; no result depends on it.", min=1, rich_help_panel=_WRITING)
     ] = 2,
@@ -135,6 +126,9 @@ def sample(
             help="Where the split of the shards lies, if moved.", show_default=False, rich_help_panel=_WRITING
         ),
     ] = None,
+    engine: records.Engine = "local",
+    master: records.Master = None,
+    partitions: records.Partitions = None,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -149,6 +143,7 @@ def sample(
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.merge import check_mergeable
     from gnnctl.sampling.methods import MethodSpec
+    from gnnctl.sampling.packed import Packing
     from gnnctl.sampling.plan import RecordPlan, Shard
     from gnnctl.sampling.produce import Producer
     from gnnctl.sampling.spec import SampleSpec, rules_of
@@ -211,16 +206,40 @@ def sample(
         **resolved_links,
         "shard": None if part is None else part.to_json(),
     }
+    packing = None
+    if isinstance(opened, LinkSplit) and (features == "packed" or engine != "local"):
+        flag = "--features packed" if features == "packed" else f"--engine {engine}"
+        raise UsageError(f"{flag}: {sources[0]} is a split of links", fix="leave it out")
+    if features == "packed":
+        if str(output) == "-":
+            raise UsageError("--features packed: a pipe has nothing beside its records", fix="name a folder with -o")
+        resolved |= {"features": "packed", "feature_dtype": feature_dtype}
+        packing = Packing.of(opened.graph, feature_dtype)
+    elif feature_dtype is not None:
+        raise UsageError("--feature-dtype without --features packed", fix="pass both, or gnnctl ingest --feature-dtype")
     code = code_inputs(spec.name) if isinstance(spec, MethodSpec) else {}
     recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)], code)
-    description = Description.of(producer)
+    description = Description.of(producer, packing)
+    if engine == "local" and (flag := "--master" if master else "--partitions" if partitions else None):
+        raise UsageError(f"{flag} without --engine spark", fix="pass both, or neither")
     bounds = (0, plan.records) if part is None else part.bounds(plan.records)
     if str(output) == "-":
-        if part is not None or json:
-            raise UsageError(f"-o - does not go with {'--json' if json else '--shard'}", fix="name a folder with -o")
+        if flag := "--json" if json else "--shard" if part is not None else "--engine" if engine != "local" else None:
+            raise UsageError(f"-o - does not go with {flag}", fix="name a folder with -o")
         _stream(console, recipe, description, producer, threads, dry_run)
     else:
-        _write(console, output, recipe, description, producer, bounds, threads, dry_run, force)
+        how = _How(engine, master, partitions, threads, shard_size << 20)
+        _write(console, output, recipe, description, producer, opened, bounds, how, dry_run, force)
+
+
+class _How(NamedTuple):
+    """By what records are made; none of it changes one."""
+
+    engine: Literal["local", "spark", "spark-joins"]
+    master: str | None
+    partitions: int | None
+    threads: int
+    file_bytes: int
 
 
 def _of_links(
@@ -264,43 +283,41 @@ def _write(
     recipe: "Recipe",
     description: "Description",
     producer: "Producer",
+    split: "NodeSplit | LinkSplit",
     bounds: tuple[int, int],
-    threads: int,
+    how: _How,
     dry_run: bool,
     force: bool,
 ) -> None:
-    from contextlib import closing
-
-    from gnnctl.artifacts import ArtifactWriter, finished
-    from gnnctl.sampling.store import RecordsWriter
+    from gnnctl.artifacts import finished
+    from gnnctl.sampling.pilot import pilot
+    from gnnctl.sampling.write import write_records
 
     if done := finished(output, recipe, force):
         console.log(f"{output} is up to date: same split, same options; nothing to do")
         _report(console, output, done.manifest.summary, done=False)
         return
-    first, last = bounds
     if dry_run:
-        console.log(f"{output} would be written: {last - first:,} records; a sample of them measures the size")
-        _report(console, output, _estimate(producer, first, last), done=False)
+        found = pilot(producer, description, recipe.options["format"], bounds, how.threads, how.file_bytes)
+        console.log(f"{output} would be written: {found['records']:,} records; {found['pilot']} of them tell the size")
+        _report(console, output, found, done=False)
         return
-    with ArtifactWriter(output, recipe, force=force, resume=True) as writer:
-        records = RecordsWriter(writer, description, recipe.options["format"])
-        if records.done:
-            console.log(f"{output}: going on after {records.done:,} records")
-        try:
-            with (
-                closing(producer.records(first + records.done, last, threads)) as made,
-                console.progress(total=last - first, desc="sampling", unit="record") as bar,
-            ):
-                bar.update(records.done)
-                for produced in made:
-                    records.append(produced)
-                    bar.update(produced.batch.num_rows)
-        except BaseException:
-            records.abort()
-            raise
-        records.close()
-        summary = writer.summary
+    shared: dict[str, Any] = {
+        "threads": how.threads,
+        "force": force,
+        "file_bytes": how.file_bytes,
+        "progress": console.progress,
+        "log": console.log,
+    }
+    if how.engine == "local":
+        summary = write_records(output, recipe, description, producer, bounds, **shared)
+    else:
+        from gnnctl.sampling.spark_run import write_with_spark
+        from gnnctl.splits import NodeSplit
+
+        assert isinstance(split, NodeSplit)
+        shared |= {"engine": how.engine, "master": how.master, "partitions": how.partitions}
+        summary = write_with_spark(output, recipe, description, producer, split, bounds, **shared)
     console.log(f"wrote {output}")
     _report(console, output, summary, done=True)
 
@@ -357,17 +374,6 @@ def _join(console: Console, sources: list[Path], output: Path, split: Path | Non
     _report(console, output, summary, done=True)
 
 
-def _estimate(producer: "Producer", first: int, last: int) -> dict[str, Any]:
-    """Counts over the records of a few tasks, scaled to all."""
-    from itertools import islice
-
-    seen = list(islice(producer.records(first, last, 0), 4))
-    records = sum(p.batch.num_rows for p in seen)
-    scale = (last - first) / records if records else 0.0
-    names = ("seeds", "nodes", "edges")
-    return {"records": last - first, **{n: round(scale * sum(getattr(p, n) for p in seen)) for n in names}}
-
-
 def _report(console: Console, output: Path, summary: dict[str, Any], *, done: bool) -> None:
     counts = {name: summary[name] for name in ("records", "seeds", "nodes", "edges")}
     rows: dict[str, dict[str, Any]] = {}
@@ -379,4 +385,15 @@ def _report(console: Console, output: Path, summary: dict[str, Any], *, done: bo
     lines = [[part, len(row["epochs"]), *(row[name] for name in counts)] for part, row in rows.items()]
     if not lines:
         lines = [["all", "-", *counts.values()]]
-    console.result({"output": str(output), "done": done, **counts}, table(["part", "epochs", *counts], lines))
+    text = table(["part", "epochs", *counts], lines)
+    predicted: dict[str, Any] = {
+        name: summary[name] for name in ("bytes", "packed_bytes", "seconds", "blow_up", "pilot") if name in summary
+    }
+    if predicted:
+        from gnnctl.inspection import size_text
+
+        text += (
+            f"\n\nabout {size_text(summary['bytes'])}, {summary['blow_up']:.2f} times the graph, "
+            f"of which {size_text(summary['packed_bytes'])} features; about {summary['seconds']:,.0f} s"
+        )
+    console.result({"output": str(output), "done": done, **counts, **predicted}, text)

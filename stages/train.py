@@ -260,6 +260,9 @@ def train(
         except (UsageError, DataError):
             writer.resume = False  # going on would fail again: leave nothing behind
             raise
+        if found.packed:
+            console.log("scores are those of the recorded neighbourhoods; gnnctl predict gives exact ones")
+            run.document["scores"] = "sampled"
         if export:
             console.log("compiling the package")
             path = writer.file(PACKAGE, content=False)  # its bytes depend on the compiler

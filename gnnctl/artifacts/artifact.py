@@ -1,6 +1,7 @@
 """Reading an artifact: what its manifest says is checked, its arrays are mapped."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,13 @@ class Artifact:
         self._arrays: dict[str, np.ndarray] = {}
 
     @classmethod
-    def open(cls, path: Path | str, kind: str | None = None) -> "Artifact":
+    def open(
+        cls, path: Path | str, kind: str | None = None, *, optional: Callable[[str], bool] | None = None
+    ) -> "Artifact":
         """Open and check an artifact: kind, format, recipe, and the size of every file.
+
+        Args:
+            optional: whether a file may be missing, because nothing will read it.
 
         Raises:
             ArtifactError: missing, damaged, edited, of a future format or of another kind.
@@ -40,10 +46,10 @@ class Artifact:
             raise ArtifactError(
                 f"{path} is {manifests.a(artifact.kind)}, not {manifests.a(kind)}", fix=f"name {manifests.a(kind)}"
             )
-        artifact._check()
+        artifact._check(optional)
         return artifact
 
-    def _check(self) -> None:
+    def _check(self, optional: Callable[[str], bool] | None) -> None:
         m = self.manifest
         recipe = {
             "kind": m.kind,
@@ -62,6 +68,8 @@ class Artifact:
         for entry in m.files:
             file = self.path / entry["path"]
             size = file.stat().st_size if file.is_file() else None
+            if size is None and optional is not None and optional(entry["path"]):
+                continue
             if size != entry["bytes"]:
                 what = "is missing" if size is None else f"has {size:,} bytes, not {entry['bytes']:,}"
                 raise ArtifactError(f"{file} {what}", fix="make the artifact again, or copy it whole")
@@ -121,8 +129,12 @@ class Artifact:
         except (OSError, ValueError) as error:
             raise ArtifactError(f"{path} cannot be read: {error}", fix="make the artifact again") from None
 
-    def parent(self, role: str, override: Path | None = None) -> "Artifact":
+    def parent(
+        self, role: str, override: Path | None = None, *, optional: Callable[[str], bool] | None = None
+    ) -> "Artifact":
         """The artifact that played ``role`` in making this one, found by its relative path or at ``override``.
+
+        ``optional`` is that of :meth:`open`.
 
         Raises:
             ArtifactError: not there, or not the one this artifact was made from.
@@ -137,7 +149,7 @@ class Artifact:
             raise ArtifactError(
                 f"{self.path} was made from the {role} at {path}, which is gone", fix=f"name it with --{role}"
             )
-        found = Artifact.open(path)
+        found = Artifact.open(path, optional=optional)
         if found.fingerprint != entry["fingerprint"]:
             raise ArtifactError(
                 f"{self.path} was made from another {role} than the one at {path}",

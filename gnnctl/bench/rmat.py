@@ -48,6 +48,18 @@ def rmat(scale: int, edge_factor: int = 16, *, features: int = 0, seed: int = 0)
     return Graph(nodes, {DEFAULT_EDGE: _edges(rename, rename, n * edge_factor, rng)})
 
 
+def power_law(num_nodes: int, num_edges: int, *, features: int = 0, seed: int = 0) -> Graph:
+    """A homogeneous RMAT graph of any number of nodes, and exactly so many distinct edges.
+
+    Raises:
+        UsageError: see :func:`rmat`.
+    """
+    rng = np.random.default_rng([seed, num_nodes, num_edges])
+    nodes = {DEFAULT_NODE: _nodes(num_nodes, features, rng)}
+    rename = rng.permutation(num_nodes)
+    return Graph(nodes, {DEFAULT_EDGE: _edges(rename, rename, num_edges, rng)})
+
+
 def typed_rmat(scale: int = TYPED_SCALE, *, features: int = 0, seed: int = 0) -> Graph:
     """A typed RMAT graph: 4 node types and 7 edge types; at scale 20, 1.06M nodes and 17M edges.
 

@@ -53,6 +53,16 @@ class Sampled(Protocol):
     def edges(self) -> Mapping[EdgeType, SampledEdges]: ...
 
 
+class FeatureSource(Protocol):
+    """Where a batch's features are gathered when not in its graph."""
+
+    def node_features(self, node_type: str, rows: np.ndarray, num_threads: int) -> np.ndarray | None:
+        """(n, F) float32 of rows (n,), or None for a type without."""
+
+    def edge_values(self, edge_type: EdgeType, positions: np.ndarray, name: str, virtual: float) -> np.ndarray | None:
+        """``weight`` (e,) or ``edge_attr`` (e, F) float32, ``virtual`` where the position is -1; None without any."""
+
+
 @dataclass
 class LinkSeeds:
     """The links of a batch, their ends in local numbers.
@@ -166,6 +176,7 @@ class Batch:
         degrees: bool = False,
         num_threads: int = 1,
         pin: bool = False,
+        features: FeatureSource | None = None,
     ) -> "Batch":
         """Gather what a model needs of a sampled subgraph.
 
@@ -180,9 +191,13 @@ class Batch:
                 later than their times, as the seed of each node's tree sees them.
             num_threads: for the gathering.
             pin: into page-locked memory, for asynchronous copies to a GPU.
+            features: of nodes and edges, if not the graph's.
         """
         nodes = subgraph.nodes
-        x = {t: _features(graph.nodes[t], rows, num_threads, pin) for t, rows in nodes.items()}
+        if features is None:
+            x = {t: _features(graph.nodes[t], rows, num_threads, pin) for t, rows in nodes.items()}
+        else:
+            x = {t: _shared_or_none(features.node_features(t, rows, num_threads)) for t, rows in nodes.items()}
         edge_index, weight, attribute = {}, {}, {}
         for t, edges in subgraph.edges.items():
             store: EdgeStore = graph.edges[t]
@@ -190,8 +205,14 @@ class Batch:
                 _shared(edges.colptr), _shared(edges.row), len(nodes[t.src]), len(nodes[t.dst]),
                 validate=False,
             )  # fmt: skip
-            weight[t] = _edge_rows(store.weight, edges.pos, 1.0) if edges.weight is None else _shared(edges.weight)
-            attribute[t] = _edge_rows(store.edge_attr, edges.pos, 0.0)
+            if features is not None:
+                weight[t] = _shared_or_none(features.edge_values(t, edges.pos, "weight", 1.0))
+                attribute[t] = _shared_or_none(features.edge_values(t, edges.pos, "edge_attr", 0.0))
+            else:
+                weight[t] = _edge_rows(store.weight, edges.pos, 1.0)
+                attribute[t] = _edge_rows(store.edge_attr, edges.pos, 0.0)
+            if edges.weight is not None:
+                weight[t] = _shared(edges.weight)
         batch = cls(
             x=x,
             node_id={t: _shared(rows) for t, rows in nodes.items()},

@@ -112,8 +112,12 @@ class Graph:
     # -- on disk -----------------------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, source: Path | str | Artifact) -> "Graph":
+    def open(cls, source: Path | str | Artifact, *, features: bool = True) -> "Graph":
         """Open a graph artifact; arrays are mapped and each CSC is checked once.
+
+        Args:
+            features: False touches no features of nodes and edges: they are there in shape, and NaN, for one who has
+                them from elsewhere.
 
         Raises:
             ArtifactError: missing, damaged, or no graph.
@@ -122,11 +126,13 @@ class Graph:
         if artifact.kind != "graph":
             raise ArtifactError(f"{artifact.path} is a {artifact.kind}, not a graph", fix="name a graph artifact")
         layout = artifact.json("graph")
-        nodes = {entry["name"]: open_nodes(artifact, f"nodes/{entry['name']}", entry) for entry in layout["nodes"]}
+        nodes = {
+            entry["name"]: open_nodes(artifact, f"nodes/{entry['name']}", entry, features) for entry in layout["nodes"]
+        }
         edges = {}
         for entry in layout["edges"]:
             edge_type = EdgeType(*entry["type"])
-            edges[edge_type] = open_edges(artifact, edge_type, entry)
+            edges[edge_type] = open_edges(artifact, edge_type, entry, features)
         graphs = None
         if (entry := layout.get("graphs")) is not None:
             table = open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})

@@ -42,14 +42,29 @@ def edge_entry(edge_type: EdgeType, store: EdgeStore) -> dict[str, Any]:
     }
 
 
-def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any]) -> NodeStore:
-    """The arrays and tables of a node type in the folder ``base``, mapped.
+def is_feature(path: str) -> bool:
+    """Whether a file of a graph artifact holds features of nodes or edges."""
+    parts = path.split("/")
+    return len(parts) > 2 and parts[0] in ("nodes", "edges") and parts[2] in ("x", "x_scale", "edge_attr")
+
+
+def _unread(rows: int, names: list[str]) -> np.ndarray:
+    """The shape of features that are not to be read: who reads them all the same gets NaN."""
+    return np.broadcast_to(np.float32(np.nan), (rows, len(names)))
+
+
+def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any], features: bool = True) -> NodeStore:
+    """The arrays and tables of a node type in the folder ``base``, mapped; without ``features`` these are not touched.
 
     Raises:
         ArtifactError: features of another format than there is.
     """
-    x = artifact.array(f"{base}/x") if entry["x"] else None
-    x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
+    if entry["x"] and not features:
+        x: np.ndarray | None = _unread(entry["num_nodes"], entry["features"])
+        x_scale = None
+    else:
+        x = artifact.array(f"{base}/x") if entry["x"] else None
+        x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
     if x is not None:
         try:
             feature_format(x, x_scale)
@@ -67,9 +82,9 @@ def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any]) -> NodeStor
     )
 
 
-def open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any]) -> EdgeStore:
-    """The arrays and tables of an edge type, mapped."""
-    base = f"edges/{edge_type.key}"
+def open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any], features: bool = True) -> EdgeStore:
+    """The arrays and tables of an edge type, mapped; without ``features`` these are not touched."""
+    base, names = f"edges/{edge_type.key}", entry["features"]
 
     def part(name: str) -> np.ndarray | None:
         return artifact.array(f"{base}/{name}") if entry[name] else None
@@ -78,10 +93,10 @@ def open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any]) -
         colptr=artifact.array(f"{base}/colptr"),
         row=artifact.array(f"{base}/row"),
         weight=part("weight"),
-        edge_attr=part("edge_attr"),
+        edge_attr=part("edge_attr") if features or not entry["edge_attr"] else _unread(entry["num_edges"], names),
         time=part("time"),
         forward=part("forward"),
-        feature_names=entry["features"],
+        feature_names=names,
         columns=artifact.table(f"{base}/columns") if entry.get("columns") else None,
         undirected=entry.get("undirected", False),
     )

@@ -179,6 +179,20 @@ class RecordColumns:
             else self.links.records(start, end, slice(seeds.start // 2, seeds.stop // 2)),
         )
 
+    def taken(self, order: np.ndarray) -> "RecordColumns":
+        """The records (r,) in another order."""
+        names, types = len(self.layout.node_types), len(self.layout.edge_types)
+        seeds = ranges(self._seed_start[order], self.seed_counts[order])
+        nodes = ranges(self._node_start[order * names], self.node_counts.sum(axis=(1, 2))[order])
+        edges = ranges(self._edge_start[order * types], self.edge_counts.sum(axis=(1, 2))[order])
+        chosen = {"seed_counts": order, "node_counts": order, "edge_counts": order, "seeds": seeds, "seed_times": seeds}
+        chosen |= {"nodes": nodes, "node_group": nodes}
+        names_of = [f.name for f in fields(self) if f.name not in ("layout", "links")]
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in names_of}
+        arrays = {name: v if v is None else v[chosen.get(name, edges)] for name, v in arrays.items()}
+        links = None if self.links is None else self.links.taken(order, self.seed_counts)
+        return RecordColumns(**arrays, layout=self.layout, links=links)
+
     @classmethod
     def joined(cls, parts: "Sequence[RecordColumns]") -> "RecordColumns":
         """The records of several blocks, one after the other."""
@@ -268,20 +282,18 @@ class RecordColumns:
         if fault := self._fault_of_links():
             raise ArtifactError(f"{where}: {fault}", fix=fix)
         ends = np.array([graph.num_nodes(t) for t in layout.node_types])
-        most = np.repeat(np.tile(ends, len(self)), sizes.ravel())
-        if np.any((self.nodes < 0) | (self.nodes >= most)):
+        if not _within(self.nodes, self._node_start, np.tile(ends, len(self))):
             raise ArtifactError(f"{where}: a node is outside the graph", fix=fix)
         index = {t: i for i, t in enumerate(layout.node_types)}
-        counts = self.edge_counts.sum(axis=2).ravel()
         for values, kind in ((self.edge_row, "src"), (self.edge_col, "dst")):
-            most = np.repeat(sizes[:, [index[getattr(t, kind)] for t in layout.edge_types]].ravel(), counts)
-            if np.any((values < 0) | (values >= most)):
+            most = sizes[:, [index[getattr(t, kind)] for t in layout.edge_types]].ravel()
+            if not _within(values, self._edge_start, most):
                 raise ArtifactError(f"{where}: an edge is outside its record", fix=fix)
-        falls = np.flatnonzero(np.diff(self.edge_col) < 0) + 1
+        falls = np.flatnonzero(self.edge_col[1:] < self.edge_col[:-1]) + 1
         if not np.all(np.isin(falls, self._edge_start)):
             raise ArtifactError(f"{where}: edges are not sorted by destination", fix=fix)
-        most = np.repeat(np.tile([graph.edges[t].num_edges for t in layout.edge_types], len(self)), counts)
-        if np.any((self.edge_pos < -1) | (self.edge_pos >= most)):
+        ends = np.array([graph.edges[t].num_edges for t in layout.edge_types])
+        if not _within(self.edge_pos, self._edge_start, np.tile(ends, len(self)), least=-1):
             raise ArtifactError(f"{where}: an edge position is outside the graph", fix=fix)
         if self.edge_weight is not None and not np.all(np.isfinite(self.edge_weight)):
             raise ArtifactError(f"{where}: an edge weight is not finite", fix=fix)
@@ -325,6 +337,15 @@ def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     total = int(ends[-1]) if len(ends) else 0
     found: np.ndarray = np.arange(total, dtype=np.int64) + np.repeat(starts - ends + counts, counts)
     return found
+
+
+def _within(values: np.ndarray, starts: np.ndarray, most: np.ndarray, least: int = 0) -> bool:
+    """Whether the values of each run, from one start to the next, are in ``least`` to its ``most`` - 1."""
+    some = np.flatnonzero(starts[1:] > starts[:-1])  # reduceat knows no empty runs
+    if len(some) == 0:
+        return True
+    largest = np.maximum.reduceat(values, starts[some])
+    return int(values.min()) >= least and bool(np.all(largest < most[some]))
 
 
 def _starts(counts: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 from gnnctl.errors import ArtifactError
 from gnnctl.sampling.columns import Layout
 from gnnctl.sampling.methods import Spec, read_spec
+from gnnctl.sampling.packed import Packing
 from gnnctl.sampling.plan import Segment, Unit
 from gnnctl.sampling.produce import Producer
 from gnnctl.sampling.records import label_kind
@@ -23,6 +24,7 @@ class Description:
         epochs: of training.
         labels: see :func:`gnnctl.sampling.records.label_kind`.
         segments: all records, by part and epoch.
+        features: what lies beside the records; None: they refer to the graph's.
     """
 
     layout: Layout
@@ -32,9 +34,10 @@ class Description:
     epochs: int
     labels: str | None
     segments: tuple[Segment, ...]
+    features: Packing | None = None
 
     @classmethod
-    def of(cls, producer: Producer) -> "Description":
+    def of(cls, producer: Producer, features: Packing | None = None) -> "Description":
         """What a producer will make."""
         plan = producer.plan
         return cls(
@@ -45,6 +48,7 @@ class Description:
             plan.epochs,
             label_kind(producer.labels["train"]),
             tuple(plan.segments()),
+            features,
         )
 
     @property
@@ -74,6 +78,7 @@ class Description:
             "epochs": self.epochs,
             "labels": self.labels,
             "segments": [asdict(segment) for segment in self.segments],
+            **({} if self.features is None else {"features": self.features.to_json()}),
         }
 
     @classmethod
@@ -92,6 +97,7 @@ class Description:
                 document["epochs"],
                 document["labels"],
                 tuple(Segment(**segment) for segment in document["segments"]),
+                Packing.from_json(document["features"]) if "features" in document else None,
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(f"no description of sampled subgraphs: {error}", fix="make the records again") from None

@@ -39,6 +39,11 @@ def random_words(key: int, count: int) -> np.ndarray:
     return mix_all(np.uint64(key) + (np.arange(count, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN))
 
 
+def words_at(keys: np.ndarray, index: int) -> np.ndarray:
+    """random(key, index) of each key (n,) uint64."""
+    return mix_all(keys + np.uint64((index + 1) * GOLDEN & _MASK))
+
+
 def bounded_all(words: np.ndarray, below: np.ndarray | int) -> np.ndarray:
     """bounded(word, n) of each word: (count,) int64 in 0..n - 1, for n of 1 to 2^63 - 1, one or one for each."""
     n = np.asarray(below).astype(np.uint64)

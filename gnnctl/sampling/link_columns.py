@@ -69,6 +69,18 @@ class LinkColumns:
         groups = slice(int(self.counts[:start].sum()), int(self.counts[:end].sum()))
         return LinkColumns(self.group[links], self.relation[groups], self.counts[start:end])
 
+    def taken(self, order: np.ndarray, seeds: np.ndarray) -> "LinkColumns":
+        """Those of the records (r,) in another order, given how many seeds (R,) each record has."""
+
+        def places(counts: np.ndarray) -> np.ndarray:
+            starts, chosen = np.cumsum(counts) - counts, counts[order]
+            found: np.ndarray = np.arange(int(chosen.sum())) + np.repeat(
+                starts[order] - np.cumsum(chosen) + chosen, chosen
+            )
+            return found
+
+        return LinkColumns(self.group[places(seeds // 2)], self.relation[places(self.counts)], self.counts[order])
+
     def merged(self, rows: np.ndarray, times: np.ndarray | None, layout: LinkLayout, seeds: np.ndarray) -> LinkBatch:
         """The links of all records as those of one batch.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gnnctl.errors import UsageError
+from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import Layout, RecordColumns
 from gnnctl.sampling.link_columns import LinkLayout
@@ -77,6 +78,10 @@ class LinkProducer(Producer):
             )
             for name in parts
         }
+
+    def view(self, part: str) -> Graph:
+        """The part's own view: positions of edges are its own."""
+        return self.split.view(part)
 
     def times(self, columns: RecordColumns) -> np.ndarray | None:
         """None: the columns have those of links, if there are any."""

@@ -16,6 +16,7 @@ from gnnctl.sampling.merge import check_mergeable, merge_columns
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec
 from gnnctl.sampling.ordered import ordered_map
+from gnnctl.sampling.packs import Pack, PackedFeatures
 from gnnctl.sampling.records import Block
 from gnnctl.sampling.seeds import batches
 from gnnctl.sampling.store import SubgraphRecords
@@ -31,6 +32,7 @@ class _Work(NamedTuple):
 
     structure: Callable[[], Subgraph]
     labels: np.ndarray | None
+    packs: tuple[Pack, ...] = ()
 
 
 class Loader:
@@ -50,6 +52,7 @@ class Loader:
         shuffle_seed: keyed order from this seed; None keeps the order of ``seeds``. Records are in order already.
         epoch: 1.. for training, 0 for evaluation.
         part: of the records: train, val or test.
+        order: shuffles stored records by this number; None reads them in their own order.
         num_threads: 0 works in the calling thread.
         ahead: batches ready or under way; default two a thread.
         device: where batches go; to a GPU from page-locked memory, on a stream of its own.
@@ -73,6 +76,7 @@ class Loader:
         shuffle_seed: int | None = None,
         epoch: int = 0,
         part: str = "train",
+        order: int | None = None,
         num_threads: int = 1,
         ahead: int | None = None,
         device: torch.device | str = "cpu",
@@ -89,6 +93,7 @@ class Loader:
         self._shuffle_seed = shuffle_seed
         self._epoch = epoch
         self._part = part
+        self._order = order
         self._num_threads = num_threads
         self._ahead = ahead
         self._device = torch.device(device)
@@ -125,25 +130,31 @@ class Loader:
             ):
                 yield _Work(partial(source.sample, seeds, self._node_type, self._epoch), lookup.of(seeds))
             return
-        blocks = source.blocks(self._part, self._epoch)
+        if isinstance(source, SubgraphRecords):
+            blocks = source.blocks(self._part, self._epoch, ahead=2 * self._num_threads, order=self._order)
+        else:
+            blocks = source.blocks(self._part, self._epoch)
         merged, spec = source.description.unit == "seed", source.description.spec
         merge = concatenate if isinstance(spec, MethodSpec) and spec.disjoint else merge_columns
         lookup = _Lookup(self._seeds, self._labels)
         for block in _sized(blocks, self._batch_size) if merged else blocks:
             if merged:
                 labels = block.labels if self._labels is None else lookup.of(block.columns.seeds)
-                yield _Work(partial(merge, block.columns), labels)
+                yield _Work(partial(merge, block.columns), labels, block.packs)
                 continue
             for i, count in enumerate(block.columns.seed_counts):
                 start = int(block.columns.seed_counts[:i].sum())
                 seeds = block.columns.seeds[start : start + int(count)]
                 labels = block.labels_of(i) if self._labels is None else lookup.of(seeds)
-                yield _Work(partial(block.columns.subgraph, i), labels)
+                yield _Work(partial(block.columns.subgraph, i), labels, block.packs)
 
     def _make(self, work: _Work) -> Batch:
         pin = self._device.type == "cuda"
         subgraph = work.structure()
-        batch = Batch.from_subgraph(subgraph, self._graph, work.labels, degrees=self._degrees, pin=pin)
+        features = PackedFeatures(work.packs) if work.packs else None
+        batch = Batch.from_subgraph(
+            subgraph, self._graph, work.labels, degrees=self._degrees, pin=pin, features=features
+        )
         if subgraph.links is not None:
             batch.links, batch.num_seeds = link_seeds(subgraph.links), len(subgraph.links.relation)
         if self._prepare is not None:

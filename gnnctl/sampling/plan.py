@@ -14,6 +14,11 @@ TRAIN, EVALUATION = "train", ("val", "test")
 _SEEDS_AT_ONCE = 1024
 
 
+def records_at_once(seeds_per_record: int) -> int:
+    """Records that are made in one go, and lie in one group of rows."""
+    return max(1, _SEEDS_AT_ONCE // seeds_per_record)
+
+
 @dataclass(frozen=True)
 class Segment:
     """The records of one part and epoch.
@@ -64,6 +69,11 @@ class RecordPlan:
         """1, or the batch size."""
         return 1 if self.unit == "seed" else self.batch_size
 
+    @property
+    def records_at_once(self) -> int:
+        """Records of a task."""
+        return records_at_once(self.seeds_per_record)
+
     def segments(self) -> list[Segment]:
         """The segments that have records, in order."""
         order = [(TRAIN, epoch) for epoch in range(1, self.epochs + 1)] + [(part, 0) for part in EVALUATION]
@@ -93,7 +103,7 @@ class RecordPlan:
             groups: of seeds, where those of a group belong together.
             classes: of the training seeds, to balance batches over.
         """
-        step = max(1, _SEEDS_AT_ONCE // self.seeds_per_record)
+        step = self.records_at_once
         for segment in self.segments():
             start, end = max(first, segment.first), min(last, segment.first + segment.records)
             if start >= end:

@@ -1,7 +1,8 @@
 """Sampling the records of a plan, in order, on several threads."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from gnnctl.sampling.records import Block, record_digests, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_CHECKING_THREADS = 2  # for the check of a graph's arrays
 
 
 class Produced(NamedTuple):
@@ -76,7 +79,8 @@ class Producer:
 
     def methods(self, parts: list[str], num_threads: int) -> dict[str, Method]:
         """By part what samples around its seeds."""
-        return dict.fromkeys(parts, open_method(self.graph, self.spec, num_threads=num_threads))
+        standing = next(iter(self._methods.values()), None)
+        return dict.fromkeys(parts, standing or open_method(self.graph, self.spec, num_threads=num_threads))
 
     def times(self, columns: RecordColumns) -> np.ndarray | None:
         """(S,) int64 when the seeds were, or None; where the layout heeds time, the columns have it."""
@@ -85,9 +89,19 @@ class Producer:
 
     def records(self, first: int, last: int, num_threads: int) -> Generator[Produced, None, None]:
         """Records ``first`` to ``last - 1``, in order, whatever the number of threads."""
-        parts = [s.part for s in self.plan.segments() if s.first < last and first < s.first + s.records]
-        methods = self.methods(list(dict.fromkeys(parts)), max(1, num_threads))
-        layout = self.layout
+        return ordered_map(self.maker(first, last), self.tasks(first, last), num_threads)
+
+    def tasks(self, first: int, last: int) -> Iterator[Task]:
+        """The work for records ``first`` to ``last - 1``."""
+
+        def groups(rows: np.ndarray) -> np.ndarray | None:
+            return next(iter(self._opened(first, last).values())).groups(rows, self.node_type)
+
+        return self.plan.tasks(first, last, groups, self.labels["train"] if self.balanced else None)
+
+    def maker(self, first: int, last: int) -> Callable[[Task], Produced]:
+        """What makes the records of a task among ``first`` to ``last - 1``; any number of threads may call it."""
+        methods, layout = self._opened(first, last), self.layout
 
         def make(task: Task) -> Produced:
             method = methods[task.part]
@@ -97,22 +111,31 @@ class Producer:
                 columns.seed_times = self.times(columns)
             known = self.labels[task.part]
             labels = None if known is None else labels_at(self.plan.parts[task.part], known, np.concatenate(task.seeds))
-            block = Block(columns, task.first, task.part, task.epoch, labels)
-            return Produced(
-                to_arrow(block),
-                record_digests(block),
-                task.part,
-                task.epoch,
-                len(columns.seeds),
-                len(columns.nodes),
-                len(columns.edge_row),
-            )
+            return produced(Block(columns, task.first, task.part, task.epoch, labels))
 
-        def groups(rows: np.ndarray) -> np.ndarray | None:
-            return next(iter(methods.values())).groups(rows, self.node_type)
+        return make
 
-        classes = self.labels["train"] if self.balanced else None
-        return ordered_map(make, self.plan.tasks(first, last, groups, classes), num_threads)
+    def view(self, part: str) -> Graph:
+        """What a part is sampled from, and where its features are."""
+        return self.graph
+
+    def _opened(self, first: int, last: int) -> dict[str, Method]:
+        """What samples the parts that some records are of; opened once."""
+        parts = [s.part for s in self.plan.segments() if s.first < last and first < s.first + s.records]
+        if missing := [part for part in dict.fromkeys(parts) if part not in self._methods]:
+            self._methods.update(self.methods(missing, _CHECKING_THREADS))
+        return {part: self._methods[part] for part in parts}
+
+    @cached_property
+    def _methods(self) -> dict[str, Method]:
+        return {}
+
+
+def produced(block: Block) -> Produced:
+    """The records of a block, ready to be written."""
+    c = block.columns
+    counts = (len(c.seeds), len(c.nodes), len(c.edge_row))
+    return Produced(to_arrow(block), record_digests(block), block.part, block.epoch, *counts)
 
 
 def labels_at(rows: np.ndarray, labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
-from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.columns import Layout, RecordColumns, ranges
 from gnnctl.sampling.link_columns import ROLES, LinkColumns
+from gnnctl.sampling.packs import Pack
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,7 @@ class Block:
         part: train, val or test.
         epoch: 0 for val and test.
         labels: of all seeds, or links, (S,) int64 or float32, or (S, C) float32; None where there are none.
+        packs: what lies beside the files that they are from; nothing where features are not packed.
     """
 
     columns: RecordColumns
@@ -34,6 +36,7 @@ class Block:
     part: str
     epoch: int
     labels: np.ndarray | None
+    packs: tuple[Pack, ...] = ()
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -43,7 +46,15 @@ class Block:
         c = self.columns
         held = slice(int(c.label_counts[:start].sum()), int(c.label_counts[:end].sum()))
         labels = None if self.labels is None else self.labels[held]
-        return Block(c.records(start, end), self.first + start, self.part, self.epoch, labels)
+        return Block(c.records(start, end), self.first + start, self.part, self.epoch, labels, self.packs)
+
+    def taken(self, order: np.ndarray) -> "Block":
+        """The records (r,) in another order; they are consecutive no longer, so that ``first`` says nothing."""
+        c, labels = self.columns, self.labels
+        if labels is not None:
+            starts = np.cumsum(c.label_counts) - c.label_counts
+            labels = labels[ranges(starts[order], c.label_counts[order])]
+        return Block(c.taken(order), self.first, self.part, self.epoch, labels, self.packs)
 
     @classmethod
     def joined(cls, blocks: "list[Block]") -> "Block":
@@ -53,7 +64,8 @@ class Block:
         first = blocks[0]
         labels = None if first.labels is None else np.concatenate([b.labels for b in blocks if b.labels is not None])
         columns = RecordColumns.joined([b.columns for b in blocks])
-        return cls(columns, first.first, first.part, first.epoch, labels)
+        packs = tuple(dict.fromkeys(pack for block in blocks for pack in block.packs))
+        return cls(columns, first.first, first.part, first.epoch, labels, packs)
 
     def labels_of(self, record: int) -> np.ndarray | None:
         """Labels of one record's seeds, or links."""

@@ -32,6 +32,7 @@ from gnnctl.training.link_job import EdgeJob, LinkJob
 from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_options
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
+from gnnctl.training.packed_job import PackedNodeJob
 from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
 
 STREAM = "-"
@@ -189,9 +190,16 @@ class TrainingInput:
             parents = [Parent("subgraphs", records.artifact), *parents]
         return cls(records.split, d.spec, size, records, parents)
 
+    @property
+    def packed(self) -> bool:
+        """Whether features lie beside the records, so that the graph's are not touched."""
+        return isinstance(self.records, SubgraphRecords) and self.records.packed
+
     def job(self) -> Job:
         """What the split asks of training."""
         if isinstance(self.split, NodeSplit):
+            if isinstance(self.records, SubgraphRecords) and self.packed:
+                return PackedNodeJob(self.split, self.records, self.batch_size or DEFAULT_BATCH)
             return NodeJob(self.split) if self.objective is None else EmbeddingJob(self.split, *self.objective)
         return EdgeJob(self.split) if self.split.target.task == "edge" else LinkJob(self.split, self.links)
 

@@ -13,7 +13,9 @@ from gnnctl.nn.models.unsupervised import WalkBatch, WalkModel
 from gnnctl.sampling.loader import Loader, Records, Source
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
+from gnnctl.sampling.reorder import reading_key
 from gnnctl.sampling.seeds import batches
+from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
 
@@ -98,7 +100,8 @@ class SampledBatches:
         spec: fan-outs.
         batch_size: seeds a batch.
         device: where batches go, copied ahead by the loading threads.
-        records: where training batches are read; None samples them. An artifact with fewer epochs begins again.
+        records: where training batches are read; None samples them. An artifact with fewer epochs begins again, in
+            another order. With packed features all batches are read, those of the validation too.
         prepare: called with each batch in its loading thread.
         degrees: the model asks for degrees.
         num_threads: that load ahead; 0 loads between the steps.
@@ -130,23 +133,33 @@ class SampledBatches:
             raise UsageError(f"this model counts a node's edges in the whole graph, {why}", fix="use sage or gat")
         if balanced and split.target.problem != "multiclass":
             raise UsageError(f"--balanced: a {split.target.problem} has no classes to balance", fix="leave it out")
-        self._sampler = open_method(split.graph, spec)
+        self._held_out: Source
+        if isinstance(records, SubgraphRecords) and records.packed:
+            self._held_out = records
+        else:
+            self._held_out = open_method(split.graph, spec)
         self.steps = -(-len(split.part("train")[0]) // batch_size)
         self.has_validation = len(split.part("val")[0]) > 0
 
     def train(self, epoch: int) -> Iterable[Batch]:
         """The batches of an epoch, loaded ahead."""
         if self._records is None:
-            return self._loader(self._sampler, "train", epoch, self._spec.seed)
+            return self._loader(self._held_out, "train", epoch, self._spec.seed)
+        if isinstance(self._records, StreamRecords):
+            return self._loader(self._records, "train", epoch, None)
         held = self._records.description.epochs
-        at = epoch if isinstance(self._records, StreamRecords) else (epoch - 1) % held + 1
-        return self._loader(self._records, "train", at, None)
+        # Records come in their epoch's keyed order, which is as random as another; only a second reading needs one.
+        again = epoch > held or not self._records.keyed
+        order = reading_key(self._spec.seed, epoch) if again else None
+        return self._loader(self._records, "train", (epoch - 1) % held + 1, None, order)
 
     def validation(self) -> Iterable[Batch]:
         """The batches of the validation part."""
-        return self._loader(self._sampler, "val", 0, None)
+        return self._loader(self._held_out, "val", 0, None)
 
-    def _loader(self, source: Source, part: str, epoch: int, shuffle_seed: int | None) -> Loader:
+    def _loader(
+        self, source: Source, part: str, epoch: int, shuffle_seed: int | None, order: int | None = None
+    ) -> Loader:
         rows, labels = self._split.part(part)
         return Loader(
             source,
@@ -159,6 +172,7 @@ class SampledBatches:
             shuffle_seed=shuffle_seed,
             epoch=epoch,
             part=part,
+            order=order,
             num_threads=self._num_threads,
             device=self._device,
             degrees=self._degrees,

@@ -26,10 +26,11 @@ from gnnctl.sampling.pinsage import PinSage
 from gnnctl.sampling.plan import RecordPlan
 from gnnctl.sampling.ppr import Ppr
 from gnnctl.sampling.produce import Produced, Producer
+from gnnctl.sampling.record_files import RecordFile, RecordReader
 from gnnctl.sampling.records import Block, from_arrow, record_digests, record_schema, to_arrow
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
-from gnnctl.sampling.store import RecordsWriter, SubgraphRecords, _batches, _OpenFile
+from gnnctl.sampling.store import RecordsWriter, SubgraphRecords
 from gnnctl.splits import NodeSplit
 
 few = settings(deadline=None, max_examples=30)
@@ -78,10 +79,10 @@ def test_files_hold_the_column(tmp_path, form):
     graph = typed_graph(60, 20)
     subgraphs, block = block_of(PinSage(graph, 2, 0, neighbors=3), np.arange(8), "paper")
     produced = Produced(to_arrow(block), record_digests(block), "train", 1, 8, 0, 0)
-    file = _OpenFile(tmp_path / f"a.{form}", form, produced)
+    file = RecordFile(tmp_path / f"a.{form}", form, produced)
     file.append(produced)
     file.close()
-    (batch,) = _batches(tmp_path / f"a.{form}")
+    (batch,) = RecordReader(tmp_path / f"a.{form}").read(0)
     read = from_arrow(batch, block.columns.layout, None, graph, "here")
     assert all(read.columns.subgraph(i).same_as(s) for i, s in enumerate(subgraphs))
 

@@ -1,0 +1,116 @@
+"""A run of sampling on Spark, from the driver: the records as a frame, as Parquet, as an artifact."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gnnctl.artifacts import ArtifactWriter, Recipe
+from gnnctl.console import Progress, no_progress
+from gnnctl.sampling.adopt import block_of, refusal
+from gnnctl.sampling.broken import Broken
+from gnnctl.sampling.description import Description
+from gnnctl.sampling.foreign import ForeignRecords
+from gnnctl.sampling.ordered import ordered_map
+from gnnctl.sampling.plan import records_at_once
+from gnnctl.sampling.produce import Produced, Producer, produced
+from gnnctl.sampling.spark import SparkJob, sampled_frame, spark_session
+from gnnctl.sampling.spark_joins import check_joinable, joined_frame
+from gnnctl.sampling.store import FILE_BYTES, RecordsWriter
+from gnnctl.splits import NodeSplit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gnnctl.sampling.foreign import Run
+
+Engine = Literal["spark", "spark-joins"]
+_FOLDER = "spark"
+
+
+def write_with_spark(
+    output: Path,
+    recipe: Recipe,
+    description: Description,
+    producer: Producer,
+    split: NodeSplit,
+    bounds: tuple[int, int],
+    *,
+    engine: Engine = "spark",
+    master: str | None = None,
+    partitions: int | None = None,
+    threads: int = 1,
+    force: bool = False,
+    file_bytes: int = FILE_BYTES,
+    progress: Progress = no_progress,
+    log: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """The artifact that :func:`gnnctl.sampling.write.write_records` writes, made by Spark.
+
+    Spark writes Parquet below ``OUTPUT.partial``, which all executors must reach, as they must the split and the graph;
+    the driver takes that in. A run that was broken off after Spark was done goes on there.
+
+    Args:
+        engine: ``spark`` maps the graph on every executor; ``spark-joins`` joins tables of its edges.
+        master: see :func:`spark_session`.
+        partitions: of the records; None: four for each core that Spark has.
+        threads: of the driver, that check and hash.
+        output, recipe, description, producer, bounds, force, file_bytes: see ``write_records``.
+        split: of the producer.
+
+    Returns:
+        The summary of the artifact.
+
+    Raises:
+        UsageError: Spark is not installed, or a way of sampling that joins do not draw.
+    """
+    if engine == "spark-joins":
+        check_joinable(producer.spec, producer.plan)
+    first, last = bounds
+    with ArtifactWriter(output, recipe, force=force, resume=True) as writer:
+        folder = writer.path / _FOLDER
+        tables = folder / "records"
+        if last > first and not (tables / "_SUCCESS").is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            with spark_session(master) as spark:
+                parts = partitions or 4 * spark.sparkContext.defaultParallelism
+                job = SparkJob.of(producer, split)
+                log(f"{engine}: {last - first:,} records in {parts} partitions")
+                if engine == "spark":
+                    frame = sampled_frame(spark, job, first, last, parts)
+                else:
+                    frame = joined_frame(spark, producer, job, first, last, parts, folder)
+                frame.write.mode("overwrite").parquet(tables.as_uri())
+        records = RecordsWriter(
+            writer, description, recipe.options["format"], view=producer.view, file_bytes=file_bytes
+        )
+        try:
+            with progress(total=last - first, desc="taking in", unit="record") as bar:
+                bar.update(records.done)
+                for made in _taken_in(tables, description, split, first, records.done, threads):
+                    records.append(made)
+                    bar.update(made.batch.num_rows)
+        except BaseException:
+            records.abort()
+            raise
+        records.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        return writer.summary
+
+
+def _taken_in(folder: Path, description: Description, split: NodeSplit, first: int, skip: int, threads: int) -> "Any":
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        return iter(())
+    broken = Broken()
+    found = ForeignRecords.open(paths, broken, first=first, whole=False)
+    if found is None:
+        raise refusal(broken)
+
+    def made(piece: "tuple[Run, pa.RecordBatch]") -> Produced:
+        run, batch = piece
+        return produced(block_of(batch, description, split, str(found.paths[run.file])))
+
+    pieces = found.read(records_at_once(description.batch_size), first + skip)
+    return ordered_map(made, pieces, threads)

@@ -1,0 +1,167 @@
+"""A real local Spark writes the records that the native engine writes, byte for byte, in both ways."""
+
+import json
+import runpy
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_store import Run
+
+from gnnctl.artifacts import Artifact
+from gnnctl.errors import UsageError
+from gnnctl.sampling.description import Description
+from gnnctl.sampling.packed import Packing
+from gnnctl.sampling.plan import Shard
+from gnnctl.sampling.spark_joins import check_joinable
+from gnnctl.sampling.spark_run import write_with_spark
+
+pytest.importorskip("pyspark", reason="needs pyspark")
+pytest.importorskip("pandas", reason="needs pandas, which pyspark's mapInArrow asks for")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "spark" / "records.py"
+JAVA = shutil.which("java")
+# Planning, compiling and shuffling what is for large tables takes longer than these small ones.
+QUICK = {"shuffle.partitions": "1", "adaptive.enabled": "false", "codegen.wholeStage": "false"}
+QUICK |= {"codegen.factoryMode": "NO_CODEGEN"}
+needs_java = pytest.mark.skipif(JAVA is None, reason="needs Java")
+
+
+@pytest.fixture(scope="module")
+def spark():
+    """One session for all tests; what it leaves open at the end is Spark's own affair."""
+    if JAVA is None:
+        pytest.skip("needs Java")
+    from gnnctl.sampling.spark import spark_session
+
+    java = "--driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell"
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setenv("PYSPARK_SUBMIT_ARGS", java)
+        warnings.simplefilter("ignore")
+        with spark_session("local[2]") as session:
+            for name, value in QUICK.items():
+                session.conf.set(f"spark.sql.{name}", value)
+            yield session
+
+
+def write(run, path, engine, *, shard=None, packing=None, partitions=3):
+    bounds = shard.bounds(run.plan.records) if shard else (0, run.plan.records)
+    description = Description.of(run.producer, packing)
+    recipe = run.recipe(shard)
+    write_with_spark(path, recipe, description, run.producer, run.split, bounds, engine=engine, partitions=partitions)
+    return Artifact.open(path)
+
+
+def homogeneous(folder):
+    """A split of a graph of one node type and one edge type, with a hub and loops."""
+    import pyarrow as pa
+
+    from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
+    from gnnctl.graph import EdgeType, Graph
+    from gnnctl.splits import find_target, split_nodes
+
+    rng = np.random.default_rng(2)
+    edges = np.concatenate([rng.integers(0, 150, (2, 900)), np.stack([np.arange(150), np.full(150, 7)])], axis=1)
+    areas = pa.table({"area": pa.array([f"area {i}" for i in rng.integers(0, 3, 150)])})
+    with ArtifactWriter(folder / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        graph = Graph.from_coo({"paper": 150}, {EdgeType("paper", "cites", "paper"): edges}, columns={"paper": areas})
+        graph.write(writer)
+    artifact = Artifact.open(folder / "graph")
+    graph = Graph.open(artifact)
+    with ArtifactWriter(folder / "split", Recipe("split", "split", 1, {}, [Parent("graph", artifact)])) as writer:
+        split_nodes(graph, find_target(graph, "paper.area")).write(writer)
+    return folder / "split"
+
+
+@needs_java
+@pytest.mark.parametrize("unit", ["batch", "seed"])
+def test_executors_that_map_the_graph_give_the_same_records(spark, split_path, tmp_path, unit):
+    run = Run(split_path, unit=unit, epochs=2)
+    whole = run.write(tmp_path / "local")
+    made = write(run, tmp_path / "spark", "spark")
+    assert (made.fingerprint, made.content, made.verify()) == (whole.fingerprint, whole.content, [])
+    assert not any(f["path"].startswith("spark/") for f in made.manifest.files)
+
+
+@needs_java
+@pytest.mark.parametrize(("typed", "options"), [(True, {}), (False, {}), (False, {"disjoint": True, "replace": True})])
+def test_joins_of_edge_tables_give_the_same_records(spark, split_path, tmp_path, typed, options):
+    run = Run(split_path if typed else homogeneous(tmp_path), unit="seed", epochs=1, **options)
+    whole = run.write(tmp_path / "local")
+    made = write(run, tmp_path / "joins", "spark-joins", partitions=2)
+    assert (made.fingerprint, made.content, made.verify()) == (whole.fingerprint, whole.content, [])
+
+
+@needs_java
+def test_shards_packed_features_and_broken_runs(spark, split_path, tmp_path, monkeypatch):
+    run = Run(split_path, unit="seed", epochs=1, form="arrow")
+    packing = Packing.of(run.split.graph, "float16")
+    bounds = Shard(2, 3).bounds(run.plan.records)
+    with monkeypatch.context() as patch:
+
+        def broken(*_, **__):
+            raise KeyboardInterrupt
+
+        patch.setattr("gnnctl.sampling.spark_run._taken_in", broken)
+        with pytest.raises(KeyboardInterrupt):
+            write(run, tmp_path / "shard", "spark", shard=Shard(2, 3), packing=packing)
+    tables = tmp_path / "shard.partial" / "spark" / "records"
+    written = {file.name for file in tables.glob("*.parquet")}
+    assert len(written) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr("gnnctl.sampling.spark_run.spark_session", broken)  # what Spark did is not done again
+        made = write(run, tmp_path / "shard", "spark", shard=Shard(2, 3), packing=packing)
+    assert made.verify() == []
+    digests = b"".join(p.digests for p in run.producer.records(*bounds, 1))
+    stored = b"".join(f.read_bytes() for f in sorted((tmp_path / "shard" / "records").glob("*.digests")))
+    assert stored == digests
+    assert any(f["path"].startswith("packed/") for f in made.manifest.files)
+
+
+@needs_java
+def test_the_command_and_the_example_whose_frame_is_adopted(spark, cli, split_path, tmp_path, monkeypatch):
+    common = ["--num-neighbors", "4,3", "--seed", "5", "--quiet"]
+    code, out, err = cli(
+        *("sample", split_path, "-o", tmp_path / "spark", "--engine", "spark", "--master", "local[2]"),
+        *("--partitions", "2", "--unit", "seed", "--json", *common),
+    )
+    assert code == 0, err
+    assert json.loads(out)["done"]
+    run = Run(split_path, unit="seed", epochs=1)
+    arguments = [EXAMPLE, split_path, (tmp_path / "frame").as_uri(), "--num-neighbors", "4,3", "--seed", "5"]
+    monkeypatch.setattr(sys, "argv", [*map(str, arguments), "--unit", "seed", "--partitions", "2"])
+    runpy.run_path(str(EXAMPLE), run_name="__main__")
+    files = sorted((tmp_path / "frame").glob("*.parquet"))
+    code, _, err = cli("adopt", *files, "-o", tmp_path / "adopted", "--split", split_path, *common)
+    assert code == 0, err
+    records = [Artifact.open(tmp_path / n).manifest.contents["records"] for n in ("spark", "adopted")]
+    assert records[0] == records[1] == run.write(tmp_path / "local").manifest.contents["records"]
+    code, _, err = cli("inspect", tmp_path / "adopted", "--verify", "--resample", "5%", "--quiet")
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "--unit seed"),
+        ({"unit": "seed", "draw": "recent"}, "--draw"),
+        ({"unit": "seed", "budget": (9, 9)}, "--fan-out-budget"),
+        ({"unit": "seed", "disjoint": True, "time": "before"}, "--time"),
+    ],
+)
+def test_what_joins_do_not_draw_is_refused(split_path, options, said):
+    run = Run(split_path, **options)
+    with pytest.raises(UsageError, match=said):
+        check_joinable(run.spec, run.plan)
+
+
+def test_without_spark_the_command_says_what_to_install(split_path, tmp_path):
+    hidden = "import sys; sys.modules['pyspark'] = None; sys.modules['pyspark.errors'] = None\n"
+    arguments = ["gnnctl", "sample", str(split_path), "-o", str(tmp_path / "s"), "--num-neighbors", "2"]
+    code = f"{hidden}sys.argv = {[*arguments, '--engine', 'spark', '--quiet']!r}\nfrom gnnctl.cli import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'gnnctl[spark]'" in done.stderr
