@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from gnnctl.errors import DataError, UsageError
 from gnnctl.splits import By, Fractions, parse_map
 from gnnctl.splits.by import NO_PART, TEST, TRAIN, VAL, by_class, by_column, by_group, by_hash
-from gnnctl.splits.keyed import keyed_hashes
-from gnnctl.splits.times import Moving, find_bounds, times_of
+from gnnctl.splits.keyed import keyed_hashes, link_hashes
+from gnnctl.splits.times import Moving, find_bounds, parse_gap, times_of
 
 
 def by_time(times, known, shares, **moving):
@@ -29,6 +29,22 @@ def test_the_hash_is_the_published_one():
     expected = hashlib.blake2b(b"apt", digest_size=8, key=b"id 7", person=b"gnnctl split 1").digest()
     (found,) = keyed_hashes(pa.array(["apt"]), 7, "id")
     assert int(found) == int.from_bytes(expected, "little")
+
+
+def test_the_hash_of_a_link_is_the_published_one():
+    def blake(text, key):
+        digest = hashlib.blake2b(text.encode(), digest_size=8, key=key.encode(), person=b"gnnctl split 1").digest()
+        return int.from_bytes(digest, "little")
+
+    def mix(z):
+        z %= 2**64
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+        return z ^ (z >> 31)
+
+    first, second = (keyed_hashes(pa.array([name]), 7, "id") for name in ("ada", "ben"))
+    expected = mix(mix(blake("n knows n", "link 7") + blake("ada", "id 7")) + blake("ben", "id 7"))
+    assert int(link_hashes(first, second, "n knows n", 7)[0]) == expected
 
 
 def test_the_hash_goes_by_the_text():
@@ -172,3 +188,47 @@ def test_shares_that_make_no_sense(val, test):
 def test_maps_that_make_no_sense(texts):
     with pytest.raises(UsageError, match="--map"):
         parse_map(texts)
+
+
+@FEW
+@given(
+    times=st.lists(st.integers(0, 60), min_size=20, max_size=80),
+    gap=st.integers(0, 5),
+    windows=st.integers(1, 4),
+)
+def test_windows_lie_side_by_side_and_gaps_are_empty(times, gap, windows):
+    known, values, shares = np.ones(len(times), bool), np.asarray(times), Fractions(0.1, 0.2)
+    last = -1
+    for window in range(1, windows + 1):
+        parts = by_time(pa.array(times), known, shares, gap=gap, windows=windows, window=window)
+        train, val, test = (values[parts == part] for part in (TRAIN, VAL, TEST))
+        for earlier, later in ((train, val), (train, test), (val, test)):
+            if len(earlier) and len(later):
+                assert earlier.max() + gap < later.min()
+        if len(test):
+            assert test.min() > last
+            last = test.max()
+        if window == windows:
+            np.testing.assert_array_equal(parts == TEST, by_time(pa.array(times), known, shares) == TEST)
+
+
+@pytest.mark.parametrize(("text", "length"), [("0", 0), ("12.5", 12.5), ("90s", 90_000_000), ("7d", 604_800_000_000)])
+def test_lengths_of_time(text, length):
+    assert parse_gap(text) == length
+
+
+@pytest.mark.parametrize("text", ["", "-1", "d", "7y", "1e3"])
+def test_what_is_no_length_of_time(text):
+    with pytest.raises(UsageError, match="no length of time"):
+        parse_gap(text)
+
+
+def test_a_gap_between_words_is_refused():
+    with pytest.raises(UsageError, match="have an order only"):
+        by_time(pa.array(["2024-01", "2024-02", "2024-03"]), np.ones(3, bool), Fractions(0.3, 0.3), gap=1)
+
+
+def test_a_gap_in_days_between_dates():
+    days = pa.array(np.arange("2024-01-01", "2024-01-11", dtype="datetime64[D]"))
+    parts = by_time(days, np.ones(10, bool), Fractions(0.2, 0.3), gap=parse_gap("1d"))
+    assert parts.tolist() == [TRAIN] * 4 + [NO_PART, VAL, NO_PART] + [TEST] * 3
