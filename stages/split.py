@@ -162,10 +162,6 @@ def split(
     if audit:
         audited = audit_split(Subject(made, recipe.options, progress=console.progress), cheap=True)
         told["audit"] = audited.to_json()
-        for outcome, finding in audited.leaks:
-            console.warn(f"audit: {outcome.rule}: {finding}")
-        if audited.notes:
-            console.log(f"audit: {len(audited.notes)} to note; gnnctl audit {output} tells more")
     if dry_run:
         console.log(f"{output} would be written")
     else:
@@ -174,4 +170,9 @@ def split(
             if audit:
                 write_beside(writer, audited)
         console.log(f"wrote {output}")
+    if audit:
+        for outcome, finding in audited.leaks:
+            console.warn(f"audit: {outcome.rule}: {finding}")
+        if audited.notes:
+            console.log(f"audit: {len(audited.notes)} to note; gnnctl audit {output} tells more")
     console.result({"output": str(output), "done": not dry_run, **made.summary(), **told}, split_text(made))

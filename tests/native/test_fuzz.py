@@ -27,12 +27,22 @@ def sampler(**given):
     return _native.Sampler(edge_types=[edge_type], rules=rules, **given).sample(np.array([0, 2]), 0, 0, TIMES)
 
 
-def sample(**given):
+def trees():
+    """A sampler of a tree for each seed that heeds times."""
     edge_type = _native.SampledEdgeType(
         0, 0, np.array([0, 2, 2, 3]), np.array([1, 2, 0]), 7, [2], time=np.array([1, 2, 3])
     )
     rules = _native.SamplerRules(disjoint=True, visible="until")
-    return _native.Sampler([3], [1], [edge_type], 1, 0, rules).sample(**given)
+    return _native.Sampler([3], [1], [edge_type], 1, 0, rules)
+
+
+def sample(**given):
+    return trees().sample(**given)
+
+
+def sample_many(seeds, groups, ptr, offset, **given):
+    """Lists of one node type and of one edge type."""
+    return trees().sample_many([seeds], groups=[groups], hidden=[(0, ptr, offset)], **given)
 
 
 def words(right, *others):
@@ -202,6 +212,20 @@ FUNCTIONS = {
             "times": Vector(TIMES),
         },
         {"seeds": "seeds|times"},
+    ),
+    "Sampler.sample_many": Function(
+        sample_many,
+        {
+            "seeds": Vector(np.array([2, 0]), limit=3),
+            "groups": Vector(np.array([0, 1], np.int32), limit=2),
+            "epoch": Integer(0, 0, 2**64 - 1),
+            "kind": Integer(3, 0, 2**64 - 1),
+            "words": Vector(np.array([5, 6], np.uint64)),
+            "times": Vector(TIMES),
+            "ptr": Vector(np.array([0, 0, 2])),
+            "offset": Vector(np.array([0, 1]), limit=2),
+        },
+        {"seeds": "seeds|groups|hidden", "words": "words|groups|times", "ptr": "hidden", "offset": "hidden"},
     ),
 }
 

@@ -43,6 +43,8 @@ class GraphModel(nn.Module):
         super().__init__()
         if schema.graph_features is None:
             raise UsageError("this is one graph, not a set of graphs", fix="ingest it with [graphs]")
+        if options.name == "embedding":
+            raise UsageError("embedding has a vector a node, and graphs share no nodes", fix="choose another")
         if options.name == "linkx":
             raise UsageError("linkx learns who a node's neighbours are, and graphs share none", fix="choose another")
         self.node_types = list(schema.nodes)

@@ -70,6 +70,14 @@ class Embedding(nn.Module):
         """(num_seeds, out_channels)."""
         return self._rows(self.node_type, batch.seeds_of(batch.node_id[self.node_type]))
 
+    def prepare(self, batch: Batch) -> Batch:
+        """The batch as it is: edges play no part."""
+        return batch
+
+    def first_parameters(self) -> list[str]:
+        """Names of all vectors."""
+        return [name for name, _ in self.named_parameters()]
+
     def encode(self, x: Mapping[str, Tensor | None], node_id: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(n, out_channels) by node type; types without vectors are left out."""
         return {t: self._rows(t, rows) for t, rows in node_id.items() if module_name(t) in self.own}
