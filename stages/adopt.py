@@ -40,9 +40,8 @@ def adopt(
     from gnnctl.errors import DataError, UsageError
     from gnnctl.sampling.adopt import Adopted
     from gnnctl.sampling.broken import Broken
-    from gnnctl.sampling.methods import MethodSpec, Spec
+    from gnnctl.sampling.methods import spec_of
     from gnnctl.sampling.packed import Packing
-    from gnnctl.sampling.spec import SampleSpec, rules_of
     from gnnctl.sampling.store import RecordsWriter
     from gnnctl.splits import NodeSplit, open_split
 
@@ -53,13 +52,7 @@ def adopt(
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
     flags |= {"--draw": draw, "--time": time, "--subgraph": subgraph}
     given = {flag: value for flag, value in flags.items() if value}
-    spec: Spec
-    if sampler is None:
-        spec = SampleSpec.parse(opened.graph, num_neighbors or [], **rules_of(given), seed=seed)
-    elif flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
-        raise UsageError(f"{flag} does not go with --sampler", fix="leave one out")
-    else:
-        spec = MethodSpec.parse(sampler, seed)
+    spec = spec_of(opened.graph, num_neighbors, sampler, given, seed)
     if feature_dtype is not None and features != "packed":
         raise UsageError("--feature-dtype without --features packed", fix="pass both")
     for file in files:

@@ -7,17 +7,15 @@ import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
-from gnnctl.options import records
+from gnnctl.options import batches, links, records
 
 if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
     from gnnctl.sampling.description import Description
-    from gnnctl.sampling.link_produce import LinkProducer
-    from gnnctl.sampling.methods import Spec
     from gnnctl.sampling.produce import Producer
     from gnnctl.splits import LinkSplit, NodeSplit
 
-_DRAWING, _LINKS, _WRITING = "Drawing", "Links (of splits --task link)", "Writing"
+_DRAWING, _LINKS, _WRITING = batches.PANEL, links.PANEL, records.PANEL
 
 
 def _list_samplers(wanted: bool) -> None:
@@ -38,24 +36,10 @@ def sample(
             rich_help_panel=_DRAWING,
         ),
     ] = None,
-    fan_out_budget: Annotated[
-        str | None,
-        typer.Option(
-            help='Most neighbours of a node over all its edge types, per hop: "30,20".', rich_help_panel=_DRAWING
-        ),
-    ] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Draw neighbours with replacement.", rich_help_panel=_DRAWING)
-    ] = False,
-    disjoint: Annotated[
-        bool, typer.Option("--disjoint", help="Give every seed a tree of its own.", rich_help_panel=_DRAWING)
-    ] = False,
-    sampler: Annotated[
-        str | None,
-        typer.Option(
-            help="Another way of sampling, as NAME:parameter=value,...", show_default=False, rich_help_panel=_DRAWING
-        ),
-    ] = None,
+    fan_out_budget: batches.FanOutBudget = None,
+    replace: batches.Replace = False,
+    disjoint: batches.Disjoint = False,
+    sampler: batches.Sampler = None,
     _: Annotated[
         bool,
         typer.Option(
@@ -66,46 +50,18 @@ def sample(
             rich_help_panel=_DRAWING,
         ),
     ] = False,
-    draw: Annotated[
-        Literal["uniform", "weighted", "recent", "labor"] | None,
-        typer.Option(
-            help="Draw each alike (the default), by edge weight, the latest, or with draws shared by all nodes.",
-            rich_help_panel=_DRAWING,
-        ),
-    ] = None,
-    time: Annotated[
-        Literal["before", "until"] | None,
-        typer.Option(
-            help="Seeds see what came before their time, or until it; makes them --disjoint.",
-            rich_help_panel=_DRAWING,
-        ),
-    ] = None,
-    subgraph: Annotated[
-        Literal["directional", "bidirectional", "induced"] | None,
-        typer.Option(
-            help="Edges drawn (the default), with their opposites, or all among the nodes.", rich_help_panel=_DRAWING
-        ),
-    ] = None,
-    negatives: Annotated[
-        int | None,
-        typer.Option(help="Of each training link, drawn anew each epoch. Default: 8.", min=0, rich_help_panel=_LINKS),
-    ] = None,
+    draw: batches.Draw = None,
+    time: batches.Time = None,
+    subgraph: batches.Subgraph = None,
+    negatives: links.Negatives = None,
     negative_method: Annotated[
         Literal["uniform", "degree", "in-batch"] | None,
         typer.Option(help="How they are drawn. Default: uniform.", rich_help_panel=_LINKS),
     ] = None,
-    corrupt: Annotated[
-        Literal["dst", "src", "either", "both"] | None,
-        typer.Option(help="The end that is drawn anew. Default: either, half of them each.", rich_help_panel=_LINKS),
-    ] = None,
-    keep_known: Annotated[
-        bool,
-        typer.Option("--keep-known", help="A negative may be a link of the training part.", rich_help_panel=_LINKS),
-    ] = False,
+    corrupt: links.Corrupt = None,
+    keep_known: links.KeepKnown = False,
     batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
-    balanced: Annotated[
-        bool, typer.Option("--balanced", help="An equal part of each class in every batch.", rich_help_panel=_WRITING)
-    ] = False,
+    balanced: batches.Balanced = False,
     epochs: Annotated[int, typer.Option(help="Training epochs to sample.", min=1, rich_help_panel=_WRITING)] = 1,
     unit: records.Unit = "batch",
     format: records.Format = "parquet",
@@ -141,12 +97,12 @@ def sample(
     from gnnctl.artifacts import Parent, Recipe
     from gnnctl.errors import UsageError
     from gnnctl.sampling.description import Description
+    from gnnctl.sampling.link_produce import link_producer
     from gnnctl.sampling.merge import check_mergeable
-    from gnnctl.sampling.methods import MethodSpec
+    from gnnctl.sampling.methods import MethodSpec, spec_of
     from gnnctl.sampling.packed import Packing
     from gnnctl.sampling.plan import RecordPlan, Shard
     from gnnctl.sampling.produce import Producer
-    from gnnctl.sampling.spec import SampleSpec, rules_of
     from gnnctl.splits import LinkSplit, open_split
     from gnnctl.training.inputs import code_inputs
 
@@ -165,14 +121,8 @@ def sample(
         for flag, value in {**flags, "--draw": draw, "--time": time, "--subgraph": subgraph}.items()
         if value
     }
-    spec: Spec
     producer: Producer
-    if sampler is None:
-        spec = SampleSpec.parse(opened.graph, num_neighbors or [], **rules_of(given), seed=seed)
-    else:
-        if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
-            raise UsageError(f"{flag} does not go with --sampler", fix="leave one out")
-        spec = MethodSpec.parse(sampler, seed)
+    spec = spec_of(opened.graph, num_neighbors, sampler, given, seed)
     if unit == "seed":
         check_mergeable(spec)
     if balanced and (unit == "seed" or opened.target.problem != "multiclass"):
@@ -186,7 +136,7 @@ def sample(
     }
     about_links = {flag.removeprefix("--"): value for flag, value in of_links.items() if value is not None}
     if isinstance(opened, LinkSplit):
-        producer, resolved_links = _of_links(opened, spec, unit, batch_size, epochs, seed, balanced, about_links)
+        producer, resolved_links = link_producer(opened, spec, unit, batch_size, epochs, seed, balanced, about_links)
         plan = producer.plan
     else:
         if about_links:
@@ -220,12 +170,12 @@ def sample(
     code = code_inputs(spec.name) if isinstance(spec, MethodSpec) else {}
     recipe = Recipe("subgraphs", "sample", 1, resolved, [Parent("split", opened.artifact)], code)
     description = Description.of(producer, packing)
-    if engine == "local" and (flag := "--master" if master else "--partitions" if partitions else None):
-        raise UsageError(f"{flag} without --engine spark", fix="pass both, or neither")
+    if engine == "local" and (spark := "--master" if master else "--partitions" if partitions else None):
+        raise UsageError(f"{spark} without --engine spark", fix="pass both, or neither")
     bounds = (0, plan.records) if part is None else part.bounds(plan.records)
     if str(output) == "-":
-        if flag := "--json" if json else "--shard" if part is not None else "--engine" if engine != "local" else None:
-            raise UsageError(f"-o - does not go with {flag}", fix="name a folder with -o")
+        if unfit := "--json" if json else "--shard" if part is not None else "--engine" if engine != "local" else None:
+            raise UsageError(f"-o - does not go with {unfit}", fix="name a folder with -o")
         _stream(console, recipe, description, producer, threads, dry_run)
     else:
         how = _How(engine, master, partitions, threads, shard_size << 20)
@@ -240,41 +190,6 @@ class _How(NamedTuple):
     partitions: int | None
     threads: int
     file_bytes: int
-
-
-def _of_links(
-    split: "LinkSplit",
-    spec: "Spec",
-    unit: Literal["batch", "seed"],
-    batch_size: int,
-    epochs: int,
-    seed: int,
-    balanced: bool,
-    given: dict[str, Any],
-) -> "tuple[LinkProducer, dict[str, Any]]":
-    """What makes the records of a split of links, and the options that say which negatives they have."""
-    from gnnctl.errors import UsageError
-    from gnnctl.sampling.link_negatives import LinkNegatives
-    from gnnctl.sampling.link_produce import LinkProducer, numbers_of
-    from gnnctl.sampling.plan import RecordPlan
-
-    plan = RecordPlan(numbers_of(split), unit, batch_size, epochs, seed)
-    if split.target.task == "edge":
-        if given:
-            raise UsageError(f"--{next(iter(given))}: edges that are there have no negatives", fix="leave it out")
-        return LinkProducer.of(split, spec, plan, None, balanced), {}
-    resolved = {"negatives": 8, "negative-method": "uniform", "corrupt": "either", "keep-known": False, **given}
-    if resolved["negative-method"] == "in-batch" and resolved["corrupt"] == "both":
-        raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
-    negatives = LinkNegatives.of(
-        split,
-        resolved["negatives"],
-        method=resolved["negative-method"],
-        corrupt=resolved["corrupt"],
-        keep_known=resolved["keep-known"],
-        seed=seed,
-    )
-    return LinkProducer.of(split, spec, plan, negatives), {name.replace("-", "_"): v for name, v in resolved.items()}
 
 
 def _write(

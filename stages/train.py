@@ -33,6 +33,7 @@ def train(
     embedding: architecture.Embedding = 32,
     feed_forward: architecture.FeedForward = False,
     decoder: links.Decoder = None,
+    list_decoders: links.ListDecoders = False,
     reciprocal: links.Reciprocal = False,
     loss: links.Loss = None,
     negatives: links.Negatives = None,
@@ -92,6 +93,8 @@ def train(
     traceback: options.Traceback = False,
 ) -> None:
     """Train a graph neural network on a split, on sampled subgraphs, or on a stream of them."""
+    from functools import partial
+
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.nn.models import ModelOptions
     from gnnctl.nn.models.registry import parse_model
@@ -148,9 +151,18 @@ def train(
         objective=objective,
         node_type=node_type,
     )
+    unfit = {
+        ("--folds", "--objective"): folds is not None and found.objective is not None,
+        ("--folds", "--init"): folds is not None and init is not None,
+        ("--export", "--objective"): export and found.objective is not None,
+    }
+    for (one, other), both in unfit.items():
+        if both:
+            raise UsageError(f"{one} does not go with {other}", fix="leave one out")
     if freeze and init is None:
         raise UsageError("--freeze without --init", fix="name the model whose weights are kept")
     first = None if init is None else open_initial(init)
+    begin = None if first is None else partial(take_weights, artifact=first, freeze=freeze, log=console.log)
     job = found.job()
     design = ModelOptions(
         name=name,
@@ -253,7 +265,7 @@ def train(
                 spec=found.spec,
                 device=where,
                 save_seconds=save_seconds,
-                initial=lambda model: first and take_weights(model, first, freeze=freeze, log=console.log),
+                initial=begin,
                 progress=console.progress,
                 log=console.log,
             )

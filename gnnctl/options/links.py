@@ -4,13 +4,34 @@ from typing import Annotated, Literal
 
 import typer
 
+from gnnctl.console import table
+
 PANEL = "Links (of splits --task link)"
+
+
+def _list_decoders(wanted: bool) -> None:
+    if wanted:
+        from gnnctl.nn.decoders.registry import describe_decoders
+
+        print(table(["decoder", "parameters and their defaults", "what it scores by"], describe_decoders()))
+        raise typer.Exit
+
 
 Decoder = Annotated[
     str | None,
     typer.Option(
-        help="dot, distmult, complex, transe, rotate, mlp, as NAME:parameter=value,..., or package.module:Class. "
+        help="NAME:parameter=value,... of --list-decoders, or package.module:Class. "
         "Default: dot, of several edge types distmult.",
+        rich_help_panel=PANEL,
+    ),
+]
+ListDecoders = Annotated[
+    bool,
+    typer.Option(
+        "--list-decoders",
+        help="Show the decoders and their parameters.",
+        is_eager=True,
+        callback=_list_decoders,
         rich_help_panel=PANEL,
     ),
 ]

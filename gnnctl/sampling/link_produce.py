@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 
@@ -103,3 +104,41 @@ def check_single_links(spec: Spec, negatives: LinkNegatives | None) -> None:
         raise UsageError("--unit seed: links are single with fan-outs only", fix="use --unit batch")
     if negatives is not None and negatives.method == "in-batch":
         raise UsageError("--unit seed: in-batch negatives depend on the batch", fix="use --unit batch")
+
+
+def link_producer(
+    split: LinkSplit,
+    spec: Spec,
+    unit: Literal["batch", "seed"],
+    batch_size: int,
+    epochs: int,
+    seed: int,
+    balanced: bool,
+    given: dict[str, Any],
+) -> tuple[LinkProducer, dict[str, Any]]:
+    """What makes the records of a split of links, and the options that say which negatives they have.
+
+    Args:
+        given: negatives, negative-method, corrupt and keep-known, those that were asked for.
+
+    Raises:
+        UsageError: what does not go together, or with labelled edges.
+    """
+
+    plan = RecordPlan(numbers_of(split), unit, batch_size, epochs, seed)
+    if split.target.task == "edge":
+        if given:
+            raise UsageError(f"--{next(iter(given))}: edges that are there have no negatives", fix="leave it out")
+        return LinkProducer.of(split, spec, plan, None, balanced), {}
+    resolved = {"negatives": 8, "negative-method": "uniform", "corrupt": "either", "keep-known": False, **given}
+    if resolved["negative-method"] == "in-batch" and resolved["corrupt"] == "both":
+        raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
+    negatives = LinkNegatives.of(
+        split,
+        resolved["negatives"],
+        method=resolved["negative-method"],
+        corrupt=resolved["corrupt"],
+        keep_known=resolved["keep-known"],
+        seed=seed,
+    )
+    return LinkProducer.of(split, spec, plan, negatives), {name.replace("-", "_"): v for name, v in resolved.items()}

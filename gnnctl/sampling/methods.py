@@ -1,7 +1,7 @@
 """The ways of sampling by name, with their parameters: what `--sampler` reads, recipes record and training opens."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -11,7 +11,7 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.parameters import Value, defaults_of, imported, read_parameters, split_name
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
-from gnnctl.sampling.spec import SampleSpec
+from gnnctl.sampling.spec import SampleSpec, rules_of
 
 METHODS = {
     "shadow": "gnnctl.sampling.shadow:Shadow",
@@ -102,6 +102,25 @@ def read_spec(document: dict[str, Any]) -> Spec:
     if "method" not in document:
         return SampleSpec.from_json(document)
     return MethodSpec(document["method"], document["hops"], document["seed"], document["parameters"])
+
+
+def spec_of(
+    graph: Graph, num_neighbors: Sequence[str] | None, sampler: str | None, given: Mapping[str, Any], seed: int
+) -> Spec:
+    """What the options of a command line ask for.
+
+    Args:
+        num_neighbors: fan-outs. sampler: another way, as :meth:`MethodSpec.parse` reads it.
+        given: how neighbours are drawn, by flag, as :func:`rules_of` reads them.
+
+    Raises:
+        UsageError: fan-outs that do not fit the graph, or that stand beside another way.
+    """
+    if sampler is None:
+        return SampleSpec.parse(graph, list(num_neighbors or []), **rules_of(given), seed=seed)
+    if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
+        raise UsageError(f"{flag} does not go with --sampler", fix="leave one out")
+    return MethodSpec.parse(sampler, seed)
 
 
 def open_method(graph: Graph, spec: Spec, *, num_threads: int = 1) -> Method:

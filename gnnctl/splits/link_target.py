@@ -45,11 +45,6 @@ class LinkTarget:
         """Node types that links start from, each once."""
         return list(dict.fromkeys(t.src for t in self.edge_types))
 
-    @property
-    def dst_types(self) -> list[str]:
-        """Node types that links lead to, each once."""
-        return list(dict.fromkeys(t.dst for t in self.edge_types))
-
     def __str__(self) -> str:
         names = str(self.edge_types[0]) if len(self.edge_types) == 1 else f"{len(self.edge_types)} edge types"
         return names if self.column is None else f"{names}.{self.column}"

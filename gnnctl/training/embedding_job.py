@@ -15,7 +15,7 @@ from gnnctl.parameters import Value
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
 from gnnctl.training.evaluation import Evaluation
-from gnnctl.training.inference import exact_logits, logits_of
+from gnnctl.training.inference import exact_logits, sampled_logits
 from gnnctl.training.job import PARTS, fitted_degrees
 from gnnctl.training.layerwise import NodeIds
 from gnnctl.training.loop import seed_torch
@@ -23,6 +23,7 @@ from gnnctl.training.metrics import baseline
 from gnnctl.training.objective import Forward
 from gnnctl.training.options import TrainOptions
 from gnnctl.training.probe import linear_probe
+from gnnctl.training.store import DEFAULT_MEMORY
 from gnnctl.training.tasks import Task, check_seeds
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def embeddings_of(
     spec: Spec | None = None,
     device: torch.device | str = "cpu",
     node_ids: NodeIds | None = None,
+    memory: int = DEFAULT_MEMORY,
     progress: Progress = no_progress,
 ) -> np.ndarray:
     """(n, channels) float32 of ``rows``, exact, or of neighbourhoods that are sampled by ``spec``.
@@ -143,12 +145,14 @@ def embeddings_of(
         own = rows if node_ids is None else node_ids[model.node_type][rows]
         with torch.no_grad():
             return model.embeddings(torch.from_numpy(own).to(device)).cpu().numpy()
-    encoder, node_type = model.encoder, model.node_type
+    encoder, node_type = model.nodes, model.node_type
     if spec is not None:
-        encoded = logits_of(encoder, graph, node_type, rows, spec, device=device, progress=progress)
+        encoded = sampled_logits(
+            encoder, graph, node_type, rows, spec, device=device, node_ids=node_ids, progress=progress
+        )  # fmt: skip
     else:
         encoded = exact_logits(
-            encoder, graph, node_type, rows, device=device, node_ids=node_ids, progress=progress
+            encoder, graph, node_type, rows, device=device, node_ids=node_ids, memory=memory, progress=progress
         )  # fmt: skip
     with torch.no_grad():
         return model.finish(torch.from_numpy(encoded).to(device)).contiguous().cpu().numpy()

@@ -23,19 +23,19 @@ EPISODES = 100
 _NORMAL_95 = 1.96
 
 
-def embedding_table(prediction: "Prediction", progress: Progress = no_progress) -> pa.Table:
+def embedding_table(prediction: "Prediction", memory: int, progress: Progress = no_progress) -> pa.Table:
     """Columns ``id``, ``split``, ``target`` where the split has one, and ``embedding``, a row for each asked node."""
     trained, graph, rows = prediction.trained, prediction.graph, prediction.rows
     node_type = trained.target.node_type
     columns = {"id": graph.ids_of(node_type, rows), "split": _parts(prediction)}
     if trained.target.problem != "none" and (known := known_targets(graph, trained.target, rows)) is not None:
         columns["target"] = known
-    columns["embedding"] = embedding_column(_embed(prediction, rows, progress))
+    columns["embedding"] = embedding_column(_embed(prediction, rows, memory, progress))
     return pa.table(columns)
 
 
 def few_shot(
-    prediction: "Prediction", shots: int, seed: int, progress: Progress = no_progress
+    prediction: "Prediction", shots: int, seed: int, memory: int, progress: Progress = no_progress
 ) -> tuple[pa.Table, dict[str, dict[str, Any]]]:
     """Predictions by the nearest class mean of ``shots`` examples a class, drawn from the train part.
 
@@ -51,7 +51,7 @@ def few_shot(
     if trained.target.problem != "multiclass":
         raise UsageError("--shots needs classes to tell apart", fix="train on a split whose target is classes")
     rows, labels = trained.split.part("train")
-    embedded = _embed(prediction, np.concatenate([rows, prediction.rows]), progress)
+    embedded = _embed(prediction, np.concatenate([rows, prediction.rows]), memory, progress)
     examples, wanted = embedded[: len(rows)], embedded[len(rows) :]
     classes = trained.target.num_outputs
     parts = np.asarray(_parts(prediction))
@@ -79,15 +79,22 @@ def few_shot(
     return predictions_table(prediction.graph, trained.target, prediction.rows, parts, probabilities), metrics
 
 
-def _embed(prediction: "Prediction", rows: np.ndarray, progress: Progress) -> np.ndarray:
+def _embed(prediction: "Prediction", rows: np.ndarray, memory: int, progress: Progress) -> np.ndarray:
     model, graph, given = prediction.trained.model, prediction.graph, prediction.node_ids
     if isinstance(model, Unsupervised | WalkModel):
         return embeddings_of(
-            model, graph, rows, spec=prediction.spec, device=prediction.device, node_ids=given, progress=progress
+            model,
+            graph,
+            rows,
+            spec=prediction.spec,
+            device=prediction.device,
+            node_ids=given,
+            memory=memory,
+            progress=progress,
         )
     node_type = prediction.trained.target.node_type
     _, hidden = exact_outputs(
-        model, graph, node_type, rows, device=prediction.device, node_ids=given, progress=progress
+        model, graph, node_type, rows, device=prediction.device, node_ids=given, memory=memory, progress=progress
     )  # fmt: skip
     if hidden is None:
         raise UsageError("--shots: an imported model does not say what its embeddings are", fix="choose another model")

@@ -11,7 +11,7 @@ from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.training.checkpoint import read_weights
 from gnnctl.training.trained import WEIGHTS
 
-_WRAPPERS = ("encoder.", "nodes.")
+_INNER = "nodes."  # of a model on top of a model of nodes
 
 
 def open_initial(path: Path) -> Artifact:
@@ -61,6 +61,4 @@ def take_weights(
 
 
 def _bare(name: str) -> str:
-    for wrapper in _WRAPPERS:
-        name = name.removeprefix(wrapper)
-    return name
+    return name.removeprefix(_INNER)

@@ -17,8 +17,7 @@ from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
 from gnnctl.parameters import Value
 from gnnctl.sampling.loader import Records
-from gnnctl.sampling.methods import MethodSpec, Spec
-from gnnctl.sampling.spec import SampleSpec, rules_of
+from gnnctl.sampling.methods import Spec, spec_of
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
@@ -112,15 +111,18 @@ class TrainingInput:
             artifact = Artifact.open(source)
             if artifact.kind == "subgraphs":
                 records = SubgraphRecords.open(artifact, split=split, graph=graph)
-            elif artifact.kind == "graph" and learns is not None:
-                pass
-            elif artifact.kind != "split":
+            elif artifact.kind != "split" and not (artifact.kind == "graph" and learns is not None):
                 also = "; a graph only with an --objective" if artifact.kind == "graph" else ""
                 text = f"{source} is a {artifact.kind}, which cannot be trained on"
                 raise ArtifactError(text, fix=f"name a split or subgraphs{also}")
             elif split is not None:
-                raise UsageError(f"--split: {source} is the split already", fix="leave it out")
+                raise UsageError(f"--split: {source} needs none", fix="leave it out")
+        if node_type is not None and (records is not None or artifact.kind != "graph"):
+            raise UsageError(f"--node-type: {source} says whose nodes they are", fix="leave it out")
         if records is not None:
+            if learns is not None and isinstance(records, SubgraphRecords) and records.packed:
+                problem = f"--objective {name}: embeddings are of the graph's features, {source} has its own"
+                raise UsageError(problem, fix="sample without --features packed")
             if balanced:
                 raise UsageError("--balanced: the subgraphs have their batches already", fix="sample with --balanced")
             found = cls._of_records(records, num_neighbors or sampler, given, batch_size)
@@ -129,13 +131,13 @@ class TrainingInput:
             return replace(found, links=own, seed=seed, objective=learns)
         if artifact.kind == "graph":
             opened: NodeSplit | LinkSplit = unlabelled_split(Graph.open(artifact), node_type, seed)
-        elif node_type is not None:
-            raise UsageError(f"--node-type: {source} says whose nodes they are", fix="leave it out")
         else:
             opened = open_split(artifact, graph)
         own = read_link_options(opened, links or {}, source)
-        if learns is not None and isinstance(opened, LinkSplit):
-            raise UsageError(f"--objective {name}: {source} is of links", fix="split nodes, or name the graph itself")
+        if learns is not None and opened.target.task != "node":
+            raise UsageError(
+                f"--objective {name}: {source} is not of nodes", fix="split nodes, or name the graph itself"
+            )
         if name in WALKS:
             if flag := "--num-neighbors" if num_neighbors else "--sampler" if sampler else next(iter(given), None):
                 raise UsageError(f"{flag} does not go with walks", fix="leave it out")
@@ -154,12 +156,8 @@ class TrainingInput:
                 raise UsageError(f"{asked}: graphs are trained on whole, {source} is of graphs", fix="leave it out")
             return cls(opened, None, batch_size or DEFAULT_GRAPHS, None, _parents(opened), balanced, seed)
         spec: Spec | None = None
-        if sampler is not None:
-            if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
-                raise UsageError(f"{flag} does not go with --sampler", fix="leave one out")
-            spec = MethodSpec.parse(sampler, seed)
-        elif num_neighbors:
-            spec = SampleSpec.parse(opened.graph, num_neighbors, **rules_of(given), seed=seed)
+        if sampler is not None or num_neighbors:
+            spec = spec_of(opened.graph, num_neighbors, sampler, given, seed)
         elif given or batch_size is not None or balanced:
             flag = next(iter(given), "--balanced" if balanced else "--batch-size")
             raise UsageError(f"{flag} without --num-neighbors", fix="pass for example --num-neighbors 15,10")

@@ -90,8 +90,9 @@ class Prediction:
             raise UsageError("--smooth: the model has embeddings, no scores", fix="leave it out")
         if smooth:
             check_smoothing(trained)
-        if shots is not None and (smooth or num_neighbors or trained.target.task == "graph"):
-            raise UsageError("--shots goes with exact embeddings of nodes alone", fix="leave the others out")
+        if shots is not None and (smooth or num_neighbors or on is not None or trained.target.task == "graph"):
+            problem = "--shots goes with exact embeddings of nodes of the model's own graph alone"
+            raise UsageError(problem, fix="leave the other options out")
         other = Graph.open(on) if on is not None else None
         node_ids = None
         if other is not None:
@@ -140,9 +141,9 @@ class Prediction:
         """
         trained, node_type = self.trained, self.trained.target.node_type
         if self.shots is not None:
-            return Scored(*few_shot(self, self.shots, self.seed, progress))
+            return Scored(*few_shot(self, self.shots, self.seed, memory, progress))
         if trained.objective is not None:
-            return Scored(embedding_table(self, progress), {})
+            return Scored(embedding_table(self, memory, progress), {})
         rows = np.arange(self.graph.num_nodes(node_type), dtype=np.int64) if self.smooth else self.rows
         if self.spec is None:
             logits, hidden = exact_outputs(

@@ -56,7 +56,7 @@ def train_model(
     spec: Spec | None = None,
     device: torch.device | str = "cpu",
     save_seconds: float = STATE_SECONDS,
-    initial: Callable[[nn.Module], object] = lambda model: None,
+    initial: Callable[[nn.Module], object] | None = None,
     progress: Progress = no_progress,
     log: Callable[[str], None] = lambda text: None,
 ) -> TrainedRun:
@@ -76,7 +76,8 @@ def train_model(
     device = torch.device(device)
     split, objective = job.split, job.objective(options)
     model = job.initial_model(model_options, options.seed)
-    initial(model)
+    if initial is not None:
+        initial(model)
     model.to(device)
     batches = source(model)
     steps = "1 step" if batches.steps == 1 else f"{batches.steps:,} steps"

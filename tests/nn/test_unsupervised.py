@@ -53,7 +53,7 @@ def test_views_without_drops_are_the_graph():
 def test_masked_features_are_not_seen():
     model, batch = made("masked-features:rate=0.5,power=1")
     seen = []
-    model.encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0].x["node"]))
+    model.nodes.register_forward_pre_hook(lambda module, given: seen.append(given[0].x["node"]))
     torch.manual_seed(3)
     loss = model(batch)
     torch.manual_seed(3)

@@ -39,6 +39,8 @@ def run(tiny, tmp_path_factory):
                 "--algorithm",
                 "integrated-gradients",
             ],
+            ["train", tiny / "split", "-o", folder / "embedder", "--objective", "dgi", *fit],
+            ["predict", folder / "embedder", "-o", folder / "embeddings"],
             ["audit", tiny / "split", "-o", folder / "audit"],
             ["bench", "sampling", "-o", folder / "report", "--scale", "7", "--batches", "2", *SMALL, "1,2"],
             ["bench", "compile", "-o", folder / "compile", *compiling, *SMALL, "1"],
@@ -52,7 +54,10 @@ def run(tiny, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", [*sorted(FORMATS), "elsewhere", "shares", "audit", "compile", "loading", "kernels"])
+@pytest.mark.parametrize(
+    "name",
+    [*sorted(FORMATS), "elsewhere", "shares", "embedder", "embeddings", "audit", "compile", "loading", "kernels"],
+)
 def test_documents_fit_their_schemas(cli, run, name):
     kind = Artifact.open(run / name).kind
     assert name not in FORMATS or kind == name

@@ -78,11 +78,9 @@ def test_fine_tuning_begins_with_what_fits(cli, papers, tmp_path):
     assert code == 0, error
     assert "weights from" in error
     first, second = (load_file(tmp_path / name / "weights.safetensors") for name in ("a", "b"))
-    kept = [
-        name for name in second if f"encoder.{name}" in first and first[f"encoder.{name}"].shape == second[name].shape
-    ]
+    kept = [name for name in second if f"nodes.{name}" in first and first[f"nodes.{name}"].shape == second[name].shape]
     assert kept
-    assert all(np.array_equal(first[f"encoder.{name}"], second[name]) for name in kept)
+    assert all(np.array_equal(first[f"nodes.{name}"], second[name]) for name in kept)
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text())
     assert "init" in {parent["role"] for parent in manifest["parents"]}
     code, _, error = cli(*fine, "-o", tmp_path / "c", "--model", "gat", "--hidden", 24, "--quiet")
@@ -119,6 +117,8 @@ def test_few_examples_on_frozen_embeddings(cli, areas, tmp_path, objective):
         (["--objective", "dgi", "--class-weights", "balanced"], "needs labels"),
         (["--objective", "dgi", "--node-type", "node"], "says whose nodes"),
         (["--freeze"], "--freeze without --init"),
+        (["--objective", "dgi", "--folds", "3"], "--folds does not go with --objective"),
+        (["--objective", "dgi", "--export"], "--export does not go with --objective"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line(cli, papers, tmp_path, arguments, says):
@@ -138,3 +138,26 @@ def test_objectives_are_listed(cli):
     code, out, _ = cli("train", "--list-objectives")
     assert code == 0
     assert "node2vec" in out
+
+
+def test_packed_records_hold_no_objective(cli, papers, tmp_path):
+    packed = ("--num-neighbors", "3,2", "--features", "packed", "--quiet")
+    assert cli("sample", papers / "split", "-o", tmp_path / "s", *packed)[0] == 0
+    for arguments, says in ((["--objective", "dgi"], "has its own"), (["--node-type", "paper"], "says whose nodes")):
+        code, _, error = cli("train", tmp_path / "s", "-o", tmp_path / "m", *arguments)
+        assert code == 2
+        assert says in error
+
+
+def test_examples_are_of_the_own_graph(cli, papers, tmp_path):
+    assert cli("train", papers / "split", "-o", tmp_path / "m", *FAST)[0] == 0
+    elsewhere = ("--on", papers / "graph", "--shots", 2)
+    code, _, error = cli("predict", tmp_path / "m", "-o", tmp_path / "p", *elsewhere)
+    assert code == 2
+    assert "model's own graph" in error
+
+
+def test_decoders_are_listed(cli):
+    code, out, _ = cli("train", "--list-decoders")
+    assert code == 0
+    assert "rotate" in out

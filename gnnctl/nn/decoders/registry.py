@@ -70,7 +70,7 @@ def build_decoder(options: DecoderOptions, channels: int, relations: int) -> Dec
     try:
         made = kind(channels, **own) if options.name in ("dot", "mlp") else kind(channels, count, **own)
     except ValueError as problem:
-        raise UsageError(f"--decoder {options.name}: {problem}", fix="see gnnctl train --list-models") from None
+        raise UsageError(f"--decoder {options.name}: {problem}", fix="see gnnctl train --list-decoders") from None
     return made
 
 

@@ -16,12 +16,13 @@ from gnnctl.nn.models.build import build_model
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.gnn import GNN
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.models.over_nodes import OverNodes
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.steps import run_layers
 from gnnctl.nn.typed import module_name
 
 
-class GraphModel(nn.Module):
+class GraphModel(OverNodes):
     """A graph's output: its nodes' representations, aggregated by type, side by side with its own features, and an MLP.
 
     The model of the nodes is the one that ``options`` names, ``options.hidden`` wide. Nodes without features have one
@@ -40,16 +41,15 @@ class GraphModel(nn.Module):
     whole_graphs = True
 
     def __init__(self, options: ModelOptions, schema: GraphSchema, out_channels: int) -> None:
-        super().__init__()
         if schema.graph_features is None:
             raise UsageError("this is one graph, not a set of graphs", fix="ingest it with [graphs]")
         if options.name == "embedding":
             raise UsageError("embedding has a vector a node, and graphs share no nodes", fix="choose another")
         if options.name == "linkx":
             raise UsageError("linkx learns who a node's neighbours are, and graphs share none", fix="choose another")
-        self.node_types = list(schema.nodes)
         encode = True if options.encode is None else options.encode
-        self.nodes = _node_model(replace(options, encode=encode, embedding=0), schema)
+        super().__init__(_node_model(replace(options, encode=encode, embedding=0), schema))
+        self.node_types = list(schema.nodes)
         readout = options.readout or ("sum" if options.name.startswith("gin") else "mean")
         self.readouts = nn.ModuleDict({module_name(t): aggregation(readout, options.hidden) for t in self.node_types})
         width = sum(self._readout(t).channels(options.hidden) for t in self.node_types)
@@ -60,28 +60,9 @@ class GraphModel(nn.Module):
             nn.Dropout(options.dropout),
         )
         self.output = Linear(options.hidden, out_channels)
-        self.needs_degree = bool(getattr(self.nodes, "needs_degree", False))
-        self.fit_degrees = getattr(self.nodes, "fit_degrees", None)
 
     def _readout(self, node_type: str) -> Aggregation:
         return cast(Aggregation, self.readouts[module_name(node_type)])
-
-    def first_parameters(self) -> list[str]:
-        """Names of the parameters of the node model's encoders and first layer.
-
-        Raises:
-            UsageError: that model does not say which those are.
-        """
-        names = getattr(self.nodes, "first_parameters", None)
-        if names is None:
-            kind = type(self.nodes).__name__
-            raise UsageError(f"{kind} does not say which parameters are its first layer's", fix="decay all of them")
-        return [f"nodes.{name}" for name in names()]
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Compute ahead what the node model needs of the batch's structure."""
-        prepare = getattr(self.nodes, "prepare", None)
-        return batch if prepare is None else cast(Batch, prepare(batch))
 
     def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
         """(B, out_channels) logits of the batch's B graphs.

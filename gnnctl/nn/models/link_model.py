@@ -17,6 +17,7 @@ from gnnctl.nn.models.build import build_model
 from gnnctl.nn.models.encoder import activation_of
 from gnnctl.nn.models.gnn import GNN
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.models.over_nodes import OverNodes
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.shallow import Embedding
 from gnnctl.nn.models.steps import run_layers
@@ -53,7 +54,7 @@ class Answer(NamedTuple):
     penalty: Tensor | None
 
 
-class PairModel(nn.Module):
+class PairModel(OverNodes):
     """Represents the nodes at both ends of links; what the pair means is a subclass's affair.
 
     The encoder is the model that ``options`` names, with representations ``options.hidden`` wide.
@@ -70,34 +71,14 @@ class PairModel(nn.Module):
     pairs = True
 
     def __init__(self, options: ModelOptions, schema: GraphSchema, edge_types: Sequence[EdgeType]) -> None:
-        super().__init__()
-        self.edge_types = list(edge_types)
-        self.end_types = list(dict.fromkeys(end for t in edge_types for end in (t.src, t.dst)))
+        end_types = list(dict.fromkeys(end for t in edge_types for end in (t.src, t.dst)))
+        super().__init__(_encoder(options, schema, end_types))
+        self.edge_types, self.end_types = list(edge_types), end_types
         self.width = options.hidden
-        self.nodes = _encoder(options, schema, self.end_types)
-        self.needs_degree = bool(getattr(self.nodes, "needs_degree", False))
-        self.fit_degrees = getattr(self.nodes, "fit_degrees", None)
         self._places: dict[str, list[int]] = {
             "src": [self.end_types.index(t.src) for t in edge_types],
             "dst": [self.end_types.index(t.dst) for t in edge_types],
         }
-
-    def first_parameters(self) -> list[str]:
-        """Names of the parameters of the encoder's first layer.
-
-        Raises:
-            UsageError: it does not say which those are.
-        """
-        names = getattr(self.nodes, "first_parameters", None)
-        if names is None:
-            kind = type(self.nodes).__name__
-            raise UsageError(f"{kind} does not say which parameters are its first layer's", fix="decay all of them")
-        return [f"nodes.{name}" for name in names()]
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Compute ahead what the encoder needs of the batch's structure."""
-        prepare = getattr(self.nodes, "prepare", None)
-        return batch if prepare is None else cast(Batch, prepare(batch))
 
     def represent(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> dict[str, Tensor]:
         """By end type (n, width): of every node of a whole graph, or of the seeds of a sampled part.

@@ -15,7 +15,6 @@ from gnnctl.splits.audit.overlap import overlapping_parts
 from gnnctl.splits.audit.reachable import crossing_links, reachable_links
 from gnnctl.splits.audit.same_graphs import repeated_graphs
 from gnnctl.splits.audit.subject import Subject
-from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.target import nearest_of
 
 
@@ -94,5 +93,4 @@ def audit(
         outcomes.append(Outcome(name, rule.title, found, reason, allowed=name in allowed))
     split = subject.split
     seeds = {name: len(part[0]) for name, part in split.parts.items()}
-    target = str(split.target) if isinstance(split, LinkSplit) else f"{split.target.node_type}.{split.target.column}"
-    return Audit(target, split.target.task, seeds, outcomes)
+    return Audit(str(split.target), split.target.task, seeds, outcomes)

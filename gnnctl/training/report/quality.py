@@ -23,10 +23,12 @@ def quality_cards(task: Task, logits: np.ndarray, y: np.ndarray, names: list[str
     if task.problem == "regression":
         return [_predicted_values(scores[:, 0], y, part)]
     if task.problem == "multilabel":
-        return [_labels(scores, y, names, part)]
+        said, truth = scores >= 0.5, y >= 0.5
+        return [_table("label", names, truth.sum(0), said.sum(0), (truth & said).sum(0), part)]
     predicted = scores.argmax(1)
     counts = confusion(y, predicted, len(names))
-    cards = [_classes(counts, names, part), _confusion(counts, names, part)]
+    classes = _table("class", names, counts.sum(1), counts.sum(0), np.diag(counts), part)
+    cards = [classes, _confusion(counts, names, part)]
     return [*cards, _calibration(scores, y, part)]
 
 
@@ -53,8 +55,8 @@ def calibration(scores: np.ndarray, y: np.ndarray, bins: int = BINS) -> tuple[li
     return found, error
 
 
-def _classes(counts: np.ndarray, names: list[str], part: str) -> Card:
-    true, predicted, right = counts.sum(1), counts.sum(0), np.diag(counts)
+def _table(what: str, names: list[str], true: np.ndarray, predicted: np.ndarray, right: np.ndarray, part: str) -> Card:
+    """Each of ``names``, by counts (K,) of the seeds that have it, that are said to have it, and of both."""
     rows = []
     for i in np.argsort(-true, kind="stable"):
         if true[i] or predicted[i]:
@@ -62,8 +64,8 @@ def _classes(counts: np.ndarray, names: list[str], part: str) -> Card:
             precision = float(right[i] / predicted[i]) if predicted[i] else None
             f1 = float(2 * right[i] / (true[i] + predicted[i]))
             rows.append([names[i], int(true[i]), int(predicted[i]), precision, recall, f1])
-    table = html_table(["class", "seeds", "predicted", "precision", "recall", "F1"], rows)
-    return Card(f"Each class, {part} part", f'<div class="scroll">{table}</div>', wide=True)
+    table = html_table([what, "seeds", "predicted", "precision", "recall", "F1"], rows)
+    return Card(f"Each {what}, {part} part", f'<div class="scroll">{table}</div>', wide=True)
 
 
 def _confusion(counts: np.ndarray, names: list[str], part: str) -> Card:
@@ -89,18 +91,6 @@ def _calibration(scores: np.ndarray, y: np.ndarray, part: str) -> Card:
         "above it, the other way round."
     )
     return Card(f"Is it as sure as it is right? {part} part", chart, note)
-
-
-def _labels(scores: np.ndarray, y: np.ndarray, names: list[str], part: str) -> Card:
-    chosen, truth = scores >= 0.5, y >= 0.5
-    rows = []
-    for i in np.argsort(-truth.sum(0), kind="stable"):
-        true, predicted, right = int(truth[:, i].sum()), int(chosen[:, i].sum()), int((truth & chosen)[:, i].sum())
-        if true or predicted:
-            precision, recall = right / predicted if predicted else None, right / true if true else None
-            rows.append([names[i], true, predicted, precision, recall, 2 * right / (true + predicted)])
-    table = html_table(["label", "seeds", "predicted", "precision", "recall", "F1"], rows)
-    return Card(f"Each label, {part} part", f'<div class="scroll">{table}</div>', wide=True)
 
 
 def _predicted_values(values: np.ndarray, y: np.ndarray, part: str) -> Card:

@@ -38,14 +38,12 @@ class AutoencoderModel(Unsupervised):
     def __init__(
         self, options: ModelOptions, schema: GraphSchema, node_type: str, *, variational: bool = False
     ) -> None:
-        self.edge_types = [t for t in schema.edges if t.src == t.dst == node_type]
-        if not self.edge_types:
+        edge_types = [t for t in schema.edges if t.src == t.dst == node_type]
+        if not edge_types:
             raise UsageError(f"no edge type leads from {node_type} to {node_type}", fix="choose another --objective")
         super().__init__(options, schema, node_type, 2 * options.hidden if variational else None)
-        self.edge_types = [t for t in schema.edges if t.src == t.dst == node_type]
-        self.variational = variational
+        self.edge_types = edge_types
         self.decoder = VGAE(_Encoded()) if variational else GAE(_Encoded())
-        self.num_nodes = schema.nodes[node_type].num_nodes
 
     def finish(self, encoded: Tensor) -> Tensor:
         """(n, channels): of the variational one the means."""

@@ -5,19 +5,18 @@ from dataclasses import replace
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.models.build import build_model
 from gnnctl.nn.models.options import ModelOptions
+from gnnctl.nn.models.over_nodes import OverNodes
 
-Seeds = tuple[GraphSchema, str]
 
-
-class Unsupervised(nn.Module):
-    """A model whose ``forward(batch)`` is its loss; ``encoder`` gives the embeddings, ``options.hidden`` wide.
+class Unsupervised(OverNodes):
+    """A model whose ``forward(batch)`` is its loss; ``nodes`` gives the embeddings, ``options.hidden`` wide.
 
     Args:
         options: the encoder's architecture.
@@ -32,33 +31,20 @@ class Unsupervised(nn.Module):
     whole_graph = False  # whether it learns from the whole graph alone, not from samples
 
     def __init__(self, options: ModelOptions, schema: GraphSchema, node_type: str, width: int | None = None) -> None:
-        super().__init__()
         if options.name == "embedding":
             raise UsageError("--model embedding has no objective without labels but walks", fix="use node2vec")
+        super().__init__(build_model(options, schema, node_type, width or options.hidden))
         self.node_type = node_type
         self.channels = options.hidden
-        self.encoder = build_model(options, schema, node_type, width or options.hidden)
-        self.needs_degree = bool(getattr(self.encoder, "needs_degree", False))
-        self.fit_degrees = getattr(self.encoder, "fit_degrees", None)
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Compute ahead what the encoder needs of the batch's structure."""
-        prepare = getattr(self.encoder, "prepare", None)
-        return batch if prepare is None else cast(Batch, prepare(batch))
 
     def embed(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
         """(num_seeds, width) of the encoder."""
         given: dict[str, Any] = {} if edge_mask is None else {"edge_mask": edge_mask}
-        return cast(Tensor, self.encoder(batch, **given))
+        return cast(Tensor, self.nodes(batch, **given))
 
     def finish(self, encoded: Tensor) -> Tensor:
         """(n, channels) embeddings of what the encoder gives."""
         return encoded
-
-
-def with_features(batch: Batch, x: Mapping[str, Tensor | None]) -> Batch:
-    """The batch with other features."""
-    return replace(batch, x=dict(x))
 
 
 def shuffled_nodes(batch: Batch) -> Batch:

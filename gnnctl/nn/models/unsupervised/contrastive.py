@@ -1,6 +1,7 @@
 """Two views of a graph, in which each node is to be found again."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.options import ModelOptions
-from gnnctl.nn.models.unsupervised.base import Unsupervised, with_features
+from gnnctl.nn.models.unsupervised.base import Unsupervised
 
 
 class ContrastiveModel(Unsupervised):
@@ -69,7 +70,7 @@ class ContrastiveModel(Unsupervised):
         """The batch with some columns of zeros, and a mask of 0 and 1 over its edges; drawn from torch's generator."""
         x = {t: None if v is None else v * self._kept(v[0], self.drop_features) for t, v in batch.x.items()}
         masks = {t: self._kept(edges.row, self.drop_edges) for t, edges in batch.edge_index.items()}
-        return with_features(batch, x), masks
+        return replace(batch, x=x), masks
 
     @staticmethod
     def _kept(like: Tensor, share: float) -> Tensor:

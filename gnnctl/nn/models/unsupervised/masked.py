@@ -1,5 +1,7 @@
 """Features that are hidden, to be told from the neighbourhood."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
@@ -9,7 +11,7 @@ from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.options import ModelOptions
-from gnnctl.nn.models.unsupervised.base import Unsupervised, with_features
+from gnnctl.nn.models.unsupervised.base import Unsupervised
 
 
 class MaskedFeaturesModel(Unsupervised):
@@ -48,7 +50,7 @@ class MaskedFeaturesModel(Unsupervised):
         assert x is not None
         masked = torch.rand(x.shape[0], device=x.device) < self.rate
         hidden = torch.where(masked[:, None], self.token.to(x.dtype), x)
-        found = self.decoder(self.embed(with_features(batch, {**batch.x, self.node_type: hidden})))
+        found = self.decoder(self.embed(replace(batch, x={**batch.x, self.node_type: hidden})))
         error = (1 - cosine_similarity(batch.seeds_of(x), found, dim=1)) ** self.power
         chosen = batch.seeds_of(masked)
         return (error * chosen).sum() / chosen.sum().clamp(min=1)
