@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch_geometric.nn as peer
+from pool_case import BATCH, PTR, WIDTH, batch_of_graphs
 from torch_geometric.data import Batch
 
 from gnnctl.graph.edge_index import EdgeIndex
