@@ -53,6 +53,7 @@ def exact_logits(
         memory=memory,
         node_ids=node_ids,
         progress=progress,
+        entered=False,
     )[0]
 
 
@@ -67,10 +68,14 @@ def exact_outputs(
     memory: int = DEFAULT_MEMORY,
     node_ids: NodeIds | None = None,
     progress: Progress = no_progress,
+    entered: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """As :func:`exact_logits`, and what entered the last layer (n, width), None for an imported model.
 
     The rows of a model of whole graphs are graphs.
+
+    Args:
+        entered: False where only the logits are wanted.
     """
     model.eval()
     device = torch.device(device)
@@ -78,7 +83,9 @@ def exact_outputs(
     if getattr(model, "whole_graphs", False):
         return graph_outputs(model, graph, rows, device=device, progress=progress)
     if getattr(model, "exact_layers", False):
-        return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(node_type, rows)
+        return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(
+            node_type, rows, entered=entered
+        )
     layers = getattr(model, "num_layers", None)
     if not isinstance(layers, int):
         raise UsageError(

@@ -36,7 +36,9 @@ def represent_all(
     if isinstance(model.nodes, Embedding) and node_ids is None:
         return {t: model.nodes.table(t).detach() for t in rows}
     if isinstance(model.nodes, GNN):
-        found = Layerwise(model.nodes, view, device, node_ids, EDGE_BUDGET, memory, progress).outputs(rows)
+        found = Layerwise(model.nodes, view, device, node_ids, EDGE_BUDGET, memory, progress).outputs(
+            rows, entered=False
+        )
         return {t: torch.from_numpy(values).to(device) for t, (values, _) in found.items()}
     return {
         t: torch.from_numpy(
