@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gnnctl.native import gather_rows
+
 DEFAULT_MEMORY = 2 << 30
 READ_ROWS = 1 << 16
 
@@ -40,7 +42,8 @@ class RowStore:
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """(len(rows), width) copy, in memory."""
-        found: np.ndarray = np.asarray(self.values)[self.places(rows)]
+        found = np.empty((len(rows), self.values.shape[1]), np.float32)
+        gather_rows(self.values, np.ascontiguousarray(self.places(rows), dtype=np.int64), found)
         return found
 
     def copy(self, rows: np.ndarray, memory: int) -> np.ndarray:
