@@ -97,7 +97,7 @@ def train(
 
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.nn.models import ModelOptions
-    from gnnctl.nn.models.registry import parse_model
+    from gnnctl.nn.models.registry import models, parse_model
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
@@ -117,6 +117,7 @@ def train(
     if walks and model is not None:
         raise UsageError(f"--model {model}: walks learn a vector a node, without layers", fix="leave it out")
     name, parameters = parse_model(model or ("embedding" if walks else "sage"))
+    learns = name not in models() or models()[name].learns
     found = TrainingInput.open(
         source,
         graph=graph,
@@ -189,10 +190,13 @@ def train(
         raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
     if found.split.target.task != "node" and export:
         raise UsageError("--export: models of links or whole graphs cannot be exported yet", fix="leave it out")
+    flag = "--folds" if folds is not None else "--export" if export else "--init" if init is not None else None
+    if flag is not None and not learns:
+        raise UsageError(f"{flag}: {name} has nothing to train", fix="leave it out")
     if folds is not None and found.records is not None:
         raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
-        epochs=found.epochs(epochs),
+        epochs=found.epochs(epochs, name),
         batch_size=found.batch_size,
         balanced=found.balanced,
         lr=lr,
@@ -238,7 +242,7 @@ def train(
         console.result({"output": str(output), "done": False, **recipe.options}, "")
         return
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
-        for part in (STATE, HISTORY):
+        for part in (STATE, HISTORY) if learns else ():
             writer.file(part, content=False)
         crossed: dict[str, Any] = {}
         try:

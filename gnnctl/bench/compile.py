@@ -128,7 +128,11 @@ def bench_compile(
 def _names(wanted: tuple[str, ...], graph: Graph) -> list[str]:
     fits = {"any", "one type" if graph.schema.is_homogeneous else "typed"}
     featured = all(edges.features for edges in graph.schema.edges.values())
-    every = [n for n, model in models().items() if model.graphs in fits and (featured or not model.needs_edge_attr)]
+    every = [
+        name
+        for name, model in models().items()
+        if model.graphs in fits and not model.whole and (featured or not model.needs_edge_attr)
+    ]
     return list(dict.fromkeys(n for name in wanted for n in (every if name == "all" else [name])))
 
 

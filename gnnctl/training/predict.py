@@ -169,6 +169,9 @@ class Prediction:
                 node_ids=self.node_ids,
                 progress=progress,
             )
+        if self.embeddings and hidden is None:
+            who = trained.options.name if self.spec is None else "a sampled prediction"
+            raise UsageError(f"--embeddings: {who} gives scores alone", fix="leave it out")
         scores = trained.task.scores(torch.from_numpy(logits)).numpy()
         if self.smooth:
             logits = smoothed_logits(trained.split, scores)[self.rows]
