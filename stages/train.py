@@ -193,6 +193,8 @@ def train(
     flag = "--folds" if folds is not None else "--export" if export else "--init" if init is not None else None
     if flag is not None and not learns:
         raise UsageError(f"{flag}: {name} has nothing to train", fix="leave it out")
+    if export and name in models() and models()[name].whole:
+        raise UsageError(f"--export: {name} sees a whole graph at once, which has no package yet", fix="leave it out")
     if folds is not None and found.records is not None:
         raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(

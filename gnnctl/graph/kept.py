@@ -34,5 +34,7 @@ def numeric_columns(graph: Graph, wanted: Mapping[str, Sequence[str]]) -> Numeri
             values = column.to_numpy()
             if values.dtype.kind not in "iuf":
                 raise DataError(f"{node_type}.{name} holds no numbers, but {column.type}", fix="name another column")
+            if not np.isfinite(values).all():
+                raise DataError(f"{node_type}.{name} has values that are no numbers", fix="fill or drop those rows")
             found[node_type][name] = values.astype(np.float32 if values.dtype.kind == "f" else np.int64)
     return found

@@ -102,7 +102,8 @@ def columns_for(model: nn.Module, graph: Graph) -> NumericColumns:
         return {}
     found = numeric_columns(graph, wanted)
     if check := getattr(model, "check_columns", None):
-        check(found)
+        assert graph.graphs is not None
+        check(found, graph.graphs.ptr)
     return found
 
 

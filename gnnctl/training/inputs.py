@@ -211,6 +211,10 @@ class TrainingInput:
         target = self.split.target
         if known is not None and self.objective is None:
             known.check(model, target.task, target.problem)
+        elif known is not None and model != "embedding":  # which is what walks train
+            known.check(model, "node")
+            if not known.learns:
+                raise UsageError(f"--objective: {model} has nothing to train", fix="choose another model")
         if self.spec is None:
             return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops

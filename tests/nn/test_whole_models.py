@@ -232,4 +232,8 @@ def test_atoms_beyond_the_table_are_refused():
     for numbers in ([0, 1, 2], [1, 95, 2]):
         columns["atom"]["atomic_number"] = np.array(numbers)
         with pytest.raises(DataError, match=r"atomic numbers for dimenet[+][+] are from 1 to 94"):
-            model.check_columns(columns)
+            model.check_columns(columns, {"atom": np.array([0, 3])})
+    columns["atom"]["atomic_number"] = np.array([1, 2, 3])
+    with pytest.raises(DataError, match="2 rows of atom lie where another atom"):
+        model.check_columns(columns, {"atom": np.array([0, 3])})
+    model.check_columns(columns, {"atom": np.array([0, 1, 2, 3])})

@@ -129,8 +129,8 @@ class _AtomsModel(MoleculeModel):
         """By node type the kept columns that a batch must have."""
         return {self.node_type: [*self.positions, self.number]}
 
-    def check_columns(self, columns: Mapping[str, Columns]) -> None:
-        """DataError where the columns of the whole graph hold no atoms and places."""
+    def check_columns(self, columns: Mapping[str, Columns], ptr: Mapping[str, np.ndarray]) -> None:
+        """DataError where the columns of the whole graph, whose molecules ``ptr`` says, hold no atoms and places."""
         found = columns[self.node_type]
         number = found[self.number]
         if number.dtype.kind not in "iu":
@@ -139,6 +139,12 @@ class _AtomsModel(MoleculeModel):
         if len(number) and not (number.min() >= 1 and number.max() < self.kinds):
             problem = f"{self.node_type}.{self.number} has numbers from {number.min()} to {number.max()}"
             raise DataError(problem, fix=f"atomic numbers for {self.name} are from 1 to {self.kinds - 1}")
+        molecule = np.repeat(np.arange(len(ptr[self.node_type]) - 1), np.diff(ptr[self.node_type]))
+        places = np.column_stack([molecule, *(found[name] for name in self.positions)])
+        same = len(places) - len(np.unique(places, axis=0))
+        if same:
+            problem = f"{same:,} rows of {self.node_type} lie where another atom of the molecule does"
+            raise DataError(problem, fix=f"check {', '.join(self.positions)}")
 
     def _atoms(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """(N,) int64 atomic numbers, (N, 3) float32 positions, and (B + 1,) molecules."""
