@@ -186,6 +186,8 @@ def train(
         feed_forward=feed_forward,
         readout=readout,
     )
+    if name in models():
+        models()[name].check_options(design, found.split.target.task)
     if found.split.target.task != "graph" and readout is not None:
         raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
     if found.split.target.task != "node" and export:

@@ -12,8 +12,6 @@ from circle_task import write_opinions
 from gnnctl.artifacts import Artifact
 from gnnctl.splits import NodeSplit
 
-PLAIN = ["--dropout", "0", "--quiet"]
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -42,7 +40,7 @@ def made(tmp_path_factory):
 
 def trained(cli, source, out, model, *options):
     """metrics.json of a model, after predict has given the same numbers."""
-    code, _, err = cli("train", source, "-o", out, "--model", model, *PLAIN, *options)
+    code, _, err = cli("train", source, "-o", out, "--model", model, "--quiet", *options)
     assert code == 0, err
     code, text, err = cli("predict", out, "-o", out.with_name(out.name + "-p"), "--json", "--quiet")
     assert code == 0, err
@@ -59,15 +57,15 @@ SMALL = ["--hidden", "16", "--batch-size", "8"]
 @pytest.mark.parametrize(
     ("model", "split", "options"),
     [
-        ("attentive-fp", "energy", ["--epochs", "20"]),
+        ("attentive-fp", "energy", ["--epochs", "20", "--dropout", "0"]),
         ("schnet:num_filters=16,num_gaussians=12,cutoff=6", "energy", ["--layers", "2", "--epochs", "40"]),
         (
             "dimenet++:interaction_channels=8,basis_channels=4,output_channels=16,num_spherical=3,num_radial=3",
             "energy",
             ["--layers", "1", "--epochs", "25"],
         ),
-        ("gps", "doubles", ["--heads", "2", "--layers", "2", "--epochs", "30", "--readout", "sum"]),
-        ("graph-unet", "energy", ["--layers", "2", "--epochs", "30", "--readout", "sum"]),
+        ("gps", "doubles", ["--heads", "2", "--layers", "2", "--epochs", "30", "--readout", "sum", "--dropout", "0"]),
+        ("graph-unet", "energy", ["--layers", "2", "--epochs", "30", "--readout", "sum", "--dropout", "0"]),
     ],
 )
 def test_molecules_are_learnt(cli, made, tmp_path, model, split, options):
@@ -79,9 +77,9 @@ def test_molecules_are_learnt(cli, made, tmp_path, model, split, options):
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        ("gps", ["--heads", "2", "--hidden", "16", "--epochs", "15"]),
+        ("gps", ["--heads", "2", "--hidden", "16", "--epochs", "15", "--dropout", "0"]),
         ("gps:local=none,batch_norm=false", ["--heads", "2", "--hidden", "16", "--epochs", "2"]),
-        ("graph-unet", ["--layers", "2", "--hidden", "16", "--epochs", "15"]),
+        ("graph-unet", ["--layers", "2", "--hidden", "16", "--epochs", "15", "--dropout", "0"]),
     ],
 )
 def test_nodes_are_learnt_from_the_whole_graph(cli, papers, tmp_path, model, options):
@@ -178,6 +176,10 @@ def test_new_molecules_are_scored_and_what_they_lack_is_said(cli, made, tmp_path
         ("papers", "graph-unet:ratio=2", [], 2, r"ratio 2.0 is outside \(0, 1\]"),
         ("papers", "graph-unet:join=max", [], 2, "join cannot be 'max'"),
         ("papers", "label-propagation", ["--epochs", "3"], 2, "--epochs: label-propagation has nothing to train"),
+        ("papers", "label-propagation", ["--hidden", "7"], 2, "--hidden: label-propagation has no use for it"),
+        ("papers", "gps", ["--norm", "layer"], 2, "--norm: gps has no use for it"),
+        ("rates", "lightgcn", ["--dropout", "0"], 2, "--dropout: lightgcn has no use for it"),
+        ("energy", "dimenet++", ["--readout", "sum"], 2, "--readout: dimenet[+][+] has no use for it"),
         ("papers", "label-propagation", ["--lr", "0.1"], 2, "--lr: this model has nothing to train"),
         ("papers", "label-propagation", ["--folds", "3"], 2, "--folds: label-propagation has nothing to train"),
         ("papers", "label-propagation:alpha=2", [], 2, r"alpha 2.0 is outside \[0, 1\]"),
