@@ -115,6 +115,7 @@ class Batch:
         graph_x: (num_seeds, F) float32 features of those graphs, where they are the seeds, or None.
         pairs: by layer its edges of all types together, where a model arranged them ahead.
         columns: by node type and name (n,) numbers of kept columns, int64 or float32, where the model takes any.
+        made: edges that a model made of the nodes ahead of its forward, by names of its own.
         links: of a batch of links; ``num_seeds`` and ``y`` are then of its positive ones, and ``node_type`` is that of
             the first relation's sources.
     """
@@ -137,6 +138,7 @@ class Batch:
     pairs: dict[int, RelationPairs] = field(default_factory=dict)
     links: LinkSeeds | None = None
     columns: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    made: dict[str, EdgeIndex] = field(default_factory=dict)
 
     @classmethod
     def full(
@@ -326,6 +328,7 @@ class Batch:
             graph_x=None if self.graph_x is None else change(self.graph_x),
             links=None if self.links is None else self.links.mapped(change),
             columns={t: {name: change(v) for name, v in named.items()} for t, named in self.columns.items()},
+            made={name: change_edges(e) for name, e in self.made.items()},
         )
 
 

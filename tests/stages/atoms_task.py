@@ -11,7 +11,7 @@ SPEC = """
 table = "molecules.parquet"
 id = "molecule"
 label = "energy"
-columns = ["doubles"]
+columns = ["doubles", "size"]
 
 [nodes.atom]
 table = "atoms.parquet"
@@ -45,7 +45,8 @@ def write_atoms(folder: Path, count: int = 60, seed: int = 0, first: int = 0) ->
         away = np.linalg.norm(pos[:, None] - pos[None], axis=2) + np.eye(size)
         energy = float((np.triu(np.outer(kind, kind) / away, 1)).sum() / 40)
         order = rng.integers(1, 3, size - 1)
-        molecules.append({"molecule": m, "energy": energy, "doubles": float((order == 2).sum())})
+        doubles, large = float((order == 2).sum()), "large" if size > 4 else "small"
+        molecules.append({"molecule": m, "energy": energy, "doubles": doubles, "size": large})
         for i in range(size):
             x, y, z = pos[i].tolist()
             n = int(kind[i])

@@ -51,6 +51,15 @@ def trained(cli, source, out, model, *options):
     return metrics
 
 
+def test_molecules_are_told_apart_by_their_atoms(cli, made, tmp_path):
+    split = ["split", made / "atoms", "-o", tmp_path / "size", "--task", "graph", "--target", "graph.size", "--quiet"]
+    assert cli(*split)[0] == 0
+    model = "schnet:num_filters=8,num_gaussians=8"
+    options = ["--layers", "1", "--epochs", "15", "--monitor", "loss"]
+    found = trained(cli, tmp_path / "size", tmp_path / "m", model, *SMALL, *options)
+    assert found["train"]["accuracy"] > 0.85 > found["train"]["baseline"]["accuracy"] + 0.2
+
+
 SMALL = ["--hidden", "16", "--batch-size", "8"]
 
 

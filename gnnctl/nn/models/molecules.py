@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.batch import Batch
+from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.models.attentive_fp import AttentiveFP
 from gnnctl.nn.models.dimenet import KINDS as DIMENET_KINDS
@@ -183,10 +184,16 @@ class SchNetModel(_AtomsModel):
         first = ("schnet.embedding.", "schnet.interactions.0.")
         return [name for name, _ in self.named_parameters() if name.startswith(first)]
 
+    def prepare(self, batch: Batch) -> Batch:
+        """Look up which atoms see each other."""
+        _, pos, ptr = self._atoms(batch)
+        batch.made = _with_views({"near": self.schnet.edges(pos, ptr)})
+        return batch
+
     def outputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See :class:`MoleculeModel`; made from atoms' rows, whose readout (B, hidden // 2) stands for them."""
         z, pos, ptr = self._atoms(batch)
-        atoms = self.schnet.atoms(z, pos, ptr)
+        atoms = self.schnet.atoms(z, pos, ptr, batch.made.get("near"))
         return self.schnet.values(z, atoms, ptr), segment_reduce(ptr, atoms, self.readout)
 
 
@@ -210,10 +217,25 @@ class DimeNetModel(_AtomsModel):
         """Names of the parameters of the embedding of edges."""
         return [name for name, _ in self.named_parameters() if name.startswith("dimenet.embedding.")]
 
+    def prepare(self, batch: Batch) -> Batch:
+        """Look up which atoms see each other, and which of those pairs do."""
+        _, pos, ptr = self._atoms(batch)
+        near, bonds = self.dimenet.edges(pos, ptr)
+        batch.made = _with_views({"near": near, "bonds": bonds})
+        return batch
+
     def outputs(self, batch: Batch) -> tuple[Tensor, None]:
         """See :class:`MoleculeModel`; sums over atoms and blocks, made from nothing that is a molecule's."""
         z, pos, ptr = self._atoms(batch)
-        return self.dimenet(z, pos, ptr), None
+        edges = (batch.made["near"], batch.made["bonds"]) if batch.made else None
+        return self.dimenet(z, pos, ptr, edges), None
+
+
+def _with_views(edges: dict[str, EdgeIndex]) -> dict[str, EdgeIndex]:
+    for one in edges.values():
+        if one.num_edges:
+            one.transposed()  # which the backward pass needs
+    return edges
 
 
 def _built(name: str, options: ModelOptions, make: Callable[..., Any], **given: Any) -> Any:
