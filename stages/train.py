@@ -97,7 +97,7 @@ def train(
 
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.nn.models import ModelOptions
-    from gnnctl.nn.models.registry import models, parse_model
+    from gnnctl.nn.models.registry import models, parse_model, preset_of
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
@@ -117,6 +117,7 @@ def train(
     if walks and model is not None:
         raise UsageError(f"--model {model}: walks learn a vector a node, without layers", fix="leave it out")
     name, parameters = parse_model(model or ("embedding" if walks else "sage"))
+    preset = preset_of(model or "")
     learns = name not in models() or models()[name].learns
     found = TrainingInput.open(
         source,
@@ -165,11 +166,12 @@ def train(
     first = None if init is None else open_initial(init)
     begin = None if first is None else partial(take_weights, artifact=first, freeze=freeze, log=console.log)
     job = found.job()
+    default_layers = preset.options.get("layers") if preset is not None and found.spec is None else None
     design = ModelOptions(
         name=name,
         parameters=parameters,
         hidden=hidden,
-        layers=found.layers(layers, name),
+        layers=found.layers(layers or default_layers, name),
         dropout=dropout,
         input_dropout=input_dropout,
         attention_dropout=attention_dropout,
@@ -186,6 +188,8 @@ def train(
         feed_forward=feed_forward,
         readout=readout,
     )
+    if preset is not None:
+        design = preset.fill(design)
     if name in models():
         models()[name].check_options(design, found.split.target.task)
     if found.split.target.task != "graph" and readout is not None:

@@ -194,7 +194,7 @@ def test_new_molecules_are_scored_and_what_they_lack_is_said(cli, made, tmp_path
         ("papers", "label-propagation:alpha=2", [], 2, r"alpha 2.0 is outside \[0, 1\]"),
         ("ages", "label-propagation", [], 2, "for multiclass targets, not for regression"),
         ("energy", "label-propagation", [], 2, "for tasks of nodes, not of graphs"),
-        ("papers", "deepgcn", [], 2, "deepgcn is no model of its own; pass --model gen --order pre"),
+        ("papers", "correct-and-smooth", [], 2, "correct-and-smooth is no model of its own; pass --smooth to"),
         ("rates", "dimenet++", [], 2, "for tasks of graphs, not of links"),
         ("rates", "lightgcn", ["--num-neighbors", "3,3"], 2, "--num-neighbors: lightgcn sees a whole graph"),
         ("energy", "schnet:positions=x+y", [], 2, "positions=x[+]y are not three columns"),
@@ -239,4 +239,20 @@ def test_models_are_listed_for_programs(cli):
     assert found["label-propagation"]["targets"] == ["multiclass"]
     assert not found["label-propagation"]["trained"]
     assert found["sage"]["batches"] == "whole graphs or samples"
-    assert "deepgcn" in document["elsewhere"]
+    assert found["deepgcn"]["preset"]["model"] == "gen"
+    assert "correct-and-smooth" in document["elsewhere"]
+
+
+def test_a_name_stands_for_a_model_with_options(cli, papers, tmp_path):
+    few = ["--hidden", "8", "--epochs", "1", "--layers", "3", "--quiet"]
+    spelt = ["--order", "pre", "--residual", "--norm", "batch"]
+    for name, options in (("a", ["--model", "deepgcn:expansion=1"]), ("b", ["--model", "gen:expansion=1", *spelt])):
+        code, _, err = cli("train", papers / "split", "-o", tmp_path / name, *options, *few)
+        assert code == 0, err
+    one, other = (Artifact.open(tmp_path / name) for name in "ab")
+    assert one.json("model")["weights"] == other.json("model")["weights"]
+    assert one.fingerprint == other.fingerprint
+    options = ["--model", "jumping-knowledge", "--jump", "max", "--dry-run", "--json", "--quiet"]
+    code, text, _ = cli("train", papers / "split", "-o", tmp_path / "c", *options)
+    found = json.loads(text)["model"]
+    assert (code, found["name"], found["jump"], found["layers"]) == (0, "gcn", "max", 4)

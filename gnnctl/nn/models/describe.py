@@ -2,15 +2,18 @@
 
 from typing import Any
 
-from gnnctl.nn.models.registry import TASKS, models
+from gnnctl.nn.models.registry import PRESETS, TASKS, models
 
 HEADS = ["model", "tasks", "graphs", "of edges", "parameters and their defaults", "what it is for"]
 
 
 def describe_models() -> list[dict[str, Any]]:
-    """Of each model its name, tasks, graphs, what of edges is used, own parameters and summary."""
-    return [
-        {
+    """Of each model its name, tasks, graphs, what of edges is used, own parameters and summary.
+
+    Of a preset those of the model that it stands for, and as ``preset`` its name and options.
+    """
+    found = {
+        name: {
             "model": name,
             "summary": model.summary,
             "tasks": list(model.tasks),
@@ -24,7 +27,12 @@ def describe_models() -> list[dict[str, Any]]:
             "trained": model.learns,
         }
         for name, model in models().items()
-    ]
+    }
+    for name, preset in PRESETS.items():
+        own = {"model": preset.model, **preset.options}
+        layers = preset.options.get("layers", found[preset.model]["layers"])
+        found[name] = {**found[preset.model], "model": name, "summary": preset.summary, "layers": layers, "preset": own}
+    return list(found.values())
 
 
 def models_table() -> list[list[str]]:

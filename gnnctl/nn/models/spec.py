@@ -1,8 +1,8 @@
 """What is known of a model before it is built."""
 
 import importlib
-from dataclasses import dataclass, field, fields
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from torch import nn
 
@@ -89,6 +89,28 @@ class Model:
         module, _, name = self.path.partition(":")
         built: nn.Module = getattr(importlib.import_module(module), name)(options, schema, node_type, out_channels)
         return built
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A model under the name that a paper gave it: another one, and some of its options.
+
+    Attributes:
+        summary: what it is for, in a few words.
+        model: the other one's name.
+        options: fields of :class:`ModelOptions` that nobody who leaves them as they are has to name; ``layers`` where
+            nobody says how many, of a full batch.
+    """
+
+    summary: str
+    model: str
+    options: dict[str, Any]
+
+    def fill(self, options: ModelOptions) -> ModelOptions:
+        """The options, with the preset's where they were left as they are."""
+        plain = {one.name: one.default for one in fields(ModelOptions)}
+        kept = {k: v for k, v in self.options.items() if k != "layers" and getattr(options, k) == plain[k]}
+        return replace(options, **kept)
 
 
 def _listed(tasks: tuple[Task, ...]) -> str:

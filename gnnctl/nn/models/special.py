@@ -1,13 +1,24 @@
 """The models that are something else than layers of one convolution."""
 
-from gnnctl.nn.models.spec import Model
+from gnnctl.nn.models.spec import Model, Preset
 
 _MOLECULE = {"positions": "x+y+z", "atomic_number": "atomic_number"}  # kept columns of the node type
 
+PRESETS = {
+    "deepgcn": Preset(
+        "many layers with pre-activation and residuals; --model gen --order pre --residual --norm batch",
+        "gen",
+        {"order": "pre", "residual": True, "norm": "batch", "layers": 14},
+    ),
+    "jumping-knowledge": Preset(
+        "outputs from all layers; --model gcn --jump cat, as --jump does for any model of layers",
+        "gcn",
+        {"jump": "cat", "layers": 4},
+    ),
+}
+
 # What is known as a model elsewhere and is an option here.
 ELSEWHERE = {
-    "jumping-knowledge": "--jump cat, max or lstm, with any model of layers",
-    "deepgcn": "--model gen --order pre --residual --norm batch --layers 14",
     "correct-and-smooth": "--smooth to gnnctl predict, after any classifier of nodes",
     "node2vec": "--objective node2vec",
     "metapath2vec": "--objective metapath2vec",
