@@ -82,6 +82,7 @@ def train_model(
         initial(model)
     model.to(device)
     if not learns(model):
+        log(f"{model_options.name}: nothing to train")
         fit = _nothing_to_fit(model, objective, options)
     else:
         fit = _fitted(model, objective, source, model_options, options, folder, save_seconds, progress, log)

@@ -120,6 +120,16 @@ def test_labels_are_spread_and_nothing_is_trained(cli, areas, tmp_path):
     jsonschema.validate(document, json.loads(out)["model.json"])
 
 
+def test_what_was_not_trained_says_so(cli, papers, tmp_path):
+    code, text, err = cli("train", papers / "split", "-o", tmp_path / "m", "--model", "label-propagation")
+    assert code == 0
+    assert "nothing was trained" in text
+    assert "label-propagation: nothing to train" in err
+    code, text, err = cli("train", papers / "split", "-o", tmp_path / "m", "--model", "label-propagation")
+    assert code == 0
+    assert "up to date" in err
+
+
 def test_labels_reach_the_nodes_of_another_graph(cli, areas, tmp_path):
     from areas_task import write_graph
 
