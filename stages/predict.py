@@ -196,9 +196,9 @@ def predict(
             scored = job.run(batch_size=batch_size, memory=room, progress=console.progress)
         else:
             scored = job.run(memory=room, progress=console.progress)
-        write_predictions(writer.file(FILE), scored.table)
+        write_predictions(writer.file(FILE), scored.tables)
         if scored.embeddings is not None:
-            write_predictions(writer.file(EMBEDDINGS), scored.embeddings)
+            write_predictions(writer.file(EMBEDDINGS), [scored.embeddings])
         writer.json("metrics", scored.metrics)
         writer.summary.update(job.summary, file=FILE, metrics=scored.metrics)
         summary = writer.summary

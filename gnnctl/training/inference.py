@@ -56,6 +56,7 @@ def exact_logits(
         memory=memory,
         node_ids=node_ids,
         progress=progress,
+        entered=False,
     )[0]
 
 
@@ -70,10 +71,14 @@ def exact_outputs(
     memory: int = DEFAULT_MEMORY,
     node_ids: NodeIds | None = None,
     progress: Progress = no_progress,
+    entered: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """As :func:`exact_logits`, and what entered the last layer (n, width), None for a model that does not say.
 
     The rows of a model of whole graphs are graphs.
+
+    Args:
+        entered: False where only the logits are wanted.
     """
     model.eval()
     device = torch.device(device)
@@ -81,7 +86,9 @@ def exact_outputs(
     if getattr(model, "whole_graphs", False):
         return graph_outputs(model, graph, rows, device=device, progress=progress)
     if getattr(model, "exact_layers", False):
-        return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(node_type, rows)
+        return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(
+            node_type, rows, entered=entered
+        )
     if getattr(model, "whole_graph", False):
         return whole_outputs(model, graph, node_type, rows, device, node_ids)
     layers = getattr(model, "num_layers", None)

@@ -1,6 +1,6 @@
 """Which nodes to score, on which graph, and their table of predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,23 @@ from gnnctl.sampling.methods import Spec
 from gnnctl.training.embedding_predict import embedding_table, few_shot
 from gnnctl.training.inference import exact_outputs, sampled_logits
 from gnnctl.training.metrics import evaluate
-from gnnctl.training.predictions import parts_of, predictions_table, read_ids
+from gnnctl.training.predictions import PARTS, ROW_GROUP, parts_of, predictions_table, read_ids
 from gnnctl.training.smoothing import check_smoothing, parse_smoothing, smoothed_logits
 from gnnctl.training.store import DEFAULT_MEMORY
 from gnnctl.training.trained import TrainedModel
 
 UNSEEN = -1
+TABLE_ROWS = 16 * ROW_GROUP
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The predictions table, and by part the metrics over what is scored and has a label in the split.
+    """The predictions, table after table, and by part the metrics over what is scored and has a label in the split.
 
     ``embeddings`` is a table of its own where pairs are scored.
     """
 
-    table: pa.Table
+    tables: Iterable[pa.Table]
     metrics: dict[str, dict[str, Any]]
     embeddings: pa.Table | None = None
 
@@ -147,9 +148,10 @@ class Prediction:
         """
         trained, node_type = self.trained, self.trained.target.node_type
         if self.shots is not None:
-            return Scored(*few_shot(self, self.shots, self.seed, memory, progress))
+            table, metrics = few_shot(self, self.shots, self.seed, memory, progress)
+            return Scored([table], metrics)
         if trained.objective is not None:
-            return Scored(embedding_table(self, memory, progress), {})
+            return Scored([embedding_table(self, memory, progress)], {})
         rows = np.arange(self.graph.num_nodes(node_type), dtype=np.int64) if self.smooth is not None else self.rows
         if self.spec is None:
             logits, hidden = exact_outputs(
@@ -161,6 +163,7 @@ class Prediction:
                 memory=memory,
                 node_ids=self.node_ids,
                 progress=progress,
+                entered=self.embeddings,
             )
         else:
             hidden = None
@@ -178,24 +181,35 @@ class Prediction:
         if self.embeddings and hidden is None:
             who = trained.options.name if self.spec is None else "a sampled prediction"
             raise UsageError(f"--embeddings: {who} gives scores alone", fix="leave it out")
-        scores = trained.task.scores(torch.from_numpy(logits)).numpy()
         if self.smooth is not None:
-            logits = smoothed_logits(trained.split, scores, self.smooth)[self.rows]
             scores = trained.task.scores(torch.from_numpy(logits)).numpy()
+            logits = smoothed_logits(trained.split, scores, self.smooth)[self.rows]
             hidden = None if hidden is None else hidden[self.rows]
         own = self.node_ids is None
         parts = (
-            parts_of(trained.split, self.graph.num_nodes(node_type))[self.rows] if own else np.full(len(self.rows), "")
+            parts_of(trained.split, self.graph.num_nodes(node_type))[self.rows]
+            if own
+            else np.zeros(len(self.rows), np.int8)
         )
-        table = predictions_table(
-            self.graph, trained.target, self.rows, parts, scores, hidden if self.embeddings else None
-        )
-        return Scored(table, self._metrics(logits, parts) if own else {})
+        return Scored(self._tables(logits, parts, hidden), self._metrics(logits, parts) if own else {})
+
+    def _tables(self, logits: np.ndarray, parts: np.ndarray, hidden: np.ndarray | None) -> Iterator[pa.Table]:
+        """In pieces, so that many nodes need not fit into memory."""
+        for start in range(0, max(1, len(self.rows)), TABLE_ROWS):
+            part = slice(start, start + TABLE_ROWS)
+            yield predictions_table(
+                self.graph,
+                self.trained.target,
+                self.rows[part],
+                parts[part],
+                self.trained.task.scores(torch.from_numpy(np.array(logits[part]))).numpy(),
+                None if hidden is None else hidden[part],
+            )
 
     def _metrics(self, logits: np.ndarray, parts: np.ndarray) -> dict[str, dict[str, Any]]:
         found = {}
-        for name in ("train", "val", "test"):
-            chosen = np.flatnonzero(parts == name)
+        for name in PARTS[1:]:
+            chosen = np.flatnonzero(parts == PARTS.index(name))
             if len(chosen) == 0:
                 continue
             rows, labels = self.trained.split.part(name)

@@ -41,7 +41,9 @@ def represent_all(
         batch = mapped_ids(Batch.full(view, model.end_types[0], degrees=False), node_ids)
         return model.nodes.representations(batch.to(device))
     if isinstance(model.nodes, GNN):
-        found = Layerwise(model.nodes, view, device, node_ids, EDGE_BUDGET, memory, progress).outputs(rows)
+        found = Layerwise(model.nodes, view, device, node_ids, EDGE_BUDGET, memory, progress).outputs(
+            rows, entered=False
+        )
         return {t: torch.from_numpy(values).to(device) for t, (values, _) in found.items()}
     return {
         t: torch.from_numpy(
