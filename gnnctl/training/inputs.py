@@ -267,6 +267,8 @@ class TrainingInput:
         if isinstance(model, Unsupervised) and model.whole_graph and self.spec is not None:
             what = "--num-neighbors" if self.records is None else "samples"
             raise UsageError(f"{what}: this --objective takes the whole graph", fix="leave it out, or split links")
+        if getattr(getattr(model, "nodes", model), "whole_graph", False) and self.spec is not None:
+            raise UsageError("a model with whole_graph takes the whole graph, not samples", fix="train on the split")
         if isinstance(self.split, LinkSplit):
             return link_batches(
                 self.split,

@@ -266,3 +266,37 @@ def test_a_name_stands_for_a_model_with_options(cli, papers, tmp_path):
     code, text, _ = cli("train", papers / "split", "-o", tmp_path / "c", *options)
     found = json.loads(text)["model"]
     assert (code, found["name"], found["jump"], found["layers"]) == (0, "gcn", "max", 4)
+
+
+OWN = """
+import torch
+from torch import nn
+
+
+class Centred(nn.Module):
+    whole_graph = True
+
+    def __init__(self, schema, node_type, out_channels, options):
+        super().__init__()
+        self.node_type = node_type
+        self.lin = nn.Linear(schema.nodes[node_type].features, out_channels)
+
+    def forward(self, batch, edge_mask=None):
+        x = batch.x[self.node_type]
+        return batch.seeds_of(self.lin(x - x.mean(0)))
+"""
+
+
+def test_a_model_of_ones_own_may_see_the_whole_graph(cli, papers, tmp_path, monkeypatch):
+    (tmp_path / "centred.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    trained(cli, papers / "split", tmp_path / "m", "centred:Centred", "--epochs", "2")
+    one = ["predict", tmp_path / "m", "-o", tmp_path / "one", "--node", "p0009", "--quiet"]
+    assert cli(*one)[0] == 0
+    score = pq.read_table(tmp_path / "one" / "predictions.parquet")["score_area 0"][0].as_py()
+    every = pq.read_table(tmp_path / "m-p" / "predictions.parquet")["score_area 0"]
+    assert score == pytest.approx(every[9].as_py(), abs=1e-6)
+    sampled = ["--model", "centred:Centred", "--num-neighbors", "3,3", "--quiet"]
+    code, _, err = cli("train", papers / "split", "-o", tmp_path / "s", *sampled)
+    assert code == 2
+    assert "takes the whole graph, not samples" in err
