@@ -104,7 +104,8 @@ def _embed(prediction: "Prediction", rows: np.ndarray, memory: int, progress: Pr
         model, graph, node_type, rows, device=prediction.device, node_ids=given, memory=memory, progress=progress
     )  # fmt: skip
     if hidden is None:
-        raise UsageError("--shots: an imported model does not say what its embeddings are", fix="choose another model")
+        problem = f"--shots: {prediction.trained.options.name} does not say what its embeddings are"
+        raise UsageError(problem, fix="choose another model")
     return hidden
 
 
