@@ -2,8 +2,9 @@
 
 import torch_geometric.nn as peer
 from conv_case import EDGE_WIDTH, WIDTH, ConvCase
+from torch import nn
 
-from gnnctl.nn.conv import AGNNConv, FeaStConv, GATv2Conv, TransformerConv
+from gnnctl.nn.conv import AGNNConv, DNAConv, FeaStConv, GATv2Conv, TransformerConv
 
 GATV2_NAMES = {
     "lin.weight": "lin_l.weight",
@@ -20,6 +21,37 @@ TRANSFORMER_NAMES = {
     "edge_lin.weight": "lin_edge.weight",
 }
 PAIR = WIDTH, WIDTH - 2
+DNA_NAMES = {
+    f"layer.{ours}.{part}": f"layer.multi_head.{theirs}.{part}"
+    for ours, theirs in {"lin_query": "lin_q", "lin_key": "lin_k", "lin": "lin_v"}.items()
+    for part in ("weight", "bias")
+}
+
+
+class OfLayers(nn.Module):
+    """A layer over three earlier layers' rows, called with them side by side."""
+
+    inputs = frozenset({"edge_mask"})
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, edge_index, **values):
+        return self.layer(x.view(len(x), 3, WIDTH), edge_index, **values)
+
+
+def _dna(takes=(), **options):
+    renames = {"self_loops": "add_self_loops"}
+    return ConvCase(
+        "-".join(["dna", *(f"{k}-{v}" for k, v in options.items())]),
+        lambda: OfLayers(DNAConv(WIDTH, **options)),
+        lambda: OfLayers(peer.DNAConv(WIDTH, **{renames.get(k, k): v for k, v in options.items()})),
+        takes=takes,
+        names=DNA_NAMES,
+        x_width=3 * WIDTH,
+    )
+
 
 CASES = [
     ConvCase(
@@ -59,6 +91,10 @@ CASES = [
         names=TRANSFORMER_NAMES,
     ),
     ConvCase("agnn", AGNNConv, peer.AGNNConv, loops=False),
+    _dna(takes=("edge_weight",), heads=6, groups=2),
+    _dna(groups=3, bias=False),
+    _dna(heads=2, self_loops=False),
+    _dna(takes=("edge_weight",), heads=2, normalize=False),
     ConvCase(
         "feast",
         lambda: FeaStConv(WIDTH, 5, heads=3),
