@@ -60,7 +60,6 @@ CASES = [
         lambda: peer.GATv2Conv(WIDTH, 4, heads=2, edge_dim=EDGE_WIDTH, residual=True),
         takes=("edge_attr",),
         names=GATV2_NAMES,
-        loops=False,
         pair=(
             lambda: GATv2Conv(PAIR, 4, heads=2, self_loops=False, edge_channels=EDGE_WIDTH),
             lambda: peer.GATv2Conv(PAIR, 4, heads=2, add_self_loops=False, edge_dim=EDGE_WIDTH),
@@ -71,7 +70,6 @@ CASES = [
         lambda: GATv2Conv(WIDTH, 4, heads=2, concat=False, share_weights=True, bias=False),
         lambda: peer.GATv2Conv(WIDTH, 4, heads=2, concat=False, share_weights=True, bias=False),
         names=GATV2_NAMES,
-        loops=False,
     ),
     ConvCase(
         "transformer-beta-edges",
@@ -90,7 +88,7 @@ CASES = [
         lambda: peer.TransformerConv(WIDTH, 4, heads=2, concat=False),
         names=TRANSFORMER_NAMES,
     ),
-    ConvCase("agnn", AGNNConv, peer.AGNNConv, loops=False),
+    ConvCase("agnn", AGNNConv, peer.AGNNConv),
     _dna(takes=("edge_weight",), heads=6, groups=2),
     _dna(groups=3, bias=False),
     _dna(heads=2, self_loops=False),
@@ -100,7 +98,6 @@ CASES = [
         lambda: FeaStConv(WIDTH, 5, heads=3),
         lambda: peer.FeaStConv(WIDTH, 5, heads=3),
         names={"lin_steer.weight": "u.weight", "offset": "c"},
-        loops=False,
         pair=(
             lambda: FeaStConv(WIDTH, 5, heads=3, self_loops=False),
             lambda: peer.FeaStConv(WIDTH, 5, heads=3, add_self_loops=False),

@@ -62,11 +62,17 @@ CASES = [
         "gat",
         lambda: GATConv(WIDTH, 4, heads=2),
         lambda: peer.GATConv(WIDTH, 4, heads=2),
-        loops=False,
         pair=(
             lambda: GATConv((WIDTH, WIDTH - 2), 4, heads=2, self_loops=False),
             lambda: peer.GATConv((WIDTH, WIDTH - 2), 4, heads=2, add_self_loops=False),
         ),
         pair_names={"lin.weight": "lin_src.weight"},
+    ),
+    ConvCase(
+        "gat-edges-mean-residual",
+        lambda: GATConv(WIDTH, 4, heads=2, concat=False, edge_channels=EDGE_WIDTH, residual=True),
+        lambda: peer.GATConv(WIDTH, 4, heads=2, concat=False, edge_dim=EDGE_WIDTH, residual=True),
+        takes=("edge_attr",),
+        names={"edge_lin.weight": "lin_edge.weight"},
     ),
 ]

@@ -31,7 +31,7 @@ def _tie_gmm(ours, theirs):
         theirs.g.copy_(ours.lin.weight.t())
         for mine, other in pairs:
             other.copy_(mine)
-    return pairs
+    return [*pairs, (ours.lin.weight, theirs.g, torch.t)]
 
 
 DEGREES = torch.tensor([1, 4, 6, 3, 2, 1])

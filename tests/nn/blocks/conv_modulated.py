@@ -80,7 +80,6 @@ CASES = [
         lambda: SuperGATConv(WIDTH, 4, heads=2),
         lambda: peer.SuperGATConv(WIDTH, 4, heads=2),
         names={"att_src": "att_l", "att_dst": "att_r"},
-        loops=False,
     ),
     ConvCase(
         "supergat-dot-mean",
