@@ -31,14 +31,15 @@ DNA_NAMES = {
 class OfLayers(nn.Module):
     """A layer over three earlier layers' rows, called with them side by side."""
 
-    inputs = frozenset({"edge_mask"})
+    inputs = frozenset({"edge_mask", "degree"})
 
     def __init__(self, layer):
         super().__init__()
         self.layer = layer
 
     def forward(self, x, edge_index, **values):
-        return self.layer(x.view(len(x), 3, WIDTH), edge_index, **values)
+        parts = [rows.view(len(rows), 3, WIDTH) for rows in (x if isinstance(x, tuple) else (x,))]
+        return self.layer(tuple(parts) if isinstance(x, tuple) else parts[0], edge_index, **values)
 
 
 def _dna(takes=(), **options):

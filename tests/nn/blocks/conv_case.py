@@ -28,7 +28,10 @@ class ConvCase:
         pair: (ours, theirs) for sources of WIDTH and destinations of ``pair_width`` features; None where it needs
             sources and destinations to be the same nodes.
         pair_names: ``names`` of the pair, where they differ.
+        keeps: our parameters that stay as they were made, where others are drawn.
         pair_width: features of the pair's destinations.
+        alone: how destinations alone can be given: as a pair with their sources, or as the first of them; nothing where
+            the layer needs all nodes at both ends.
         compiles: whether the compiled layer is tried though another case of its class comes before.
         x_width: features of x.
         equivariant: renumbering nodes renumbers the rows.
@@ -47,7 +50,9 @@ class ConvCase:
     formula: Callable[..., Tensor] | None = None
     pair: tuple[Callable[[], nn.Module], Callable[[], nn.Module]] | None = None
     pair_names: Mapping[str, str] | None = None
+    keeps: tuple[str, ...] = ()
     pair_width: int = WIDTH - 2
+    alone: tuple[str, ...] = ("pair", "first")
     compiles: bool = False
     x_width: int = WIDTH
     equivariant: bool = True

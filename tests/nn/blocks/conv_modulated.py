@@ -91,10 +91,12 @@ CASES = [
         lambda: GPSConv(WIDTH, GraphConv(WIDTH, WIDTH), heads=2),
         lambda: peer.GPSConv(WIDTH, peer.GraphConv(WIDTH, WIDTH), heads=2),
         names=GPS_NAMES,
+        alone=(),  # every node attends to all of its graph
     ),
     ConvCase(
         "gps-attention-alone",
         lambda: GPSConv(WIDTH, None, heads=3, norm=False),
         lambda: peer.GPSConv(WIDTH, None, heads=3, norm=None),
+        alone=(),
     ),
 ]

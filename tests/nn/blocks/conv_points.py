@@ -68,6 +68,7 @@ def _cloud_case(name, ours, theirs, names, takes=("batch",)):
         lambda: PeersOwnEdges(theirs),
         takes=takes,
         names={f"layer.{a}": f"layer.{b}" for a, b in names.items()},
+        alone=(),  # the layer finds the edges among all points
     )
 
 

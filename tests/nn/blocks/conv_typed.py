@@ -131,7 +131,7 @@ class Typed(nn.Module):
         self.wrapped = layer
 
     def forward(self, x, edge_index, edge_mask=None):
-        rows = {"a": x, "b": x.sin()}
+        rows = {"a": x, "b": tuple(part.sin() for part in x) if isinstance(x, tuple) else x.sin()}
         if isinstance(edge_index, torch.Tensor) and isinstance(self.wrapped, HeteroConv | HANConv | HGTConv):
             edge_index, order = EdgeIndex.from_coo(edge_index, x.shape[0])
             edge_mask = None if edge_mask is None else edge_mask[order]
@@ -198,7 +198,7 @@ def _hetero(package, aggr, made=Typed):
         AB: package.GATConv((WIDTH, WIDTH), 4, **pair),
         BA: package.SAGEConv(WIDTH, 4, aggr="max"),
     }
-    return made(package.HeteroConv(convs, aggr=aggr))
+    return made(package.HeteroConv(convs, aggr=None if aggr == "stack" and not ours else aggr))
 
 
 class OurPackage:
@@ -243,6 +243,7 @@ CASES = [
         lambda: Typed(HANConv(WIDTH, 4, METADATA, heads=2)),
         lambda: Typed(peer.HANConv(WIDTH, 4, METADATA, heads=2)),
         tie=_tie_han,
+        alone=(),  # relations are weighed by means over all nodes
     ),
     *(
         ConvCase(
@@ -250,6 +251,7 @@ CASES = [
             lambda width=width: Typed(HGTConv(WIDTH, width, METADATA, heads=2)),
             lambda width=width: Typed(peer.HGTConv(WIDTH, width, METADATA, heads=2)),
             tie=_tie_hgt,
+            alone=("pair",),  # one tensor of a type would not say how many of it are destinations
         )
         for width in (4, WIDTH)
     ),
@@ -259,7 +261,8 @@ CASES = [
             lambda aggr=aggr: _hetero(OurPackage, aggr),
             lambda aggr=aggr: _hetero(peer, aggr),
             tie=_tie_hetero,
+            alone=("pair",),
         )
-        for aggr in ("sum", "mean", "max", "cat")
+        for aggr in ("sum", "mean", "min", "max", "cat", "stack")
     ),
 ]
