@@ -5,6 +5,7 @@ import itertools
 import torch
 import torch_geometric.nn as peer
 from conv_case import EDGE_WIDTH, RELATIONS, WIDTH, ConvCase
+from torch import nn
 
 from gnnctl.nn.conv import FiLMConv, GPSConv, GraphConv, SplineConv, SuperGATConv
 
@@ -95,8 +96,8 @@ CASES = [
     ),
     ConvCase(
         "gps-attention-alone",
-        lambda: GPSConv(WIDTH, None, heads=3, norm=False),
-        lambda: peer.GPSConv(WIDTH, None, heads=3, norm=None),
+        lambda: GPSConv(WIDTH, None, heads=3, norm=False, activation=nn.Tanh(), attention_dropout=0.3).eval(),
+        lambda: peer.GPSConv(WIDTH, None, heads=3, norm=None, act="tanh", attn_kwargs={"dropout": 0.3}).eval(),
         alone=(),
     ),
 ]

@@ -7,7 +7,7 @@ from pool_case import BATCH, PTR, WIDTH, batch_of_graphs
 from torch_geometric.data import Batch
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv import GCNConv
+from gnnctl.nn.conv import GCNConv, PANConv
 from gnnctl.nn.pool import (
     ASAPooling,
     ClusterPooling,
@@ -49,9 +49,16 @@ every = pytest.mark.parametrize("name", POOLINGS)
 
 
 def call(pooling, x, edges, weight, ptr=None):
-    if isinstance(pooling, PANPooling | ASAPooling):
+    if isinstance(pooling, PANPooling):
+        return pooling(x, edges, leaving(edges, weight), ptr)
+    if isinstance(pooling, ASAPooling):
         return pooling(x, edges, weight, ptr)
     return pooling(x, edges, ptr)
+
+
+def leaving(edges, weight):
+    """Of each node, the sum of its column of the matrix that weighted edges are."""
+    return weight.new_zeros(edges.num_src).index_add(0, edges.row, weight)
 
 
 def pairs(coo):
@@ -116,7 +123,18 @@ def test_pan_keeps_what_the_oracle_keeps():
     ours, theirs = randomize(PANPooling(WIDTH, ratio=0.5)), peer.PANPooling(WIDTH, ratio=0.5)
     theirs.load_state_dict({"p": ours.projection, "beta": ours.beta, "select.weight": torch.ones(1, 1)})
     # The peer's edges stand the other way round.
-    assert_kept_like(ours(x, edges, weight, PTR), theirs(x, Matrix(edges, weight), BATCH), weight)
+    assert_kept_like(ours(x, edges, leaving(edges, weight), PTR), theirs(x, Matrix(edges, weight), BATCH), weight)
+
+
+def test_pan_pools_by_what_its_convolution_spreads():
+    x, edges, _ = batch_of_graphs()
+    conv, pooling = PANConv(20, 20, hops=2), randomize(PANPooling(WIDTH, ratio=0.5))
+    torch.nn.init.eye_(conv.lin.weight)
+    torch.nn.init.zeros_(conv.lin.bias)
+    matrix = conv(torch.eye(20), edges)
+    mine, other = (pooling(x, edges, sums, PTR) for sums in (conv.leaving(edges), matrix.sum(0)))
+    torch.testing.assert_close(mine.x, other.x)
+    assert not torch.equal(mine.nodes, pooling(x, edges, torch.zeros(20), PTR).nodes)
 
 
 @pytest.mark.parametrize("conv", [False, True])
