@@ -47,6 +47,7 @@ class GPSConv(MessagePassing):
     ) -> None:
         super().__init__("sum")
         self.conv = conv
+        self.inputs = frozenset({"ptr", "max_nodes"}) | (frozenset() if conv is None else conv.inputs)
         self.attn = nn.MultiheadAttention(channels, heads, dropout=attention_dropout, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.mlp = nn.Sequential(
