@@ -182,7 +182,9 @@ def _assign(
     store = graph.store(target.node_type)
     ids = store.ids if store.ids is not None else pa.array(np.arange(store.num_nodes))
     if by.way == "random":
-        return ways.by_hash(keyed_hashes(ids, seed, "id"), fractions)
+        assigned = np.full(len(known), NO_PART, np.int8)
+        assigned[known] = ways.by_hash(keyed_hashes(ids.filter(pa.array(known)), seed, "id"), fractions)
+        return assigned
     if by.way == "stratified":
         if target.problem != "multiclass":
             raise UsageError(f"--by stratified needs classes; the target is {target.problem}", fix="pass --by random")

@@ -1,5 +1,6 @@
 """The predictions table: original ids, parts, targets, predictions and scores."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def predictions_table(
         graph: the graph that was scored.
         target: the split's target.
         rows: (n,) int64 node rows.
-        parts: (n,) text: train, val, test or "".
+        parts: (n,) int8 places in :data:`PARTS`.
         scores: (n, num_outputs) float32 from ``Task.scores``.
         embeddings: (n, width) float32, added as a column of fixed-size lists.
 
@@ -39,7 +40,7 @@ def predictions_table(
     """
     columns: dict[str, pa.Array] = {
         "id": graph.ids_of(target.node_type, rows),
-        "split": pa.array(parts.tolist(), pa.string()),
+        "split": part_names(parts),
     }
     known = known_targets(graph, target, rows)
     predicted = predicted_values(target, scores)
@@ -83,17 +84,35 @@ def known_targets(graph: Graph, target: Any, rows: np.ndarray) -> pa.Array | Non
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
+PARTS = ("", "train", "val", "test")
+
+
 def parts_of(split: Any, num_nodes: int) -> np.ndarray:
-    """(num_nodes,) text: the split's part of each node, "" for those in none."""
-    parts = np.full(num_nodes, "", dtype="<U5")
-    for name in ("train", "val", "test"):
-        parts[split.part(name)[0]] = name
+    """(num_nodes,) int8: the split's part of each node, as its place in :data:`PARTS`."""
+    parts = np.zeros(num_nodes, np.int8)
+    for code, name in enumerate(PARTS[1:], 1):
+        parts[split.part(name)[0]] = code
     return parts
 
 
-def write_predictions(path: Path, table: pa.Table) -> None:
-    """Write Parquet; the bytes depend on the table alone."""
-    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="zstd")
+def part_names(codes: np.ndarray) -> pa.Array:
+    """What :func:`parts_of` gives, as text."""
+    return pa.array(PARTS).take(pa.array(codes))
+
+
+def write_predictions(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write Parquet: tables of the same columns, one after the other.
+
+    The bytes depend on the rows alone, as long as every table but the last holds whole groups of :data:`ROW_GROUP`.
+    """
+    writer: pq.ParquetWriter | None = None
+    try:
+        for table in tables:
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table, row_group_size=ROW_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def read_ids(path: Path) -> list[Any]:

@@ -16,6 +16,7 @@ def summary_text(summary: dict[str, Any]) -> str:
     head = f"best epoch {summary['best_epoch']} of {summary['epochs']}" + (
         f" by validation {summary['monitor']} {summary['best_value']:.4f}" if summary["best_value"] is not None else ""
     )
+    head = head if summary["epochs"] else "nothing was trained; nodes of the train part see their own labels"
     text = f"{head}\n\n{table(['part', 'seeds', *names], rows)}"
     return text + (f"\n\n{_folds_text(summary['folds'], names)}" if "folds" in summary else "")
 

@@ -76,6 +76,9 @@ class TrainedModel:
         """
         if num_neighbors and self.target.task == "graph":
             raise UsageError("--num-neighbors: graphs are scored whole", fix="leave it out")
+        if num_neighbors and getattr(self.model, "whole_graph", False):
+            text = f"--num-neighbors: {self.options.name} sees a whole graph at once"
+            raise UsageError(text, fix="leave it out")
         time = None if self.spec is None else self.spec.time
         if not num_neighbors:
             return None if self.spec is None else self.spec.whole()

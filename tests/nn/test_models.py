@@ -18,7 +18,7 @@ from gnnctl.sampling.spec import SampleSpec
 from gnnctl.training.layerwise import Layerwise
 
 AB, BA, AA, CA = (EdgeType(*t.split()) for t in ("a to b", "b back a", "a to a", "c to a"))
-ALL = models()
+ALL = {name: model for name, model in models().items() if not model.whole}
 TYPED = [name for name, model in ALL.items() if model.graphs != "one type" and not model.needs_edge_attr]
 ONE_TYPE = [name for name, model in ALL.items() if model.graphs != "typed"]
 ANY = [*(("typed", name) for name in TYPED), *(("plain", name) for name in ONE_TYPE)]

@@ -89,5 +89,6 @@ class GPSConv(MessagePassing):
 
     def _attend(self, x: Tensor, ptr: Tensor | None, max_nodes: int | None) -> Tensor:
         dense, mask = to_dense_batch(x, ptr, max_nodes)
-        attended, _ = self.attn(dense, dense, dense, key_padding_mask=~mask, need_weights=False)
+        padding = None if ptr is None else ~mask
+        attended, _ = self.attn(dense, dense, dense, key_padding_mask=padding, need_weights=False)
         return from_dense_batch(attended, ptr, x.shape[0])
