@@ -64,7 +64,7 @@ def tie(mine, other):
 
 
 @pytest.mark.parametrize("jump", [None, "cat"])
-@pytest.mark.parametrize("aggr", ["sum", "mean", "max", "mul"])
+@pytest.mark.parametrize("aggr", ["sum", "mean", "min", "max", "mul"])
 def test_a_converted_model_gives_the_oracle_s_numbers(graph, aggr, jump):
     x, edges, coo = graph
     mine = to_hetero(Net(ours, jump=jump), METADATA, aggr).eval()
@@ -196,6 +196,12 @@ def test_bases_align_widths_first(graph):
     module = to_hetero_with_bases(Net(ours), METADATA, 2, in_channels={"x": 6})
     assert module(x, edges)["b"].shape == (9, 4)
     assert module.align_x.lins["b"].in_features == 3
+
+
+@pytest.mark.parametrize("aggr", ["cat", "stack", "median"])
+def test_results_of_edge_types_keep_their_shape_when_they_become_one(aggr):
+    with pytest.raises(ValueError, match=f"aggr must be sum, mean, min, max or mul, got '{aggr}'"):
+        to_hetero(Net(ours), METADATA, aggr)
 
 
 class Mixed(nn.Module):

@@ -305,6 +305,20 @@ def test_a_typed_norm_compiles_whole_and_once(kind):
     assert all(torch.equal(value, fresh[name]) for name, value in module.state_dict().items())
 
 
+@pytest.mark.parametrize("nodes", [30, 1500])
+def test_distances_between_classes_over_those_within(nodes):
+    torch.manual_seed(3)
+    y = torch.randint(0, 4, (nodes,))
+    x = torch.randn(nodes, WIDTH) + 3 * y[:, None]
+    found = norms.DiffGroupNorm.group_distance_ratio(x, y, eps=0.1)
+    assert found == pytest.approx(peer.DiffGroupNorm.group_distance_ratio(x, y, eps=0.1), rel=1e-4)
+    assert norms.DiffGroupNorm.group_distance_ratio(x, 7 * y - 3, eps=0.1) == pytest.approx(found)
+    assert norms.DiffGroupNorm.group_distance_ratio(x - 3 * y[:, None], y) < 0.8 * found
+    for wrong in (torch.zeros_like(y), y[1:]):
+        with pytest.raises(ValueError, match="y "):
+            norms.DiffGroupNorm.group_distance_ratio(x, wrong)
+
+
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
