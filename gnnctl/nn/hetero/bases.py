@@ -38,7 +38,8 @@ def to_hetero_with_bases(
         input_map: which arguments are of nodes, edges or neither, where their names do not tell.
 
     Raises:
-        ValueError: as :func:`~gnnctl.nn.hetero.to_hetero`; also no bases, or a convolution without ``edge_mask`` or with self-loops.
+        ValueError: as :func:`~gnnctl.nn.hetero.to_hetero`; also no bases, or a convolution without ``edge_mask``
+            or with self-loops.
     """
     if num_bases < 1:
         raise ValueError(f"num_bases must be at least 1, got {num_bases}")
