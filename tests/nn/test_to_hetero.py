@@ -222,13 +222,22 @@ class Branch(nn.Module):
         (Net(ours), (["a"], [AB]), "joins 'b', which is no node type"),
         (Net(ours), (["a", "b"], ["a to"]), "is no edge type"),
         (Net(ours), (["a", "b"], []), "must name"),
-        (nn.Sequential(), METADATA, "cannot be converted|no"),
     ],
 )
 def test_what_cannot_be_converted_is_named(module, metadata, message):
-    if isinstance(module, nn.Sequential):
-        module = Net(ours)
-        module.conv1 = ours.GCNConv(6, 8)
-        message = "adds self-loops"
     with pytest.raises(ValueError, match=message):
         to_hetero(module, metadata)
+
+
+@pytest.mark.parametrize(
+    "layer", [ours.GCNConv, ours.GATConv, ours.GATv2Conv, ours.SuperGATConv], ids=lambda c: c.__name__
+)
+def test_loops_between_different_types_are_refused(layer):
+    module = Net(ours)
+    module.conv1 = layer(6, 8)
+    with pytest.raises(ValueError, match="adds self-loops"):
+        to_hetero(module, METADATA)
+    with pytest.raises(ValueError, match="adds self-loops"):
+        ours.HeteroConv({AB: layer(6, 8)})
+    with pytest.raises(ValueError, match="adds self-loops"):
+        to_hetero_with_bases(module, METADATA, 2)

@@ -1,5 +1,7 @@
 """The base of layers that weigh neighbours by a softmax, several heads side by side."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -7,6 +9,18 @@ from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.loops import Looped, looped
 from gnnctl.nn.message_passing import MessagePassing, masked
 from gnnctl.nn.ops import edge_softmax, spmm
+
+
+class Attention(NamedTuple):
+    """What a layer makes of its edges.
+
+    ``edge_index``, those that were given, or those with loops (see
+    :meth:`~gnnctl.graph.edge_index.EdgeIndex.with_self_loops`); ``alpha`` (E, H), the coefficient of each for each
+    head, zero for a loop that another replaces.
+    """
+
+    edge_index: EdgeIndex
+    alpha: Tensor
 
 
 class HeadsConv(MessagePassing):

@@ -4,11 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.attention import HeadsConv
+from gnnctl.nn.conv.attention import Attention, HeadsConv
 from gnnctl.nn.conv.loops import Looped, mean_of_edges
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import Pair, ends
 from gnnctl.nn.ops import attend, attention, gather_dst, gather_src
+
+Scores = tuple[Tensor, Tensor, Tensor | None]  # (S, H) of sources, (D, H) of destinations, (E, H) of edges
 
 
 class GATConv(HeadsConv):
@@ -83,6 +85,26 @@ class GATConv(HeadsConv):
         edge_attr: Tensor | None = None,
     ) -> Tensor:
         """(D, heads * out_channels), or (D, out_channels). Edge weights, where given, scale the messages."""
+        target = ends(x, edge_index.num_dst)[1]
+        hidden, scores, edge_index, loops = self._scored(x, edge_index, edge_attr)
+        if loops is not None:
+            edge_weight, edge_mask = loops.values(edge_weight), loops.values(edge_mask)
+        replaces = loops is not None and loops.replaced is not None
+        if edge_weight is None and edge_mask is None and not replaces and not (self.training and self.dropout > 0):
+            src, dst, edge = scores
+            out = attend(edge_index, src, dst, hidden, edge, self.negative_slope)
+        else:
+            out = self.weighed(edge_index, hidden, self._alpha(edge_index, scores, loops), edge_weight, edge_mask)
+        return self.joined(out, target)
+
+    def attention(self, x: Pair, edge_index: EdgeIndex, edge_attr: Tensor | None = None) -> Attention:
+        """The coefficients that ``forward`` weighs neighbours by, before dropout; arguments as there, edges sorted."""
+        _, scores, edge_index, loops = self._scored(x, edge_index, edge_attr)
+        return Attention(edge_index, self._alpha(edge_index, scores, loops))
+
+    def _scored(
+        self, x: Pair, edge_index: EdgeIndex, edge_attr: Tensor | None
+    ) -> tuple[Tensor, Scores, EdgeIndex, Looped | None]:
         source, target = ends(x, edge_index.num_dst)
         hidden = self.of_heads(self.lin(source))
         score_src = (hidden * self.att_src).sum(-1)
@@ -95,29 +117,18 @@ class GATConv(HeadsConv):
             score_edge = _scores(self.edge_lin, edge_attr, self.att_edge)
         loops = self.looped(edge_index)
         if loops is not None:
-            edge_weight, edge_mask = loops.values(edge_weight), loops.values(edge_mask)
             # A loop has no features: it scores as the destination's average edge, whatever else is in the batch.
             if score_edge is not None:
                 score_edge = loops.values(score_edge, mean_of_edges(edge_index, score_edge))
             edge_index = loops.edge_index
-        if edge_weight is None and edge_mask is None and not self._needs_coefficients(loops):
-            out = attend(edge_index, score_src, score_dst, hidden, score_edge, self.negative_slope)
-        else:
-            alpha = self._alpha(edge_index, score_src, score_dst, score_edge, loops)
-            out = self.weighed(edge_index, hidden, alpha, edge_weight, edge_mask)
-        return self.joined(out, target)
+        return hidden, (score_src, score_dst, score_edge), edge_index, loops
 
-    def _needs_coefficients(self, loops: Looped | None) -> bool:
-        replaces = loops is not None and loops.replaced is not None
-        return replaces or (self.training and self.dropout > 0)
-
-    def _alpha(
-        self, edge_index: EdgeIndex, src: Tensor, dst: Tensor, edge: Tensor | None, loops: Looped | None
-    ) -> Tensor:
+    def _alpha(self, edge_index: EdgeIndex, scores: Scores, loops: Looped | None) -> Tensor:
+        src, dst, edge = scores
         if loops is None or loops.replaced is None:
             return attention(edge_index, src, dst, edge, self.negative_slope)
-        scores = gather_src(edge_index, src) + gather_dst(edge_index, dst)
-        return self.coefficients(edge_index, scores if edge is None else scores + edge, loops)
+        joint = gather_src(edge_index, src) + gather_dst(edge_index, dst)
+        return self.coefficients(edge_index, joint if edge is None else joint + edge, loops)
 
 
 def _scores(linear: nn.Linear, values: Tensor, vector: Tensor) -> Tensor:

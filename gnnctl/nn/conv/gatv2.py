@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.attention import HeadsConv
-from gnnctl.nn.conv.loops import mean_of_edges
+from gnnctl.nn.conv.attention import Attention, HeadsConv
+from gnnctl.nn.conv.loops import Looped, mean_of_edges
 from gnnctl.nn.message_passing import Pair, ends
 from gnnctl.nn.ops import edge_softmax, gather_dst, gather_src
 
@@ -84,11 +84,23 @@ class GATv2Conv(HeadsConv):
         """(D, heads * out_channels), or (D, out_channels)."""
         source, target = ends(x, edge_index.num_dst)
         hidden = self.lin(source)
+        attention, loops = self._attention(hidden, target, edge_index, edge_attr)
+        edge_mask = edge_mask if loops is None else loops.values(edge_mask)
+        out = self.weighed(attention.edge_index, self.of_heads(hidden), attention.alpha, None, edge_mask)
+        return self.joined(out, target)
+
+    def attention(self, x: Pair, edge_index: EdgeIndex, edge_attr: Tensor | None = None) -> Attention:
+        """The coefficients that ``forward`` weighs neighbours by, before dropout; arguments as there, edges sorted."""
+        source, target = ends(x, edge_index.num_dst)
+        return self._attention(self.lin(source), target, edge_index, edge_attr)[0]
+
+    def _attention(
+        self, hidden: Tensor, target: Tensor, edge_index: EdgeIndex, edge_attr: Tensor | None
+    ) -> tuple[Attention, Looped | None]:
         own = (self.lin if self.lin_dst is None else self.lin_dst)(target)
         edge = None if self.edge_lin is None or edge_attr is None else self.edge_lin(edge_attr)
         loops = self.looped(edge_index)
         if loops is not None:
-            edge_mask = loops.values(edge_mask)
             edge = None if edge is None else loops.values(edge, mean_of_edges(edge_index, edge))
             edge_index = loops.edge_index
         score = gather_src(edge_index, hidden) + gather_dst(edge_index, own)
@@ -96,4 +108,4 @@ class GATv2Conv(HeadsConv):
         score = nn.functional.leaky_relu(score, self.negative_slope).view(-1, self.heads, self.out_channels)
         scores = (score * self.att).sum(-1)
         alpha = edge_softmax(edge_index, scores if loops is None else loops.scores(scores))
-        return self.joined(self.weighed(edge_index, self.of_heads(hidden), alpha, None, edge_mask), target)
+        return Attention(edge_index, alpha), loops

@@ -277,6 +277,19 @@ def test_a_typed_norm_gives_the_oracle_s_numbers(kind):
 
 
 @pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_a_typed_norm_neither_sees_the_order_of_nodes_nor_loses_its_weights(kind, tmp_path):
+    torch.manual_seed(2)
+    first, second = norms.TypedNorm(kind, WIDTH, 5), norms.TypedNorm(kind, WIDTH, 5)
+    for parameter in first.parameters():
+        nn.init.normal_(parameter)
+    x, order = torch.randn(len(TYPES), WIDTH), torch.randperm(len(TYPES))
+    torch.testing.assert_close(first(x[order], TYPES[order]), first(x, TYPES)[order])
+    torch.save(first.state_dict(), tmp_path / "weights.pt")
+    second.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    torch.testing.assert_close(second.eval()(x, TYPES), first.eval()(x, TYPES))
+
+
+@pytest.mark.parametrize("kind", ["batch", "layer"])
 def test_sorted_nodes_may_come_with_bounds(kind):
     typed = norms.TypedNorm(kind, WIDTH, 4, track_running_stats=False).double()
     nn.init.normal_(typed.weight)

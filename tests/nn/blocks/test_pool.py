@@ -48,6 +48,7 @@ POOLINGS = {
     "cluster-log-softmax": lambda: ClusterPooling(WIDTH, method="log_softmax", threshold=-2.5),
 }
 every = pytest.mark.parametrize("name", POOLINGS)
+LOOPS = (2, 8, 13)  # nodes with an edge from themselves, of them one that has no other edge
 
 
 def call(pooling, x, edges, weight, ptr=None, run=None):
@@ -100,7 +101,7 @@ def assert_kept_like(ours, theirs, x, weights, edge_attr=None):
     ids=["ratio", "count", "min-score"],
 )
 def test_topk_keeps_what_the_oracle_keeps(options):
-    x, edges, weight = batch_of_graphs()
+    x, edges, weight = batch_of_graphs(loops=LOOPS)
     ours, theirs = randomize(TopKPooling(WIDTH, **options)), peer.TopKPooling(WIDTH, **options)
     theirs.select.weight.data.copy_(ours.weight[None])
     x.requires_grad_()
@@ -113,7 +114,7 @@ def test_topk_keeps_what_the_oracle_keeps(options):
 
 @pytest.mark.parametrize("options", [{"ratio": 0.6}, {"min_score": 0.1}], ids=["ratio", "min-score"])
 def test_sag_keeps_what_the_oracle_keeps(options):
-    x, edges, weight = batch_of_graphs()
+    x, edges, weight = batch_of_graphs(loops=LOOPS)
     ours = randomize(SAGPooling(GCNConv(WIDTH, 1), **options))
     theirs = peer.SAGPooling(WIDTH, GNN=peer.GCNConv, **options)
     theirs.gnn.load_state_dict(ours.conv.state_dict())
@@ -134,7 +135,7 @@ class Matrix:
 
 
 def test_pan_keeps_what_the_oracle_keeps():
-    x, edges, weight = batch_of_graphs()
+    x, edges, weight = batch_of_graphs(loops=LOOPS)
     ours, theirs = randomize(PANPooling(WIDTH, ratio=0.5)), peer.PANPooling(WIDTH, ratio=0.5)
     theirs.load_state_dict({"p": ours.projection, "beta": ours.beta, "select.weight": torch.ones(1, 1)})
     # The peer's edges stand the other way round.
@@ -144,7 +145,7 @@ def test_pan_keeps_what_the_oracle_keeps():
 
 
 def test_pan_pools_by_what_its_convolution_spreads():
-    x, edges, _ = batch_of_graphs()
+    x, edges, _ = batch_of_graphs(loops=LOOPS)
     conv, pooling = PANConv(20, 20, hops=2), randomize(PANPooling(WIDTH, ratio=0.5))
     torch.nn.init.eye_(conv.lin.weight)
     torch.nn.init.zeros_(conv.lin.bias)
@@ -157,7 +158,7 @@ def test_pan_pools_by_what_its_convolution_spreads():
 @pytest.mark.parametrize("conv", [False, True])
 @pytest.mark.parametrize("loops", [False, True])
 def test_asap_is_the_oracles(conv, loops):
-    x, edges, weight = batch_of_graphs()
+    x, edges, weight = batch_of_graphs(loops=LOOPS)
     ours = randomize(ASAPooling(WIDTH, ratio=0.5, self_loops=loops, conv=GCNConv(WIDTH, WIDTH) if conv else None))
     theirs = peer.ASAPooling(WIDTH, ratio=0.5, add_self_loops=loops, GNN=peer.GCNConv if conv else None)
     names = {
@@ -215,7 +216,7 @@ def assert_same_gradients(mine, other, x, ours, theirs):
 
 @pytest.mark.parametrize("method", ["softmax", "tanh", "sigmoid"])
 def test_edge_pooling_is_the_oracles(method):
-    x, edges, _ = batch_of_graphs(density=0.8)
+    x, edges, _ = batch_of_graphs(density=0.8, loops=(2, 13))
     assert 1 not in edges.in_degree()  # the softmax of a single edge is one: these would be equal
     ours = randomize(EdgePooling(WIDTH, method=method))
     theirs = peer.EdgePooling(WIDTH, getattr(peer.EdgePooling, f"compute_edge_score_{method}"))
@@ -233,7 +234,7 @@ def test_edge_pooling_is_the_oracles(method):
 
 @pytest.mark.parametrize("method", ["tanh", "sigmoid", "log_softmax"])
 def test_cluster_pooling_is_the_oracles(method):
-    x, edges, _ = batch_of_graphs()
+    x, edges, _ = batch_of_graphs(loops=LOOPS)
     x, (edges, _) = (
         x[9:].requires_grad_(),
         edges.subgraph(torch.arange(9, 20)),
@@ -251,7 +252,7 @@ def test_cluster_pooling_is_the_oracles(method):
 
 @pytest.mark.parametrize(("aggr", "pool"), [("max", peer.max_pool), ("mean", peer.avg_pool)])
 def test_merged_nodes_and_edges_are_the_oracles(aggr, pool):
-    x, edges, weight = batch_of_graphs()
+    x, edges, weight = batch_of_graphs(loops=LOOPS)
     label = torch.randint(0, 4, (20,)) + 10 * BATCH
     data = Batch(batch=BATCH, x=x, edge_index=edges.coo(), edge_attr=weight, pos=x[:, :3])
     expected = pool(label, data)
@@ -273,7 +274,7 @@ def test_merged_nodes_and_edges_are_the_oracles(aggr, pool):
 @every
 def test_a_batch_of_graphs_is_pooled_like_the_graphs_one_by_one(name):
     pooling = randomize(POOLINGS[name]())
-    x, edges, weight = batch_of_graphs(1)
+    x, edges, weight = batch_of_graphs(1, loops=LOOPS)
     together = call(pooling, x, edges, weight, PTR)
     assert together.ptr[-1] == len(together.x) == together.edge_index.num_dst == together.edge_index.num_src
     for i in range(4):
@@ -289,7 +290,7 @@ def test_a_batch_of_graphs_is_pooled_like_the_graphs_one_by_one(name):
 @every
 def test_renumbered_nodes_are_pooled_to_the_same_graphs(name):
     pooling = randomize(POOLINGS[name]()).double()
-    x, edges, weight = batch_of_graphs(2, torch.float64, density=0.8)
+    x, edges, weight = batch_of_graphs(2, torch.float64, density=0.8, loops=LOOPS)
     before = call(pooling, x, edges, weight, PTR)
     order = torch.cat([a + torch.randperm(b - a) for a, b in zip(PTR.tolist()[:-1], PTR.tolist()[1:], strict=True)])
     moved, shuffle = EdgeIndex.from_coo(order.argsort()[edges.coo()], 20)
@@ -304,7 +305,7 @@ def test_renumbered_nodes_are_pooled_to_the_same_graphs(name):
 
 @every
 def test_edges_stay_sorted_and_within_range(name):
-    x, edges, weight = batch_of_graphs(3)
+    x, edges, weight = batch_of_graphs(3, loops=LOOPS)
     found = call(randomize(POOLINGS[name]()), x, edges, weight, PTR).edge_index
     EdgeIndex(found.colptr, found.row, found.num_src, found.num_dst, validate=True)
 
@@ -325,7 +326,7 @@ def test_graphs_without_edges(name, nodes):
 @every
 def test_gradients_by_finite_differences(name):
     pooling = randomize(POOLINGS[name]()).double()
-    x, edges, weight = batch_of_graphs(4, torch.float64)
+    x, edges, weight = batch_of_graphs(4, torch.float64, loops=LOOPS)
     x.requires_grad_()
     assert torch.autograd.gradcheck(lambda v: call(pooling, v, edges, weight, PTR).x, (x,), fast_mode=True)
 

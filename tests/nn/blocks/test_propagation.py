@@ -126,6 +126,22 @@ def test_what_leaves_a_node_is_its_column_of_the_transition_matrix(weighted):
     torch.testing.assert_close(layer.leaving(edges, weight), matrix.sum(0))
 
 
+@pytest.mark.parametrize("count", [5, 40])
+def test_hyperedges_may_be_fewer_or_more_than_nodes(count):
+    torch.manual_seed(0)
+    coo = torch.stack([torch.randint(0, NODES, (90,)), torch.randint(0, count, (90,))])
+    edges, _ = EdgeIndex.from_coo(coo, NODES, count)
+    x, attr = torch.randn(NODES, WIDTH), torch.randn(count, WIDTH)
+    ours, theirs = (
+        HypergraphConv(WIDTH, 4, mode="edge", heads=2),
+        peer.HypergraphConv(WIDTH, 4, use_attention=True, attention_mode="edge", heads=2),
+    )
+    theirs.load_state_dict({n: v.view_as(theirs.state_dict()[n]) for n, v in ours.state_dict().items()})
+    torch.testing.assert_close(
+        ours(x, edges, hyperedge_attr=attr), theirs(x, coo, hyperedge_attr=attr, num_edges=count)
+    )
+
+
 def test_a_dropout_of_everything_leaves_what_is_not_dropped():
     x, coo = torch.randn(NODES, WIDTH), graph()
     torch.testing.assert_close(APPNP(hops=2, alpha=0.25, dropout=1.0)(x, coo), x * 0.25)
