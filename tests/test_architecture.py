@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "native": {"errors"},
     "schemas": set(),
     "artifacts": {"errors", "native", "schemas"},
-    "graph": {"errors", "artifacts", "native", "console"},
+    "graph": {"errors", "artifacts", "native", "console", "parameters"},
     "ingest": {"errors", "artifacts", "graph", "native", "console"},
     "splits": {"errors", "artifacts", "graph", "native", "console", "page"},
     "sampling": {"errors", "artifacts", "graph", "native", "splits", "console", "parameters"},
