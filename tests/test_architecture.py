@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "schemas": set(),
     "artifacts": {"errors", "native", "schemas"},
     "graph": {"errors", "artifacts", "native", "console", "parameters"},
-    "ingest": {"errors", "artifacts", "graph", "native", "console"},
+    "ingest": {"errors", "artifacts", "graph", "native", "console", "parameters"},
     "splits": {"errors", "artifacts", "graph", "native", "console", "page"},
     "sampling": {"errors", "artifacts", "graph", "native", "splits", "console", "parameters"},
     "nn": {"errors", "artifacts", "graph", "native", "sampling", "parameters"},
