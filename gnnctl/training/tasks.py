@@ -90,6 +90,12 @@ class Task:
             return functional.binary_cross_entropy_with_logits(logits, y.float(), pos_weight=self.class_weights)
         return functional.mse_loss(logits.squeeze(-1), (y.float() - self.mean) / self.std)
 
+    def weight(self, y: Tensor) -> float | Tensor:
+        """What :meth:`loss` divides by, up to a constant: means weighted with it are means over all labels together."""
+        if self.problem == "multiclass" and self.class_weights is not None:
+            return self.class_weights[y].sum()
+        return float(len(y))
+
     def _focal(self, logits: Tensor, y: Tensor) -> Tensor:
         r""":math:`-(1 - p_t)^\gamma \log p_t`, p_t the probability of what is true, averaged as cross-entropy is.
 
