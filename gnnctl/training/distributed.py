@@ -167,7 +167,8 @@ class Group:
     def first(self, make: Callable[[], T]) -> T:
         """See :class:`Processes`."""
         held: list[Any] = [make() if self.share.rank == 0 else None]
-        dist.broadcast_object_list(held, src=0, device=self._device)
+        with self.watched():
+            dist.broadcast_object_list(held, src=0, device=self._device)
         found: T = held[0]
         return found
 
