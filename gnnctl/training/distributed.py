@@ -188,7 +188,9 @@ class Group:
             raise
 
     def part(self) -> None:
-        """See :class:`Processes`."""
+        """See :class:`Processes`; after the slowest, so that nobody waits for one that is gone."""
+        with self.watched():
+            dist.barrier()
         dist.destroy_process_group()
 
 
