@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from gnnctl import __version__
 from gnnctl.console import TYPED
 from gnnctl.errors import DataError, GnnctlError, ResourceError
-from gnnctl.processes import prepare, speaks
+from gnnctl.processes import ending, prepare, speaks
 
 STAGES = ("ingest", "split", "audit", "sample", "adopt", "train", "predict", "explain", "bench", "inspect")
 
@@ -76,6 +76,11 @@ def _as_gnnctl_error(error: BaseException) -> GnnctlError | None:
 def main() -> None:
     """Entry point: run the command; every failure ends in one line on stderr and a documented exit code."""
     prepare()
+    with ending():
+        _run()
+
+
+def _run() -> None:
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except Exception as error:

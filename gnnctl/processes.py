@@ -4,11 +4,12 @@ What goes wrong goes wrong for all of them: the one with the news says it, or ev
 store in which they agree.
 """
 
+import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gnnctl.errors import ResourceError, UsageError
@@ -50,13 +51,30 @@ def prepare() -> None:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """Around all that a process does: one of several ends at once when that is done.
+
+    Threads of torch's collective operations may still want the interpreter while it is taken down, which aborts the
+    process, and torchrun all others with it.
+    """
+    try:
+        yield
+    except SystemExit as stop:
+        if os.environ.get("WORLD_SIZE", "1") == "1":
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(stop.code if isinstance(stop.code, int) else int(stop.code is not None))
+
+
 def speaks() -> bool:
     """Whether this process is to say what went wrong: the first that asks."""
     if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         return True
     from datetime import timedelta
 
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is there
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not list it
 
     try:
         store = TCPStore(
