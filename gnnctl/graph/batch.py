@@ -116,6 +116,7 @@ class Batch:
         pairs: by layer its edges of all types together, where a model arranged them ahead.
         columns: by node type and name (n,) numbers of kept columns, int64 or float32, where the model takes any.
         made: edges that a model made of the nodes ahead of its forward, by names of its own.
+        counted: False where the seeds are another process's, which counts them; only to have something to compute with.
         links: of a batch of links; ``num_seeds`` and ``y`` are then of its positive ones, and ``node_type`` is that of
             the first relation's sources.
     """
@@ -139,6 +140,7 @@ class Batch:
     links: LinkSeeds | None = None
     columns: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     made: dict[str, EdgeIndex] = field(default_factory=dict)
+    counted: bool = True
 
     @classmethod
     def full(
