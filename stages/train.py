@@ -198,10 +198,10 @@ def train(
     )
     if preset is not None:
         design = preset.fill(design)
-    if name in models():
-        models()[name].check_options(design, found.split.target.task)
     if found.split.target.task != "graph" and readout is not None:
         raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
+    if name in models():
+        models()[name].check_options(design, found.split.target.task, models())
     if found.split.target.task != "node" and export:
         raise UsageError("--export: models of links or whole graphs cannot be exported yet", fix="leave it out")
     flag = "--folds" if folds is not None else "--export" if export else "--init" if init is not None else None

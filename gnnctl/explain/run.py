@@ -266,6 +266,9 @@ def open_run(
         raise UsageError(f"{model} gives embeddings, no predictions to explain", fix="explain a model with labels")
     if trained.target.task == "graph":
         raise UsageError(f"{model} predicts whole graphs: only predictions of nodes are explained", fix="name another")
+    if trained.task.names:
+        problem = f"{model} has several targets; explanations are of one"
+        raise UsageError(problem, fix=f"train on one of {', '.join(trained.task.names)}")
     if getattr(trained.model, "whole_graph", False):
         problem = f"{model}: {trained.options.name} sees the whole graph at once, a neighbourhood does not explain it"
         raise UsageError(problem, fix="explain a model of layers")

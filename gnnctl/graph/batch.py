@@ -285,6 +285,8 @@ class Batch:
                 continue
             for edges in by_type.values():
                 used = edges.with_self_loops()[0] if self_loops else edges
+                if self_loops:
+                    edges.is_loop()
                 if used.num_edges and (layer or first or self_loops):
                     used.transposed()
         self.layers = layers

@@ -191,7 +191,10 @@ class Prediction:
             if own
             else np.zeros(len(self.rows), np.int8)
         )
-        return Scored(self._tables(logits, parts, hidden), self._metrics(logits, parts) if own else {})
+        return Scored(
+            self._tables(logits, parts, hidden if self.embeddings else None),
+            self._metrics(logits, parts) if own else {},
+        )
 
     def _tables(self, logits: np.ndarray, parts: np.ndarray, hidden: np.ndarray | None) -> Iterator[pa.Table]:
         """In pieces, so that many nodes need not fit into memory."""

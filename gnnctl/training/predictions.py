@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from gnnctl.errors import DataError
 from gnnctl.graph.graph import Graph
+from gnnctl.splits.several import SEVERAL
 
 FILE = "predictions.parquet"
 EMBEDDINGS = "embeddings.parquet"  # of the nodes, where pairs are scored
@@ -36,12 +37,18 @@ def predictions_table(
 
     Returns:
         columns ``id``, ``split``, ``target`` (null where unknown), ``prediction`` and ``score_CLASS`` each, or
-        ``score`` for a number.
+        ``score`` for a number. Of several targets each has ``target_NAME``, ``prediction_NAME``, and where it is yes or
+        no ``score_NAME``.
     """
     columns: dict[str, pa.Array] = {
         "id": graph.ids_of(target.node_type, rows),
         "split": part_names(parts),
     }
+    if target.problem in SEVERAL:
+        columns |= _several_columns(graph, target, rows, scores)
+        if embeddings is not None:
+            columns["embedding"] = embedding_column(embeddings)
+        return pa.table(list(columns.values()), names=list(columns))
     known = known_targets(graph, target, rows)
     predicted = predicted_values(target, scores)
     columns["target"] = known if known is not None else pa.nulls(len(rows), predicted.type)
@@ -54,6 +61,19 @@ def predictions_table(
     if embeddings is not None:
         columns["embedding"] = embedding_column(embeddings)
     return pa.table(list(columns.values()), names=list(columns))
+
+
+def _several_columns(graph: Graph, target: Any, rows: np.ndarray, scores: np.ndarray) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array] = {}
+    for i, name in enumerate(target.classes):
+        values = np.ascontiguousarray(scores[:, i])
+        predicted = pa.array(values >= 0.5) if target.problem == "multibinary" else pa.array(values)
+        known = column_values(graph, target.node_type, name, rows)
+        columns[f"target_{name}"] = known if known is not None else pa.nulls(len(rows), predicted.type)
+        columns[f"prediction_{name}"] = predicted
+        if target.problem == "multibinary":
+            columns[f"score_{name}"] = pa.array(values)
+    return columns
 
 
 def embedding_column(embeddings: np.ndarray) -> pa.Array:
@@ -77,10 +97,15 @@ def predicted_values(target: Any, scores: np.ndarray) -> pa.Array:
 
 def known_targets(graph: Graph, target: Any, rows: np.ndarray) -> pa.Array | None:
     """The label column's own values at ``rows``; None where the graph has no such column."""
-    columns = graph.store(target.node_type).columns
-    if columns is None or target.column not in columns.column_names:
+    return column_values(graph, target.node_type, target.column, rows)
+
+
+def column_values(graph: Graph, node_type: str, name: str, rows: np.ndarray) -> pa.Array | None:
+    """A kept column's values at ``rows``; None where the graph does not keep it."""
+    columns = graph.store(node_type).columns
+    if columns is None or name not in columns.column_names:
         return None
-    found = columns[target.column].take(pa.array(rows))
+    found = columns[name].take(pa.array(rows))
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 

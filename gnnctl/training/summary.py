@@ -8,7 +8,7 @@ from gnnctl.console import table
 def summary_text(summary: dict[str, Any]) -> str:
     """Exact metrics by part, beside a plain baseline."""
     metrics = summary["metrics"]
-    names = [name for name in metrics["test"] if name not in ("seeds", "baseline")]
+    names = [name for name in metrics["test"] if name not in ("seeds", "baseline") and "/" not in name]
     rows = [[part, found["seeds"], *(found[name] for name in names)] for part, found in metrics.items()]
     plain = metrics["test"]["baseline"]
     title = "test, popularity" if "mrr" in names else "test, constant"

@@ -3,7 +3,7 @@
 from gnnctl.errors import UsageError
 from gnnctl.nn.models.convolutions import CONVS
 from gnnctl.nn.models.gnn import GNN
-from gnnctl.nn.models.rounds import KINDS, RoundsModel
+from gnnctl.nn.models.rounds import KINDS, ROUNDS_USE, RoundsModel
 from gnnctl.nn.models.spec import TASKS, Model, Preset
 from gnnctl.nn.models.special import ELSEWHERE, PRESETS, SPECIAL
 from gnnctl.parameters import Value, defaults_of, read_parameters, split_name
@@ -22,6 +22,7 @@ def models() -> dict[str, Model]:
             edge_weight="edge_weight" in kind.takes,
             edge_attr="edge_attr" in kind.takes,
             needs_edge_attr=kind.needs_features,
+            uses=kind.uses,
         )
         for name, kind in CONVS.items()
     }
@@ -33,6 +34,7 @@ def models() -> dict[str, Model]:
             layers=kind.layers,
             graphs="one type",
             edge_weight=True,
+            uses=ROUNDS_USE,
         )
         for name, kind in KINDS.items()
     }

@@ -1,6 +1,7 @@
 """What is known of a model before it is built."""
 
 import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
@@ -70,19 +71,27 @@ class Model:
             text = f"--model {name} is for {' and '.join(self.problems)} targets, not for {problem}"
             raise UsageError(text, fix="choose another model")
 
-    def check_options(self, options: ModelOptions, task: str) -> None:
+    def used(self, task: str) -> set[str]:
+        """Fields of :class:`ModelOptions` that make a difference for a task; all of them where nothing is known."""
+        if self.uses is None:
+            return {one.name for one in fields(ModelOptions)}
+        return {"name", "parameters", "layers", *self.uses, *(() if self.of_graphs else _AROUND.get(task, ()))}
+
+    def check_options(self, options: ModelOptions, task: str, others: Mapping[str, "Model"]) -> None:
         """Whether it makes use of all options that are not left as they are, for a task.
 
         Raises:
-            UsageError: which it does not.
+            UsageError: which it does not, and which of the ``others`` for this task do.
         """
-        if self.uses is None:
-            return
-        used = {"name", "parameters", "layers", *self.uses, *(() if self.of_graphs else _AROUND.get(task, ()))}
+        used = self.used(task)
         for one in fields(ModelOptions):
             if one.name not in used and getattr(options, one.name) != one.default:
                 flag = f"--{one.name.replace('_', '-')}"
-                raise UsageError(f"{flag}: {options.name} has no use for it", fix="leave it out")
+                takers = [
+                    name for name, other in others.items() if task in other.tasks and one.name in other.used(task)
+                ]
+                fix = f"leave it out, or take {_some(takers)}" if takers else "leave it out"
+                raise UsageError(f"{flag}: {options.name} has no use for it", fix=fix)
 
     def build(self, options: ModelOptions, schema: GraphSchema, node_type: str, out_channels: int) -> nn.Module:
         """The module, its weights drawn from torch's generator."""
@@ -111,6 +120,11 @@ class Preset:
         plain = {one.name: one.default for one in fields(ModelOptions)}
         kept = {k: v for k, v in self.options.items() if k != "layers" and getattr(options, k) == plain[k]}
         return replace(options, **kept)
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} or one of {len(names) - most} more"
 
 
 def _listed(tasks: tuple[Task, ...]) -> str:

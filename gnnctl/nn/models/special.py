@@ -34,6 +34,7 @@ SPECIAL = {
         {"std": 0.0},
         layers=1,
         tasks=("link", "edge"),
+        uses=("hidden",),
     ),
     "lightgcn": Model(
         "recommendation: a vector for every node, averaged over the graph; no features",
@@ -51,6 +52,7 @@ SPECIAL = {
         graphs="one type",
         edge_weight=True,
         tasks=("node", "link", "edge"),
+        uses=("hidden", "dropout", "norm", "activation"),
     ),
     "gps": Model(
         "message passing beside attention of all nodes of a graph to all; time grows with their square",
@@ -130,5 +132,9 @@ SPECIAL = {
         learns=False,
         uses=(),
     ),
-    "mlp": Model("the baseline: a node's own features, no edges", "gnnctl.nn.models.mlp:MLP"),
+    "mlp": Model(
+        "the baseline: a node's own features, no edges",
+        "gnnctl.nn.models.mlp:MLP",
+        uses=("hidden", "dropout", "input_dropout", "norm", "activation"),
+    ),
 }
