@@ -6,6 +6,7 @@ one judges, writes and reports.
 """
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -13,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from gnnctl.errors import UsageError
@@ -142,7 +145,11 @@ class Group:
         if device.type == "cuda":
             torch.cuda.set_device(device)
         with self.watched():
-            dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+            store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+            # The store outlives an attempt that torchrun repeats, and with it the addresses of those that are gone.
+            store = PrefixStore(f"gnnctl/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+            backend = "nccl" if device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
 
     def wrap(self, forward: Any) -> Any:
         """Parameters that no process used keep no gradient, as in one process."""

@@ -104,6 +104,7 @@ def train_model(
         "weights": weights,
         "threads": torch.get_num_threads(),
         "device": device.type,
+        **({} if processes.share.among == 1 else {"processes": processes.share.among}),
         "parameters": count_parameters(model),
         **job.recorded,
     }

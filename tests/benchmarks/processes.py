@@ -2,8 +2,8 @@
 
     python tests/benchmarks/processes.py [--processes 2] [--epochs 4] [--quick]
 
-A power-law graph of 1 million nodes and 10 million edges with 64 features, SAGE of 128 channels, fan-outs [10, 10],
-joint batches of 1,024. Each side is a whole run of `gnnctl train` with one thread and no loading thread a process; what
+A power-law graph of 1 million nodes and 10 million edges with 64 features, SAGE of 256 channels, fan-outs [10, 10],
+joint batches of 2,048. Each side is a whole run of `gnnctl train` with one thread and no loading thread a process; what
 counts is the time that the first process reports for its epochs of training, the first epoch left out. The sides take
 turns. Two halves of a batch have 1.15 times the nodes of the whole and 1.04 times the edges, so that 2 is out of reach.
 """
@@ -74,7 +74,7 @@ def epoch_seconds(folder: Path, processes: int, epochs: int, turn: int) -> float
     runner = [sys.executable, "-m", "gnnctl"]
     if processes > 1:
         runner = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "-m", "gnnctl"]
-    options = ["--hidden", "128", "--num-neighbors", "10,10", "--batch-size", "1024", "--epochs", str(epochs + 1)]
+    options = ["--hidden", "256", "--num-neighbors", "10,10", "--batch-size", "2048", "--epochs", str(epochs + 1)]
     options += ["--threads", "1", "--loader-threads", "0", "--device", "cpu", "--quiet", "--no-resume"]
     command = [*runner, "train", str(folder / "split"), "-o", str(out), *options]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
