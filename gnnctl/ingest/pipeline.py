@@ -197,6 +197,8 @@ def _ingest(
     writer.json("graph", graph.layout())
     writer.json("encoders", encoders)
     writer.summary.update(graph.summary(), notes=plan.notes)
+    if store != ZARR:
+        writer.summary["store"] = store
     return graph
 
 

@@ -122,6 +122,7 @@ def test_another_store_is_another_output(cli, tmp_path):
     assert json.loads(text)["up_to_date"]
     code, text, error = cli("inspect", out, "--verify")
     assert code == 0, error
+    assert any(line.split() == ["store", "rocksdb"] for line in text.splitlines())
     assert not (out / "nodes/person/x").exists()
 
 
