@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,16 @@ def test_what_a_store_raises_is_one_line(tmp_path):
     (folder / "1.bin").unlink()
     with pytest.raises(ArtifactError, match=r"x\.store cannot be read: .*1\.bin"):
         table_column(folder, KEY)[:2]
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_many_threads_read_one_table(tmp_path, store):
+    values = np.random.default_rng(0).random((500, 6), np.float32)
+    column = table_column(_table(tmp_path, values, store, (100,)), KEY)
+
+    def same(seed):
+        rows = np.random.default_rng(seed).integers(0, 500, (20, 60))
+        return all(np.array_equal(column[part], values[part]) for part in rows)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(same, range(16)))
