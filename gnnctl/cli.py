@@ -15,7 +15,7 @@ from gnnctl import __version__
 from gnnctl.console import TYPED
 from gnnctl.errors import DataError, GnnctlError, ResourceError
 
-STAGES = ("ingest", "split", "audit", "sample", "adopt", "train", "predict", "explain", "bench", "inspect")
+STAGES = ("ingest", "split", "audit", "sample", "adopt", "train", "predict", "explain", "bench", "inspect", "serve")
 
 
 class _Command(TyperGroup):

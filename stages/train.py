@@ -7,7 +7,7 @@ import typer
 from gnnctl import options
 from gnnctl.console import Console, command_line
 from gnnctl.errors import DataError, UsageError
-from gnnctl.options import architecture, batches, learning, links, machine
+from gnnctl.options import architecture, batches, learning, links, machine, remote
 
 
 def train(
@@ -82,7 +82,9 @@ def train(
     loader_threads: machine.LoaderThreads = 2,
     resume: machine.Resume = True,
     save_seconds: machine.SaveSeconds = 10.0,
-    graph: machine.Graph = None,
+    graph: remote.Graph = None,
+    token_file: remote.TokenFile = None,
+    tls_ca: remote.TlsCa = None,
     split: machine.Split = None,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -99,6 +101,7 @@ def train(
     from gnnctl.nn.models import ModelOptions
     from gnnctl.nn.models.registry import parse_model
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
+    from gnnctl.remote import graph_option
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
     from gnnctl.training.initial import open_initial, take_weights
@@ -119,7 +122,7 @@ def train(
     name, parameters = parse_model(model or ("embedding" if walks else "sage"))
     found = TrainingInput.open(
         source,
-        graph=graph,
+        graph=graph_option(graph, token_file, tls_ca),
         split=split,
         num_neighbors=num_neighbors,
         sampler=sampler,

@@ -70,7 +70,7 @@ class TrainingInput:
         cls,
         source: str,
         *,
-        graph: Path | None = None,
+        graph: Graph | Path | None = None,
         split: Path | None = None,
         num_neighbors: list[str] | None = None,
         sampler: str | None = None,
