@@ -68,6 +68,14 @@ def predict(
             rich_help_panel=HOW,
         ),
     ] = False,
+    smoothing: Annotated[
+        str | None,
+        typer.Option(
+            help="Parameters of --smooth: correct_hops=50,correct_alpha=0.9,smooth_hops=50,smooth_alpha=0.8,scale=0 "
+            "(0: each node's own).",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     shots: Annotated[
         int | None,
         typer.Option(
@@ -120,7 +128,7 @@ def predict(
     job: Prediction | LinkPrediction
     asked = {"--pairs": pairs, "--top-k": top_k, "--exclude-known": exclude_known}
     if is_of_links(opened):
-        given = {"--num-neighbors": num_neighbors, "--smooth": smooth, "--shots": shots}
+        given = {"--num-neighbors": num_neighbors, "--smooth": smooth, "--smoothing": smoothing, "--shots": shots}
         if flag := next((name for name, value in given.items() if value), None):
             raise UsageError(f"{flag}: {model} is of links, which are scored exactly", fix="leave it out")
         job = LinkPrediction.prepare(
@@ -152,6 +160,7 @@ def predict(
             seed=seed,
             embeddings=embeddings,
             smooth=smooth,
+            smoothing=smoothing,
             shots=shots,
             device=where,
         )
@@ -168,6 +177,7 @@ def predict(
             "sampling": job.sampling,
             "embeddings": embeddings,
             **({"smooth": True} if smooth else {}),
+            **({"smoothing": dict(job.smooth)} if isinstance(job, Prediction) and job.smooth and smoothing else {}),
             **({"shots": shots, "seed": seed} if shots else {}),
             **({"top_k": top_k, "exclude_known": exclude_known} if top_k else {}),
         },
@@ -189,9 +199,9 @@ def predict(
             scored = job.run(batch_size=batch_size, memory=room, progress=console.progress)
         else:
             scored = job.run(memory=room, progress=console.progress)
-        write_predictions(writer.file(FILE), scored.table)
+        write_predictions(writer.file(FILE), scored.tables)
         if scored.embeddings is not None:
-            write_predictions(writer.file(EMBEDDINGS), scored.embeddings)
+            write_predictions(writer.file(EMBEDDINGS), [scored.embeddings])
         writer.json("metrics", scored.metrics)
         writer.summary.update(job.summary, file=FILE, metrics=scored.metrics)
         summary = writer.summary

@@ -99,7 +99,7 @@ def train(
 
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.nn.models import ModelOptions
-    from gnnctl.nn.models.registry import parse_model
+    from gnnctl.nn.models.registry import models, parse_model, preset_of
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
     from gnnctl.remote import graph_option
     from gnnctl.sampling.methods import MethodSpec
@@ -120,6 +120,8 @@ def train(
     if walks and model is not None:
         raise UsageError(f"--model {model}: walks learn a vector a node, without layers", fix="leave it out")
     name, parameters = parse_model(model or ("embedding" if walks else "sage"))
+    preset = preset_of(model or "")
+    learns = name not in models() or models()[name].learns
     found = TrainingInput.open(
         source,
         graph=graph_option(graph, token_file, tls_ca),
@@ -167,11 +169,12 @@ def train(
     first = None if init is None else open_initial(init)
     begin = None if first is None else partial(take_weights, artifact=first, freeze=freeze, log=console.log)
     job = found.job()
+    default_layers = preset.options.get("layers") if preset is not None and found.spec is None else None
     design = ModelOptions(
         name=name,
         parameters=parameters,
         hidden=hidden,
-        layers=found.layers(layers, name),
+        layers=found.layers(layers or default_layers, name),
         dropout=dropout,
         input_dropout=input_dropout,
         attention_dropout=attention_dropout,
@@ -188,14 +191,23 @@ def train(
         feed_forward=feed_forward,
         readout=readout,
     )
+    if preset is not None:
+        design = preset.fill(design)
     if found.split.target.task != "graph" and readout is not None:
         raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
+    if name in models():
+        models()[name].check_options(design, found.split.target.task, models())
     if found.split.target.task != "node" and export:
         raise UsageError("--export: models of links or whole graphs cannot be exported yet", fix="leave it out")
+    flag = "--folds" if folds is not None else "--export" if export else "--init" if init is not None else None
+    if flag is not None and not learns:
+        raise UsageError(f"{flag}: {name} has nothing to train", fix="leave it out")
+    if export and name in models() and models()[name].whole:
+        raise UsageError(f"--export: {name} sees a whole graph at once, which has no package yet", fix="leave it out")
     if folds is not None and found.records is not None:
         raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
-        epochs=found.epochs(epochs),
+        epochs=found.epochs(epochs, name),
         batch_size=found.batch_size,
         balanced=found.balanced,
         lr=lr,
@@ -241,7 +253,7 @@ def train(
         console.result({"output": str(output), "done": False, **recipe.options}, "")
         return
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
-        for part in (STATE, HISTORY):
+        for part in (STATE, HISTORY) if learns else ():
             writer.file(part, content=False)
         crossed: dict[str, Any] = {}
         try:

@@ -15,6 +15,7 @@ from gnnctl.bench.machine import machine_facts
 from gnnctl.bench.memory import peak_growth
 from gnnctl.bench.timing import LEAST_REPEATS, Timing, interleave
 from gnnctl.console import Progress, no_progress
+from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.registry import models
 
@@ -29,7 +30,8 @@ class CompileOptions:
     """What is measured.
 
     Attributes:
-        models: names of models; ``all`` stands for every one that takes the graph.
+        models: names of models; ``all`` stands for every one that takes the graph, or a sampled part of it. Those that
+            see a graph at once have to be named, and are not measured over samples.
         works: kinds of work, each of :data:`WORKS`.
         hidden, layers: their size; the output is as wide as a hidden layer.
         fan_out, batch_size: of the sampled batches.
@@ -120,6 +122,9 @@ def bench_compile(
         machine = machine_facts()
         for name in names:
             for work in options.works:
+                if work == "sampled" and name in models() and models()[name].whole:
+                    notes.append(f"{name} was not measured over samples: it sees a graph at once")
+                    continue
                 measured += _bench_model(name, work, graph, node_type, options, device, notes)
                 bar.update(1)
     return CompileResult(machine, measured, list(dict.fromkeys(notes)))
@@ -128,8 +133,18 @@ def bench_compile(
 def _names(wanted: tuple[str, ...], graph: Graph) -> list[str]:
     fits = {"any", "one type" if graph.schema.is_homogeneous else "typed"}
     featured = all(edges.features for edges in graph.schema.edges.values())
-    every = [n for n, model in models().items() if model.graphs in fits and (featured or not model.needs_edge_attr)]
-    return list(dict.fromkeys(n for name in wanted for n in (every if name == "all" else [name])))
+    every = [
+        name
+        for name, model in models().items()
+        if model.graphs in fits and not model.whole and (featured or not model.needs_edge_attr)
+    ]
+    found = list(dict.fromkeys(n for name in wanted for n in (every if name == "all" else [name])))
+    for name in found:
+        known = models().get(name)
+        if known is not None and (known.of_graphs or not known.learns):
+            problem = f"--models {name}: " + ("it is of whole graphs" if known.of_graphs else "it has nothing to train")
+            raise UsageError(problem, fix="measure models of nodes")
+    return found
 
 
 def _bench_model(

@@ -1,134 +1,28 @@
-"""Which kernels are measured: how ours is called, what else computes the same, and the bytes that must pass.
+"""Which kernels are measured: how ours is called, and what else computes the same."""
 
-A kernel's bytes are what it reads and writes when nothing stays in the caches: a source row for each edge, indices,
-and the output. A graph whose features fit the caches may therefore come out above the machine's stream bandwidth.
-"""
-
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from gnnctl.bench.kernel_problem import (
+    Kernel,
+    Problem,
+    Run,
+    backward,
+    backward_of_both,
+    csr,
+    edge_bytes,
+    forward,
+    gather_bytes,
+    index_bytes,
+    score_bytes,
+    value_bytes,
+)
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.graph.graph import Graph
 from gnnctl.nn import ops
 from gnnctl.nn.ops.aggregate import Reduce
-
-Run = Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One edge type and random values; shapes as in :mod:`gnnctl.nn.ops`."""
-
-    edges: EdgeIndex
-    row: Tensor  # (E,) int64, as torch's own operators want it
-    col: Tensor
-    coo: Tensor
-    x: Tensor
-    weight: Tensor
-    values: Tensor
-    scores: Tensor
-    src: Tensor
-    dst: Tensor
-    grad: Tensor
-
-    @classmethod
-    def of(cls, graph: Graph, width: int, heads: int, seed: int) -> "Problem":
-        """The graph's edge type with most edges; float32."""
-        edge_type, store = max(graph.edges.items(), key=lambda item: item[1].num_edges)
-        num_src, num_dst = graph.num_nodes(edge_type.src), graph.num_nodes(edge_type.dst)
-        colptr, row = (torch.from_numpy(np.array(a)) for a in (store.colptr, store.row))
-        edges = EdgeIndex(colptr, row, num_src, num_dst)
-        edges.transposed()
-        edges.col()
-        generator = torch.Generator().manual_seed(seed)
-        rand = partial(torch.rand, generator=generator)
-        shuffled = edges.coo()[:, torch.randperm(edges.num_edges, generator=generator)].contiguous()
-        return cls(
-            edges=edges,
-            row=edges.row.long(),
-            col=edges.col().long(),
-            coo=shuffled,
-            x=rand(num_src, width),
-            weight=rand(edges.num_edges),
-            values=rand(edges.num_edges, width),
-            scores=rand(edges.num_edges, heads),
-            src=rand(num_src, heads),
-            dst=rand(num_dst, heads),
-            grad=rand(num_dst, width),
-        )
-
-    def csr(self, weighted: bool = False) -> Tensor:
-        """(D, S), as torch.sparse has it."""
-        values = self.weight if weighted else torch.ones(self.edges.num_edges)
-        size = (self.edges.num_dst, self.edges.num_src)
-        return _csr(self.edges.colptr, self.row, values, size)
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """One line of the table. Making a side (outside the measurement) gives the function that is measured.
-
-    ``operations``: multiplications and additions of a matrix product; None for what memory bounds.
-    """
-
-    name: str
-    ours: Callable[[Problem], Run]
-    bytes: Callable[[Problem], int]
-    others: dict[str, Callable[[Problem], Run]] = field(default_factory=dict)
-    operations: Callable[[Problem], int] | None = None
-
-
-def _csr(rowptr: Tensor, col: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(rowptr, col, values, size, check_invariants=True)
-
-
-def _edge_bytes(p: Problem) -> int:
-    """Rows of sources along the edges, indices, and rows of destinations."""
-    width = p.x.shape[1]
-    return 4 * (p.edges.num_edges * (width + 1) + p.edges.num_dst * (width + 2))
-
-
-def _value_bytes(p: Problem) -> int:
-    return 4 * (p.values.numel() + p.edges.num_dst * (p.values.shape[1] + 2))
-
-
-def _score_bytes(p: Problem) -> int:
-    return 4 * (2 * p.scores.numel() + 2 * p.edges.num_dst)
-
-
-def _index_bytes(p: Problem) -> int:
-    return 8 * (2 * p.edges.num_edges) + 12 * p.edges.num_edges
-
-
-def _gather_bytes(p: Problem) -> int:
-    return 4 * (2 * p.values.numel() + p.edges.num_edges)
-
-
-def _backward(forward: Callable[[Problem, Tensor], Tensor], of: str = "x") -> Callable[[Problem], Run]:
-    """The backward pass alone, for the input ``of``; the graph of the forward pass is kept."""
-
-    def make(p: Problem) -> Run:
-        given = getattr(p, of).clone().requires_grad_()
-        out = forward(p, given)
-        seeded = torch.Generator().manual_seed(1)
-        gradient = p.grad if out.shape == p.grad.shape else torch.rand(out.shape, generator=seeded)
-        return lambda: torch.autograd.grad(out, given, gradient, retain_graph=True)
-
-    return make
-
-
-def _forward(forward: Callable[[Problem, Tensor], Tensor], of: str = "x") -> Callable[[Problem], Run]:
-    return lambda p: lambda: forward(p, getattr(p, of))
-
 
 # -- the same by other means -------------------------------------------------------------------------------------------
 
@@ -148,6 +42,11 @@ def _scatter(reduce: str) -> Callable[[Problem, Tensor], Tensor]:
     return run
 
 
+def _weighted_scatter(p: Problem, x: Tensor, weight: Tensor) -> Tensor:
+    out = x.new_zeros(p.edges.num_dst, x.shape[1])
+    return out.index_add(0, p.col, x.index_select(0, p.row) * weight.unsqueeze(1))
+
+
 def _sparse(reduce: str, weighted: bool = False) -> Callable[[Problem], Run]:
     def make(p: Problem) -> Run:
         matrix = p.csr(weighted)
@@ -159,12 +58,16 @@ def _sparse(reduce: str, weighted: bool = False) -> Callable[[Problem], Run]:
     return make
 
 
-def _sparse_backward(p: Problem) -> Run:
+def _sparse_backward(weighted: bool = False) -> Callable[[Problem], Run]:
     """The product with the transposed matrix, made beforehand."""
-    rowptr, col, perm = p.edges.transposed()
-    ones = torch.ones(len(perm))
-    matrix = _csr(rowptr, col.long(), ones, (p.edges.num_src, p.edges.num_dst))
-    return lambda: matrix @ p.grad
+
+    def make(p: Problem) -> Run:
+        rowptr, col, perm = p.edges.transposed()
+        values = p.weight[perm] if weighted else torch.ones(len(perm))
+        matrix = csr(rowptr, col.long(), values, (p.edges.num_src, p.edges.num_dst))
+        return lambda: matrix @ p.grad
+
+    return make
 
 
 def _softmax(p: Problem, scores: Tensor) -> Tensor:
@@ -232,14 +135,14 @@ def _spmm(reduce: Reduce) -> list[Kernel]:
         return ops.spmm(p.edges, x, None, reduce)
 
     unfused, sparse = _scatter(reduce), {"torch.sparse": _sparse(reduce)}
-    backward: dict[str, Callable[[Problem], Run]] = {"torch.sparse": _sparse_backward} if reduce == "sum" else {}
+    transposed: dict[str, Callable[[Problem], Run]] = {"torch.sparse": _sparse_backward()} if reduce == "sum" else {}
     return [
-        Kernel(f"spmm {reduce}", _forward(ours), _edge_bytes, sparse | {"torch, unfused": _forward(unfused)}),
+        Kernel(f"spmm {reduce}", forward(ours), edge_bytes, sparse | {"torch, unfused": forward(unfused)}),
         Kernel(
             f"spmm {reduce}, backward",
-            _backward(ours),
-            _edge_bytes,
-            backward | {"torch, unfused": _backward(unfused)},
+            backward(ours),
+            edge_bytes,
+            transposed | {"torch, unfused": backward(unfused)},
         ),
     ]
 
@@ -247,9 +150,9 @@ def _spmm(reduce: Reduce) -> list[Kernel]:
 def _segment_kernel(reduce: Reduce) -> Kernel:
     return Kernel(
         f"segment {reduce}",
-        _forward(lambda p, values: ops.segment_reduce(p.edges.colptr, values, reduce), "values"),
-        _value_bytes,
-        {"torch": _forward(_segment(reduce), "values"), "torch-geometric": _peer_segment(reduce)},
+        forward(lambda p, values: ops.segment_reduce(p.edges.colptr, values, reduce), "values"),
+        value_bytes,
+        {"torch": forward(_segment(reduce), "values"), "torch-geometric": _peer_segment(reduce)},
     )
 
 
@@ -273,8 +176,8 @@ def _median(p: Problem, values: Tensor) -> Tensor:
 
 def _both(name: str, ours: Any, torchs: Any, of: str, size: Any, **others: Any) -> list[Kernel]:
     return [
-        Kernel(name, _forward(ours, of), size, {"torch": _forward(torchs, of), **others}),
-        Kernel(f"{name}, backward", _backward(ours, of), size, {"torch": _backward(torchs, of)}),
+        Kernel(name, forward(ours, of), size, {"torch": forward(torchs, of), **others}),
+        Kernel(f"{name}, backward", backward(ours, of), size, {"torch": backward(torchs, of)}),
     ]
 
 
@@ -309,9 +212,21 @@ KERNELS: tuple[Kernel, ...] = (
     *(kernel for reduce in REDUCTIONS for kernel in _spmm(reduce)),
     Kernel(
         "spmm sum, weighted",
-        _forward(lambda p, x: ops.spmm(p.edges, x, p.weight)),
-        _edge_bytes,
+        forward(lambda p, x: ops.spmm(p.edges, x, p.weight)),
+        edge_bytes,
         {"torch.sparse": _sparse("sum", weighted=True)},
+    ),
+    Kernel(
+        "spmm sum, weighted, backward",
+        backward(lambda p, x: ops.spmm(p.edges, x, p.weight)),
+        edge_bytes,
+        {"torch.sparse": _sparse_backward(weighted=True)},
+    ),
+    Kernel(
+        "spmm sum, weighted, backward of both",
+        backward_of_both(lambda p, x, weight: ops.spmm(p.edges, x, weight)),
+        lambda p: edge_bytes(p) + 4 * p.edges.num_edges,
+        {"torch, unfused": backward_of_both(_weighted_scatter)},
     ),
     *(_segment_kernel(reduce) for reduce in REDUCTIONS),
     *_both(
@@ -319,7 +234,7 @@ KERNELS: tuple[Kernel, ...] = (
         lambda p, scores: ops.edge_softmax(p.edges, scores),
         _softmax,
         "scores",
-        _score_bytes,
+        score_bytes,
         **{"torch-geometric": _peer_softmax},
     ),
     *_both(
@@ -327,36 +242,36 @@ KERNELS: tuple[Kernel, ...] = (
         lambda p, values: ops.segment_softmax(p.edges.colptr, values),
         _softmax,
         "values",
-        _gather_bytes,
+        gather_bytes,
     ),
     *_both(
         "segment log-sum-exp",
         lambda p, values: ops.segment_logsumexp(p.edges.colptr, values),
         _logsumexp,
         "values",
-        _value_bytes,
+        value_bytes,
     ),
     *_both(
         "segment median",
         lambda p, values: ops.segment_reduce(p.edges.colptr, values, "median"),
         _median,
         "values",
-        _value_bytes,
+        value_bytes,
     ),
-    *_both("attention", lambda p, src: ops.attention(p.edges, src, p.dst), _attention, "src", _score_bytes),
+    *_both("attention", lambda p, src: ops.attention(p.edges, src, p.dst), _attention, "src", score_bytes),
     *_both(
         "gather",
         lambda p, x: ops.gather_src(p.edges, x),
         lambda p, x: x.index_select(0, p.row),
         "x",
-        _gather_bytes,
+        gather_bytes,
     ),
     *_both(
         "multi-aggregation, four reductions",
         lambda p, x: ops.multi_aggregate(p.edges, x, None, REDUCTIONS),
         _multi,
         "x",
-        lambda p: _edge_bytes(p) + 12 * p.grad.numel(),
+        lambda p: edge_bytes(p) + 12 * p.grad.numel(),
     ),
     Kernel(
         f"matrices of {NUM_MATRICES} types",
@@ -367,15 +282,15 @@ KERNELS: tuple[Kernel, ...] = (
     ),
     Kernel(
         "edge dot products",
-        _forward(lambda p, x: ops.sddmm(p.edges, p.grad, x)),
+        forward(lambda p, x: ops.sddmm(p.edges, p.grad, x)),
         lambda p: 4 * (p.edges.num_edges * (p.x.shape[1] + 2) + p.grad.numel()),
-        {"torch": _forward(lambda p, x: (p.grad.index_select(0, p.col) * x.index_select(0, p.row)).sum(-1))},
+        {"torch": forward(lambda p, x: (p.grad.index_select(0, p.col) * x.index_select(0, p.row)).sum(-1))},
     ),
-    Kernel("transposed view", _transposed, _index_bytes, {"torch": _torch_transposed}),
+    Kernel("transposed view", _transposed, index_bytes, {"torch": _torch_transposed}),
     Kernel(
         "csc build",
         lambda p: lambda: EdgeIndex.from_coo(p.coo, p.edges.num_src, p.edges.num_dst),
-        _index_bytes,
+        index_bytes,
         {"torch": _torch_csc},
     ),
 )

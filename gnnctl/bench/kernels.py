@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnnctl.bench.kernel_table import KERNELS, Kernel, Problem
+from gnnctl.bench.kernel_problem import Kernel, Problem
+from gnnctl.bench.kernel_table import KERNELS
 from gnnctl.bench.machine import COPY_BYTES, PRODUCT_SIZE, copy_rate, machine_facts, product_rate
 from gnnctl.bench.timing import LEAST_REPEATS, Timing, interleave
 from gnnctl.console import Progress, no_progress

@@ -56,7 +56,7 @@ def fidelity(prediction: Prediction, chosen: dict[EdgeType, np.ndarray]) -> Fide
     kept, removed = (prediction.logits(type(inputs)(inputs.x, inputs.gate, edges)) for edges in (only, without))
     score, score_only, score_without = (prediction.score_of(v) for v in (whole, kept, removed))
     if prediction.task.problem == "regression":
-        unit = prediction.task.std
+        unit = prediction.task.unit
         plus, minus = abs(score - score_without) / unit, abs(score - score_only) / unit
         return Fidelity(plus, minus, None, None, None, score_without, score_only)
     plus, minus = score - score_without, score - score_only

@@ -22,7 +22,7 @@ from gnnctl.explain.tables import edges_table, features_table, name_of, nodes_ta
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.methods import Spec
 from gnnctl.training.predictions import FILE as PREDICTIONS
-from gnnctl.training.predictions import known_targets, parts_of
+from gnnctl.training.predictions import PARTS, known_targets, parts_of
 from gnnctl.training.trained import TrainedModel
 
 PAGE = "explanation.html"
@@ -208,7 +208,7 @@ class Run:
             problem=target.problem,
             output_names=[str(c) for c in target.classes or [target.column]],
             known=None if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value),
-            part=str(parts[e.row]),
+            part=PARTS[parts[e.row]],
             model=f"{trained.options.name}, {trained.options.layers} layers",
             algorithm=self.algorithm_name,
             signed=self.algorithm.signed,
@@ -266,6 +266,12 @@ def open_run(
         raise UsageError(f"{model} gives embeddings, no predictions to explain", fix="explain a model with labels")
     if trained.target.task == "graph":
         raise UsageError(f"{model} predicts whole graphs: only predictions of nodes are explained", fix="name another")
+    if trained.task.names:
+        problem = f"{model} has several targets; explanations are of one"
+        raise UsageError(problem, fix=f"train on one of {', '.join(trained.task.names)}")
+    if getattr(trained.model, "whole_graph", False):
+        problem = f"{model}: {trained.options.name} sees the whole graph at once, a neighbourhood does not explain it"
+        raise UsageError(problem, fix="explain a model of layers")
     spec = trained.prediction_spec(trained.graph, num_neighbors, seed)
     stored = None if predictions is None else Artifact.open(predictions, "predictions")
     if stored is not None and stored.parent("model", model).fingerprint != trained.artifact.fingerprint:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gnnctl.graph.degrees import Degrees, NodesAtTimes, SeedTimes, degrees_at, gathered_degrees, graph_degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
+from gnnctl.graph.link_features import link_features
 from gnnctl.graph.relations import RelationPairs
 from gnnctl.graph.types import EdgeType
 
@@ -111,9 +112,11 @@ class Batch:
         node_counts: by node type nodes per hop, 0..H; None: a whole graph, which cannot be trimmed.
         edge_counts: by edge type edges per hop, 1..H, or None.
         layers: by layer its edges, where :meth:`prepare` has been called.
-        ptr: of a batch of whole graphs, which are its seeds, by node type (num_seeds + 1,) int64: whose each node is.
-        graph_x: (num_seeds, F) float32 features of those graphs, or None.
+        ptr: of a batch of B whole graphs, by node type (B + 1,) int64: whose each node is.
+        graph_x: (num_seeds, F) float32 features of those graphs, where they are the seeds, or None.
         pairs: by layer its edges of all types together, where a model arranged them ahead.
+        columns: by node type and name (n,) numbers of kept columns, int64 or float32, where the model takes any.
+        made: edges that a model made of the nodes ahead of its forward, by names of its own.
         links: of a batch of links; ``num_seeds`` and ``y`` are then of its positive ones, and ``node_type`` is that of
             the first relation's sources.
     """
@@ -135,6 +138,8 @@ class Batch:
     graph_x: Tensor | None = None
     pairs: dict[int, RelationPairs] = field(default_factory=dict)
     links: LinkSeeds | None = None
+    columns: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    made: dict[str, EdgeIndex] = field(default_factory=dict)
 
     @classmethod
     def full(
@@ -165,6 +170,9 @@ class Batch:
             seed_rows=None if rows is None else torch.from_numpy(np.array(rows, dtype=np.int64)),
             y=_labels(labels),
             degree={t: gathered_degrees(graph, t, None, None) for t in graph.edges} if degrees else None,
+            ptr=None
+            if graph.graphs is None
+            else {t: torch.from_numpy(np.array(p)) for t, p in graph.graphs.ptr.items()},
         )
 
     @classmethod
@@ -276,6 +284,8 @@ class Batch:
                 continue
             for edges in by_type.values():
                 used = edges.with_self_loops()[0] if self_loops else edges
+                if self_loops:
+                    edges.is_loop()
                 if used.num_edges and (layer or first or self_loops):
                     used.transposed()
         self.layers = layers
@@ -320,31 +330,9 @@ class Batch:
             ptr=None if self.ptr is None else {t: change(v) for t, v in self.ptr.items()},
             graph_x=None if self.graph_x is None else change(self.graph_x),
             links=None if self.links is None else self.links.mapped(change),
+            columns={t: {name: change(v) for name, v in named.items()} for t, named in self.columns.items()},
+            made={name: change_edges(e) for name, e in self.made.items()},
         )
-
-
-def link_features(
-    graph: Graph, edge_types: Sequence[EdgeType], relation: np.ndarray, positions: np.ndarray
-) -> np.ndarray | None:
-    """(n, F) float32 features of edges, those of each type in columns of its own, 0 in the others'; None without any.
-
-    Args:
-        graph: that has the edges.
-        edge_types: whose features stand side by side.
-        relation: (n,) int64 places in ``edge_types``.
-        positions: (n,) int64 places in the CSC of the type.
-    """
-    widths = [0 if (attr := graph.edges[t].edge_attr) is None else attr.shape[1] for t in edge_types]
-    if not sum(widths):
-        return None
-    found = np.zeros((len(relation), sum(widths)), np.float32)
-    for number, (t, width) in enumerate(zip(edge_types, widths, strict=True)):
-        attr = graph.edges[t].edge_attr
-        chosen = np.flatnonzero(relation == number)
-        if attr is not None and len(chosen):
-            start = sum(widths[:number])
-            found[chosen, start : start + width] = attr[positions[chosen]]
-    return found
 
 
 _Key = TypeVar("_Key")

@@ -48,8 +48,9 @@ class EdgeIndex:
         self._transposed: Transposed | None = None
         self._col: Tensor | None = None
         self._looped: tuple[EdgeIndex, Tensor, Tensor] | None = None
-        self._loop_flags: Tensor | None = None
+        self._is_loop: Tensor | None = None
         self._loops_known = False
+        self._loop_flags: Tensor | None = None
         self._reversed: tuple[EdgeIndex, Tensor] | None = None
         if validate:
             self._validate()
@@ -180,21 +181,31 @@ class EdgeIndex:
             self._looped = looped, loops, edges
         return looped, loops, edges
 
-    def loop_flags(self) -> Tensor | None:
-        """(D,) float32, 1 where a destination has an edge from itself, which must be the source of the same number.
+    def is_loop(self) -> Tensor | None:
+        """(E,) bool, true for edges from a node to itself; destinations must be the sources of the same numbers.
 
-        None where no destination has one, except inside a compiled graph that nobody asked before.
+        None where there are none, except inside a compiled graph that nobody asked before.
         """
         if self._loops_known:
-            return self._loop_flags
-        col = self.col()
-        same = (self.row == col).to(torch.float32)
-        flags = torch.zeros(self.num_dst, device=self.device).index_add(0, col, same).clamp(max=1)
+            return self._is_loop
+        same = self.row == self.col()
         if torch.compiler.is_compiling():
-            return flags
-        self._loop_flags = flags if bool(same.any()) else None
+            return same
+        self._is_loop = same if bool(same.any()) else None
         self._loops_known = True
-        return self._loop_flags
+        return self._is_loop
+
+    def loop_flags(self) -> Tensor | None:
+        """(D,) float32, 1 where a destination has an edge from itself; None as :meth:`is_loop` answers it."""
+        if self._loop_flags is not None:
+            return self._loop_flags
+        same = self.is_loop()
+        if same is None:
+            return None
+        flags = torch.zeros(self.num_dst, device=self.device).index_add(0, self.col(), same.float()).clamp(max=1)
+        if not torch.compiler.is_compiling():
+            self._loop_flags = flags
+        return flags
 
     def reversed(self) -> tuple["EdgeIndex", Tensor]:
         """The edges turned round, and (E,) ``perm``: edge e of the result is edge ``perm[e]`` here."""
@@ -290,6 +301,7 @@ class EdgeIndex:
             edges, loops, others = self._looped
             moved._looped = edges._mapped(change), change(loops), change(others)
         if self._loops_known:
+            moved._is_loop = None if self._is_loop is None else change(self._is_loop)
             moved._loop_flags = None if self._loop_flags is None else change(self._loop_flags)
             moved._loops_known = True
         return moved

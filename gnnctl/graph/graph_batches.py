@@ -1,5 +1,7 @@
 """Batches of whole graphs: contiguous rows and edges of each, put one after the other."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +14,14 @@ from gnnctl.graph.graphs import GRAPH
 from gnnctl.graph.types import EdgeType
 
 
-def graphs_batch(graph: Graph, rows: np.ndarray, labels: np.ndarray | None = None, *, degrees: bool = False) -> Batch:
+def graphs_batch(
+    graph: Graph,
+    rows: np.ndarray,
+    labels: np.ndarray | None = None,
+    *,
+    degrees: bool = False,
+    columns: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+) -> Batch:
     """A batch of B whole graphs; what belongs to them is read once, and nothing else is.
 
     Args:
@@ -20,6 +29,8 @@ def graphs_batch(graph: Graph, rows: np.ndarray, labels: np.ndarray | None = Non
         rows: (B,) int64 of the graphs, in any order, repetitions allowed.
         labels: of the graphs; integers become int64, floats float32.
         degrees: also gather degrees (models with ``needs_degree``); no edge leaves a graph, so they are exact.
+        columns: by node type and name (N,) numbers of all nodes, for models that take them; see
+            :func:`~gnnctl.graph.kept.numeric_columns`.
 
     Returns:
         A batch whose seeds are the graphs: ``ptr`` says which of its nodes are whose.
@@ -64,6 +75,10 @@ def graphs_batch(graph: Graph, rows: np.ndarray, labels: np.ndarray | None = Non
         degree={t: gathered_degrees(graph, t, nodes[t.src], nodes[t.dst]) for t in graph.edges} if degrees else None,
         ptr={t: torch.from_numpy(p) for t, p in ptr.items()},
         graph_x=_tensor(graphs.table.features(np.asarray(rows))),
+        columns={
+            t: {name: torch.from_numpy(values[nodes[t]]) for name, values in named.items()}
+            for t, named in (columns or {}).items()
+        },
     )
 
 

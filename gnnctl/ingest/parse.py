@@ -11,12 +11,25 @@ from gnnctl.errors import DataError
 from gnnctl.graph.features import FORMATS
 from gnnctl.graph.graphs import GRAPH
 from gnnctl.graph.types import EdgeType
-from gnnctl.ingest.spec import SPLIT, Duplicates, EdgeSpec, FeatureSpec, NodeSpec, OnMissing, SelfLoops, Source, Spec
+from gnnctl.ingest.spec import (
+    SPLIT,
+    Duplicates,
+    EdgeSpec,
+    FeatureSpec,
+    MoleculeSpec,
+    NodeSpec,
+    OnMissing,
+    SelfLoops,
+    Source,
+    Spec,
+    Unreadable,
+)
 
 _TOP = ("nodes", "edges", "graphs", "setup", "self_loops", "duplicates", "on_missing")
 _SOURCE = ("table", "sql", "options")
 _NODE = (*_SOURCE, "id", "graph", "label", "time", "columns", "features", "fit", "feature_dtype")
 _GRAPHS = (*_SOURCE, "id", "label", "columns", "features", "fit", "feature_dtype")
+_MOLECULES = ("smiles", "unreadable")
 _EDGE = (
     *_SOURCE,
     *("source", "target", "relation", "weight", "time", "columns", "features", "fit"),
@@ -73,7 +86,8 @@ def parse_spec(document: Mapping[str, Any], folder: str = ".", where: str = "the
     for node in nodes:
         if node.source is None and node.name not in mentioned:
             raise reader.error(f"nodes.{node.name} has no table and no edge type mentions it", "give it a table")
-    if not nodes:
+    molecules = reader.molecules(document.get("graphs"), nodes, edges)
+    if not nodes and molecules is None:
         raise reader.error('there is no [nodes.NAME] and no [edges."SRC REL DST"]', "add one")
     reader.unique_types(edges)
     graphs = reader.graphs(document["graphs"], nodes, edges) if "graphs" in document else None
@@ -82,7 +96,7 @@ def parse_spec(document: Mapping[str, Any], folder: str = ".", where: str = "the
             raise reader.error(f"[nodes.{node.name}] has graph, and there is no table of graphs", "add [graphs]")
     setup = document.get("setup", [])
     setup = reader.strings(setup if isinstance(setup, list) else [setup], "setup")
-    return Spec(tuple(nodes), tuple(edges), folder, tuple(setup), graphs)
+    return Spec(tuple(nodes), tuple(edges), folder, tuple(setup), graphs, molecules)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -163,7 +177,7 @@ class _Reader:
 
     def graphs(self, table: Any, nodes: list[NodeSpec], edges: list[EdgeSpec]) -> NodeSpec:
         """The table of graphs; every node must say in which it is."""
-        found = self.table(GRAPH, "graphs", table, _GRAPHS)
+        found = self.table(GRAPH, "graphs", table, (*_GRAPHS, *_MOLECULES))
         if found.source is None:
             raise self.error("[graphs] has no table and no sql", 'add table = "FILE"')
         for node in nodes:
@@ -178,6 +192,26 @@ class _Reader:
                 what = f'[edges."{edge.type}"] on_missing = "add": an added node would be in no graph'
                 raise self.error(what, "use error or drop")
         return found
+
+    def molecules(self, table: Any, nodes: list[NodeSpec], edges: list[EdgeSpec]) -> MoleculeSpec | None:
+        """What makes the graphs' nodes and edges, where that is their table."""
+        if not isinstance(table, dict):
+            return None
+        files = table.get("table")
+        named = files if isinstance(files, list) else [files]
+        sdf = all(isinstance(file, str) and file.lower().endswith(".sdf") for file in named)
+        if "smiles" not in table and not sdf:
+            if "unreadable" in table:
+                raise self.error("[graphs] has unreadable, and no molecules", 'add smiles = "COLUMN"')
+            return None
+        if "smiles" in table and sdf:
+            raise self.error("[graphs] has smiles, and its table is an SDF file", "leave smiles out")
+        if nodes or edges:
+            raise self.error(
+                "[graphs] are molecules, which make their own atoms and bonds", "leave out [nodes] and [edges]"
+            )
+        smiles = self.get(table, "smiles", str, None, "graphs")
+        return MoleculeSpec(smiles, self.choice(table, "unreadable", get_args(Unreadable), "graphs"))
 
     def table(self, name: str, section: str, table: Any, known: tuple[str, ...]) -> NodeSpec:
         """What nodes and graphs have in common."""

@@ -15,6 +15,7 @@ from gnnctl.ingest.engine import Engine
 from gnnctl.ingest.features import Features
 from gnnctl.ingest.graphs import check_edges, graph_ptr, graph_set
 from gnnctl.ingest.ids import TEXT, common_type, id_type
+from gnnctl.ingest.molecules import with_molecules
 from gnnctl.ingest.nodes import Nodes
 from gnnctl.ingest.parse import nearest
 from gnnctl.ingest.relations import edge_tables
@@ -152,7 +153,9 @@ def _ingest(
     progress: Progress,
     log: Callable[[str], None],
 ) -> Graph:
+    spec, dropped = with_molecules(spec, engine, writer.path / "spill" / "molecules")
     plan = Plan.open(spec, engine, saved)
+    plan.notes[:0] = dropped
     _check_saved(plan, saved)
     nodes: dict[str, NodeStore] = {}
     edges: dict[EdgeType, EdgeStore] = {}

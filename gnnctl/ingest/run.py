@@ -14,6 +14,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.ingest.engine import Engine, default_memory, parse_memory
 from gnnctl.ingest.flags import Flags, apply_flags, named_file
 from gnnctl.ingest.guess import guess_document, guess_toml
+from gnnctl.ingest.molecules import with_molecules
 from gnnctl.ingest.parse import parse_spec, read_spec
 from gnnctl.ingest.pipeline import Plan, default_threads, ingest
 from gnnctl.ingest.report import predict, rows_of_graph
@@ -72,6 +73,7 @@ def run(request: Request, console: Console) -> None:
             _report(console, graph, done.fingerprint, done.manifest.summary.get("notes", []), done=True)
             return
         if request.dry_run:
+            spec, _ = with_molecules(spec, engine, Path(spill, "molecules"))
             plan = Plan.open(spec, engine, encoders_from.encoders if encoders_from else None)
             _report_plan(console, predict(plan, engine))
             return

@@ -9,6 +9,7 @@ from gnnctl.graph.types import EdgeType
 OnMissing = Literal["error", "drop", "add"]
 SelfLoops = Literal["keep", "drop"]
 Duplicates = Literal["keep", "first", "last", "error"]
+Unreadable = Literal["error", "drop"]
 SPLIT = "split"  # column of a table given in parts: which part a row is from
 
 
@@ -104,6 +105,14 @@ class EdgeSpec:
 
 
 @dataclass(frozen=True)
+class MoleculeSpec:
+    """Graphs that are molecules: a column of SMILES, or, where that is None, SDF files."""
+
+    smiles: str | None = None
+    unreadable: Unreadable = "error"
+
+
+@dataclass(frozen=True)
 class Spec:
     """Everything one ingest reads.
 
@@ -113,6 +122,7 @@ class Spec:
         folder: what relative paths are relative to.
         setup: SQL statements run first, such as ``ATTACH 'shop.sqlite'``.
         graphs: the table of the graphs that nodes are in; None where all are in one.
+        molecules: how nodes and edges are made of the graphs' table; None where they have tables.
     """
 
     nodes: tuple[NodeSpec, ...]
@@ -120,12 +130,14 @@ class Spec:
     folder: str = "."
     setup: tuple[str, ...] = ()
     graphs: NodeSpec | None = None
+    molecules: MoleculeSpec | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The part of the spec that decides the result, for the artifact's recipe; the folder is not in it."""
         graphs = self.graphs
         return {
             **({} if graphs is None else {"graphs": _plain(graphs, skip=("name", *graphs.unset))}),
+            **({} if self.molecules is None else {"molecules": vars(self.molecules)}),
             "setup": list(self.setup),
             "nodes": {node.name: _plain(node, skip=("name", *node.unset)) for node in self.nodes},
             "edges": {str(edge.type): _plain(edge, skip=("type",)) for edge in self.edges},

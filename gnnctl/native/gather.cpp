@@ -10,6 +10,7 @@
 
 #include "checks.h"
 #include "pooled_array.h"
+#include "residency.h"
 #include "widen.h"
 
 namespace py = pybind11;
@@ -17,7 +18,7 @@ namespace py = pybind11;
 namespace gnnctl {
 namespace {
 
-constexpr std::size_t kAhead = 12, kLine = 64, kMostAsked = 1024;
+constexpr std::size_t kAhead = 12, kLine = 64, kMostAsked = 1024, kDiskRows = 8192;
 
 // Rows of `width` bytes. `index` may be written to by another Python thread meanwhile: each entry is read once, checked
 // and then used; those that are only asked for ahead may be anything.
@@ -28,6 +29,12 @@ struct Rows {
     const std::int64_t* index;
 
     bool within(std::int64_t row) const { return row >= 0 && row < count; }
+    void ask_disk(std::size_t first, std::size_t last) const {
+        gnnctl::ask_disk(last - first, width, [&](std::size_t i) {
+            const std::int64_t row = index[first + i];
+            return within(row) ? reinterpret_cast<std::uintptr_t>(at(row)) : std::uintptr_t{0};
+        });
+    }
     const char* at(std::int64_t row) const { return data + static_cast<std::size_t>(row) * width; }
     void ask(std::size_t i, std::size_t bytes) const {
         const std::uintptr_t start = reinterpret_cast<std::uintptr_t>(data) + static_cast<std::uintptr_t>(index[i]) * width;
@@ -78,7 +85,11 @@ void run(const Rows& rows, std::size_t count, std::size_t threads, Part&& part) 
     {
         const py::gil_scoped_release unlocked;
         in_parallel(count, threads, 1024, [&](std::size_t first, std::size_t last) {
-            if (!part(first, last)) bad = true;
+            for (std::size_t from = first; from < last; from += kDiskRows) {
+                const std::size_t to = std::min(last, from + kDiskRows);
+                rows.ask_disk(from, to);
+                if (!part(from, to)) bad = true;
+            }
         });
     }
     if (bad) throw py::value_error("index: a row is outside 0.." + std::to_string(rows.count - 1));

@@ -22,10 +22,18 @@ struct EdgeTimes {
         if (source != nullptr) time = std::max(time, source[row[position]]);
         return time;
     }
+
+    // Asks for the first line that visible() waits for.
+    template <class Row>
+    void prefetch(const Row* row, std::int64_t position) const {
+        if (edge != nullptr) __builtin_prefetch(edge + position);
+        if (source != nullptr) __builtin_prefetch(row + position);
+    }
 };
 
 // Shortens degree[i] to the edges visible before times[i], or at it too where inclusive. The searches of a block
-// go in step, so that their reads, each of which misses the caches, overlap.
+// go in step, so that their reads, each of which misses the caches, overlap: a step asks for what the next one reads,
+// and, once the sources are there, for all their times before the first is compared.
 template <class Row>
 void keep_visible(const EdgeTimes& edges, const Row* row, const std::int64_t* start, const std::int64_t* times,
                   bool inclusive, std::size_t count, std::int64_t* degree) {
@@ -42,6 +50,11 @@ void keep_visible(const EdgeTimes& edges, const Row* row, const std::int64_t* st
         }
         while (num_open > 0) {
             std::size_t kept = 0;
+            if (edges.source != nullptr)
+                for (std::size_t o = 0; o < num_open; ++o) {
+                    const std::size_t i = open[o];
+                    __builtin_prefetch(edges.source + row[first[i] + left[i] / 2]);
+                }
             for (std::size_t o = 0; o < num_open; ++o) {
                 const std::size_t i = open[o];
                 const std::int64_t half = left[i] / 2, middle = first[i] + half;
@@ -51,6 +64,7 @@ void keep_visible(const EdgeTimes& edges, const Row* row, const std::int64_t* st
                 left[i] = seen ? left[i] - half - 1 : half;
                 open[kept] = i;
                 kept += left[i] > 0;
+                edges.prefetch(row, first[i] + left[i] / 2);
             }
             num_open = kept;
         }

@@ -4,17 +4,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from gnnctl.console import table
+from gnnctl.console import TYPED, Console, table
 
 PANEL = "Model"
 
 
 def _list_models(wanted: bool) -> None:
     if wanted:
-        from gnnctl.nn.models.registry import describe_models
+        from gnnctl.nn.models.describe import HEADS, describe_models, models_table
+        from gnnctl.nn.models.registry import ELSEWHERE
 
-        heads = ["model", "graphs", "of edges", "parameters and their defaults", "what it is for"]
-        print(table(heads, describe_models()))
+        if "--json" in (TYPED.get() or ()):  # which is read after this
+            Console("train", json=True).result({"models": describe_models(), "elsewhere": ELSEWHERE}, "")
+        else:
+            print(table(HEADS, models_table()))
+            print("\nNot a --model, but there:\n" + table(["what", "where"], [list(one) for one in ELSEWHERE.items()]))
         raise typer.Exit
 
 

@@ -49,8 +49,4 @@ def fold_split(split: NodeSplit, folds: np.ndarray, fold: int) -> NodeSplit:
     test, val = folds == fold, folds == (fold + 1) % count
     chosen = {"train": ~(test | val), "val": val, "test": test}
     parts = {name: (rows[mask], labels[mask]) for name, mask in chosen.items()}
-    target = split.target
-    if target.problem == "regression":
-        numbers = parts["train"][1].astype(np.float64)
-        target = replace(target, mean=float(numbers.mean()), std=float(numbers.std()))
-    return replace(split, parts=parts, target=target)
+    return replace(split, parts=parts, target=split.target.standardised(parts["train"][1]))

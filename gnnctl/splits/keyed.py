@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PERSON = b"gnnctl split 1"
+_AT_ONCE = 1 << 16  # Python objects that stand at a time
 
 
 def keyed_hashes(values: "pa.Array | pa.ChunkedArray", seed: int, domain: str) -> np.ndarray:
@@ -29,19 +30,22 @@ def keyed_hashes(values: "pa.Array | pa.ChunkedArray", seed: int, domain: str) -
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    try:
-        texts = pc.cast(values, pa.string()).to_pylist()
-    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
-        raise DataError(
-            f"values of type {values.type} cannot be hashed", fix="use a column of text or numbers"
-        ) from None
     start = hashlib.blake2b(digest_size=8, key=f"{domain} {seed}".encode(), person=_PERSON)
-    digests = []
-    for text in texts:
-        state = start.copy()
-        state.update(text.encode())
-        digests.append(state.digest())
-    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+    hashes = np.empty(len(values), np.uint64)
+    for first in range(0, len(values), _AT_ONCE):
+        try:
+            texts = pc.cast(values.slice(first, _AT_ONCE), pa.string()).to_pylist()
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+            raise DataError(
+                f"values of type {values.type} cannot be hashed", fix="use a column of text or numbers"
+            ) from None
+        digests = []
+        for text in texts:
+            state = start.copy()
+            state.update(text.encode())
+            digests.append(state.digest())
+        hashes[first : first + len(texts)] = np.frombuffer(b"".join(digests), dtype="<u8")
+    return hashes
 
 
 def mix_all(z: np.ndarray) -> np.ndarray:

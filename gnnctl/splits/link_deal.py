@@ -10,9 +10,9 @@ from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.splits.by import NO_PART, TRAIN, By, Fractions, by_column, by_hash
+from gnnctl.splits.columns import kept_column
 from gnnctl.splits.keyed import keyed_hashes
 from gnnctl.splits.link_groups import ends_of
-from gnnctl.splits.target import kept_column
 from gnnctl.splits.times import Moving, Times, find_bounds, times_of
 
 if TYPE_CHECKING:

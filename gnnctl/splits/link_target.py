@@ -9,7 +9,8 @@ import numpy as np
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
-from gnnctl.splits.target import Target, encode, kept_column, nearest_of, read_column
+from gnnctl.splits.columns import kept_column, nearest_of
+from gnnctl.splits.target import Target, encode, read_column
 
 LinkTask = Literal["link", "edge"]
 LinkProblem = Literal["link", "multiclass", "multilabel", "regression"]

@@ -1,6 +1,6 @@
 """Splits of nodes or graphs: making, writing and reading them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,8 +13,10 @@ from gnnctl.graph.graph import Graph
 from gnnctl.remote import graph_parent
 from gnnctl.splits import by as ways
 from gnnctl.splits.by import NO_PART, By, Fractions, check_sizes
+from gnnctl.splits.columns import column_of
 from gnnctl.splits.keyed import keyed_hashes
-from gnnctl.splits.target import Target, Task, column_of
+from gnnctl.splits.several import SEVERAL
+from gnnctl.splits.target import Target, Task
 from gnnctl.splits.times import Moving, Times, find_bounds, times_of
 
 if TYPE_CHECKING:
@@ -99,13 +101,17 @@ class NodeSplit:
                 name: dict(zip(map(str, target.classes), self.class_counts(name).tolist(), strict=True))
                 for name in self.parts
             }
-        else:
+        if target.mean is not None:
             summary |= {"mean": target.mean, "std": target.std}
         return {**summary, "warnings": self.warnings}
 
     def class_counts(self, part: str) -> np.ndarray:
-        """(num_outputs,) int64: seeds of each class, or with each label."""
+        """(num_outputs,) int64: seeds of each class, with each label, or of several targets with a yes or a number."""
         _, labels = self.parts[part]
+        if self.target.problem in SEVERAL:
+            wanted = labels > 0.5 if self.target.problem == "multibinary" else ~np.isnan(labels)
+            several: np.ndarray = wanted.sum(axis=0, dtype=np.int64)
+            return several
         counts: np.ndarray = (
             labels.sum(axis=0, dtype=np.float64).astype(np.int64)
             if self.target.problem == "multilabel"
@@ -157,9 +163,7 @@ def split_nodes(
         parts[name] = (rows, labels[rows])
     sizes = {name: len(rows) for name, (rows, _) in parts.items()}
     check_sizes(sizes, by, fractions, f"seeds ({int(known.sum()):,} labelled rows)")
-    if target.problem == "regression":
-        numbers = parts["train"][1].astype(np.float64)
-        target = replace(target, mean=float(numbers.mean()), std=float(numbers.std()))
+    target = target.standardised(parts["train"][1])
     split = NodeSplit(graph, target, parts, counts)
     split.warnings.extend(_warnings(split, by))
     return split
@@ -182,7 +186,9 @@ def _assign(
     store = graph.store(target.node_type)
     ids = store.ids if store.ids is not None else pa.array(np.arange(store.num_nodes))
     if by.way == "random":
-        return ways.by_hash(keyed_hashes(ids, seed, "id"), fractions)
+        assigned = np.full(len(known), NO_PART, np.int8)
+        assigned[known] = ways.by_hash(keyed_hashes(ids.filter(pa.array(known)), seed, "id"), fractions)
+        return assigned
     if by.way == "stratified":
         if target.problem != "multiclass":
             raise UsageError(f"--by stratified needs classes; the target is {target.problem}", fix="pass --by random")
@@ -224,7 +230,7 @@ def _warnings(split: NodeSplit, by: By) -> list[str]:
             found.append(
                 f"never seen in training, so never predicted: {len(absent)} of {len(counts['train'])} classes ({some})"
             )
-    elif target.std == 0:
+    if target.std == 0:
         found.append(f"every training label is {target.mean}: there is nothing to learn")
     empty = [name for name, (rows, _) in split.parts.items() if not len(rows)]
     if empty:

@@ -1,7 +1,6 @@
 """What is predicted: a kept column of a node type, read as classes, sets of labels, or numbers."""
 
-import difflib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -9,11 +8,13 @@ import numpy as np
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.graphs import GRAPH
+from gnnctl.splits.columns import column_of, is_number
+from gnnctl.splits.several import SEVERAL, several_columns, several_labels
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Problem = Literal["multiclass", "multilabel", "regression"]
+Problem = Literal["multiclass", "multilabel", "regression", "multibinary", "multiregression"]
 Task = Literal["node", "graph"]
 
 # Integers with more distinct values than this are measurements, not classes, unless the user says otherwise.
@@ -26,11 +27,13 @@ class Target:
 
     Attributes:
         node_type: type whose nodes are predicted; ``graph`` where graphs are.
-        column: kept column that holds the truth.
-        problem: multiclass, multilabel or regression; none of nodes that only get embeddings.
-        classes: the column's values in ascending order, a class being its position; None for numbers.
-        num_outputs: width of a model's output: the number of classes, or 1.
-        mean, std: of the training labels, for numbers.
+        column: kept column that holds the truth; several with commas between them.
+        problem: multiclass, multilabel or regression; of several columns multibinary (each yes or no) or
+            multiregression; none of nodes that only get embeddings.
+        classes: the column's values in ascending order, a class being its position; the names of several columns; None
+            for numbers.
+        num_outputs: width of a model's output: the number of classes or columns, or 1.
+        mean, std: of the training labels, for numbers; a list for several.
         delimiter: what parts the labels in a text, for sets of labels in a text column.
         task: node or graph.
     """
@@ -40,8 +43,8 @@ class Target:
     problem: Problem | Literal["none"]
     classes: list[Any] | None
     num_outputs: int
-    mean: float | None = None
-    std: float | None = None
+    mean: float | list[float] | None = None
+    std: float | list[float] | None = None
     delimiter: str | None = None
     task: Task = "node"
 
@@ -61,18 +64,34 @@ class Target:
         """Which nodes of a graph have a label (N,) bool, and all labels, arbitrary where there is none.
 
         Labels are int64 (N,) class indices, float32 (N, num_outputs) of 0 and 1, or float32 (N,) numbers. A value that
-        is none of the classes counts as no label.
+        is none of the classes counts as no label. Of several columns they are float32 (N, num_outputs), NaN where a
+        column has none; a node has a label where any column has one.
 
         Raises:
             DataError: the graph has no such column, or it is of another type.
         """
+        if self.problem in SEVERAL:
+            return several_labels(graph, self.node_type, self.classes or [], self.problem)
         return encode(column_of(graph, self.node_type, self.column), self)
+
+    def standardised(self, labels: np.ndarray) -> "Target":
+        """With mean and deviation of training labels (n,) or (n, num_outputs), where they are numbers."""
+        numbers = labels.astype(np.float64)
+        if self.problem == "regression":
+            return replace(self, mean=float(numbers.mean()), std=float(numbers.std()))
+        if self.problem == "multiregression":
+            columns = [column[~np.isnan(column)] for column in numbers.T]
+            mean = [float(column.mean()) if len(column) else 0.0 for column in columns]
+            return replace(self, mean=mean, std=[float(column.std()) if len(column) else 0.0 for column in columns])
+        return self
 
 
 def find_target(
     graph: Graph, text: str | None, problem: str = "auto", delimiter: str | None = None, task: Task = "node"
 ) -> Target:
     """The target that ``"TYPE.COLUMN"`` names, or, of graphs, ``"COLUMN"``; classes are all values of the column.
+
+    ``COLUMN,COLUMN,...`` are several targets of one model.
 
     Args:
         graph: where the column is kept.
@@ -87,6 +106,9 @@ def find_target(
         UsageError: several labels to choose from, or a problem that does not fit.
     """
     node_type, column = _resolve_graphs(graph, text) if task == "graph" else _resolve(graph, text)
+    if "," in column:
+        names, several = several_columns(graph, node_type, column, problem, delimiter)
+        return Target(node_type, ",".join(names), several, list(names), len(names), task=task)
     values = column_of(graph, node_type, column)
     chosen, classes, delimiter = read_column(values, problem, delimiter, f"{node_type}.{column}")
     outputs = 1 if classes is None else len(classes)
@@ -113,41 +135,6 @@ def read_column(
         only = f"{name} is {classes[0]!r} in every labelled row: there is nothing to tell apart"
         raise DataError(only, fix="name another column")
     return chosen, classes, delimiter
-
-
-def column_of(graph: Graph, node_type: str, column: str) -> "pa.Array":
-    """A kept column, (N,), without dictionaries.
-
-    Raises:
-        DataError: no such type or column; lists those there are.
-    """
-    if node_type not in graph.stores():
-        raise DataError(
-            f"the graph has no node type '{node_type}'{nearest_of(node_type, graph.node_types)}",
-            fix=f"it has {', '.join(graph.node_types)}",
-        )
-    return kept_column(graph.store(node_type).columns, column, node_type)
-
-
-def kept_column(table: "pa.Table | None", column: str, owner: str) -> "pa.Array":
-    """A column of a table of kept columns, without dictionaries.
-
-    Raises:
-        DataError: no such column; lists those there are.
-    """
-    import pyarrow as pa
-
-    names = [] if table is None else table.column_names
-    if table is None or column not in names:
-        kept = f"kept are {', '.join(names)}" if names else "none is kept"
-        raise DataError(
-            f"the graph keeps no column '{column}' of {owner}{nearest_of(column, names)}",
-            fix=f"{kept}; add it to the spec, as label or in columns, and ingest again",
-        )
-    values = table[column]
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
 
 
 def encode(values: "pa.Array", target: Target) -> tuple[np.ndarray, np.ndarray]:
@@ -186,7 +173,7 @@ def _numbers(values: "pa.Array", target: Target) -> tuple[np.ndarray, np.ndarray
     import pyarrow.compute as pc
 
     name = f"{target.node_type}.{target.column}"
-    if not _is_number(values.type):
+    if not is_number(values.type):
         raise DataError(f"{name} is {values.type}, not a number", fix="name a numeric column")
     known = values.is_valid().to_numpy(zero_copy_only=False)
     labels = pc.cast(values, pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
@@ -245,7 +232,7 @@ def _problem(values: "pa.Array", problem: str, delimiter: str | None, name: str)
         raise UsageError(f"--problem multilabel: {name} is {kind}", fix="pass --delimiter to cut its text into labels")
     if problem != "multilabel" and listed:
         raise UsageError(f"--problem {problem}: {name} holds sets of labels", fix="pass --problem multilabel")
-    if problem == "regression" and not _is_number(kind):
+    if problem == "regression" and not is_number(kind):
         raise UsageError(f"--problem regression: {name} is {kind}", fix="name a numeric column")
     if problem not in ("multiclass", "multilabel", "regression"):
         raise UsageError(f"--problem {problem} is unknown", fix="pass auto, multiclass, multilabel or regression")
@@ -291,15 +278,3 @@ def _is_list(kind: "pa.DataType") -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def _is_number(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def nearest_of(word: str, known: list[str]) -> str:
-    """The nearest of some names in brackets, for messages, or nothing."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" (nearest: {close[0]})" if close else ""

@@ -14,6 +14,7 @@ from gnnctl.nn.models.unsupervised import Unsupervised, WalkModel, build_unsuper
 from gnnctl.parameters import Value
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
+from gnnctl.splits.several import SEVERAL
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.inference import exact_logits, sampled_logits
 from gnnctl.training.job import PARTS, fitted_degrees
@@ -99,7 +100,7 @@ class EmbeddingJob:
     def evaluate(
         self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
     ) -> Evaluation:
-        """See :class:`gnnctl.training.job.Job`; where there are labels, of a linear probe on the embeddings."""
+        """See :class:`gnnctl.training.job.Job`; where there is one target, of a linear probe on the embeddings."""
         assert isinstance(model, Unsupervised | WalkModel)
         split = self.split
         parts = {name: split.part(name) for name in PARTS}
@@ -110,7 +111,7 @@ class EmbeddingJob:
         metrics: dict[str, Any] = {
             name: {"seeds": len(part[0]), "loss": None, "baseline": {}} for name, part in parts.items()
         }
-        if split.target.problem == "none":
+        if split.target.problem in ("none", *SEVERAL):
             return Evaluation(metrics)
         bounds = np.cumsum([0, *(len(part[0]) for part in parts.values())])
         embedded = {name: found[bounds[i] : bounds[i + 1]] for i, name in enumerate(PARTS)}

@@ -12,7 +12,14 @@ from gnnctl.nn.models.unsupervised import Unsupervised, WalkModel
 from gnnctl.training.embedding_job import embeddings_of
 from gnnctl.training.inference import exact_outputs
 from gnnctl.training.metrics import evaluate
-from gnnctl.training.predictions import embedding_column, known_targets, parts_of, predictions_table
+from gnnctl.training.predictions import (
+    PARTS,
+    embedding_column,
+    known_targets,
+    part_names,
+    parts_of,
+    predictions_table,
+)
 from gnnctl.training.probe import draw_shots, prototype_scores
 from gnnctl.training.trained import TrainedModel
 
@@ -27,7 +34,7 @@ def embedding_table(prediction: "Prediction", memory: int, progress: Progress = 
     """Columns ``id``, ``split``, ``target`` where the split has one, and ``embedding``, a row for each asked node."""
     trained, graph, rows = prediction.trained, prediction.graph, prediction.rows
     node_type = trained.target.node_type
-    columns = {"id": graph.ids_of(node_type, rows), "split": _parts(prediction)}
+    columns = {"id": graph.ids_of(node_type, rows), "split": part_names(_parts(prediction))}
     if trained.target.problem != "none" and (known := known_targets(graph, trained.target, rows)) is not None:
         columns["target"] = known
     columns["embedding"] = embedding_column(_embed(prediction, rows, memory, progress))
@@ -54,8 +61,8 @@ def few_shot(
     embedded = _embed(prediction, np.concatenate([rows, prediction.rows]), memory, progress)
     examples, wanted = embedded[: len(rows)], embedded[len(rows) :]
     classes = trained.target.num_outputs
-    parts = np.asarray(_parts(prediction))
-    known = {name: np.flatnonzero(parts == name) for name in ("val", "test")}
+    parts = _parts(prediction)
+    known = {name: np.flatnonzero(parts == PARTS.index(name)) for name in ("val", "test")}
     truth = {name: _labels(trained, name, prediction.rows[chosen]) for name, chosen in known.items()}
     right: dict[str, list[float]] = {name: [] for name in known}
     first: np.ndarray | None = None
@@ -97,16 +104,17 @@ def _embed(prediction: "Prediction", rows: np.ndarray, memory: int, progress: Pr
         model, graph, node_type, rows, device=prediction.device, node_ids=given, memory=memory, progress=progress
     )  # fmt: skip
     if hidden is None:
-        raise UsageError("--shots: an imported model does not say what its embeddings are", fix="choose another model")
+        problem = f"--shots: {prediction.trained.options.name} does not say what its embeddings are"
+        raise UsageError(problem, fix="choose another model")
     return hidden
 
 
-def _parts(prediction: "Prediction") -> pa.Array:
+def _parts(prediction: "Prediction") -> np.ndarray:
     if prediction.node_ids is not None:
-        return pa.array([""] * len(prediction.rows))
+        return np.zeros(len(prediction.rows), np.int8)
     trained = prediction.trained
-    found = parts_of(trained.split, prediction.graph.num_nodes(trained.target.node_type))
-    return pa.array(found[prediction.rows].tolist(), pa.string())
+    found: np.ndarray = parts_of(trained.split, prediction.graph.num_nodes(trained.target.node_type))[prediction.rows]
+    return found
 
 
 def _labels(trained: TrainedModel, part: str, rows: np.ndarray) -> np.ndarray:

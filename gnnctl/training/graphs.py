@@ -12,7 +12,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.graph_batches import graphs_batch
-from gnnctl.nn.models.graph_model import GraphModel
+from gnnctl.graph.kept import NumericColumns, numeric_columns
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.seeds import batches
 from gnnctl.splits import NodeSplit
@@ -30,6 +30,7 @@ class GraphBatches:
         seed: of the order.
         prepare: called with each training batch in its loading thread.
         degrees: the model asks for degrees.
+        columns: that the model takes; see :func:`columns_for`.
         num_threads: that load ahead; 0 loads between the steps.
         balanced: training batches have an equal part of each class.
 
@@ -46,12 +47,14 @@ class GraphBatches:
         seed: int = 0,
         prepare: Callable[[Batch], Any] | None = None,
         degrees: bool = False,
+        columns: NumericColumns | None = None,
         num_threads: int = 2,
         balanced: bool = False,
     ) -> None:
         if balanced and split.target.problem != "multiclass":
             raise UsageError(f"--balanced: a {split.target.problem} has no classes to balance", fix="leave it out")
         self._split, self._batch_size, self._device, self._seed = split, batch_size, device, seed
+        self._columns = columns
         self._prepare, self._degrees, self._num_threads, self._balanced = prepare, degrees, num_threads, balanced
         self.steps = -(-len(split.part("train")[0]) // batch_size)
         self.has_validation = len(split.part("val")[0]) > 0
@@ -80,12 +83,28 @@ class GraphBatches:
     ) -> Iterator[Batch]:
         def load(chosen: np.ndarray) -> Batch:
             found = labels[np.searchsorted(rows, chosen)]
-            batch = graphs_batch(self._split.graph, chosen, found, degrees=self._degrees)
+            batch = graphs_batch(self._split.graph, chosen, found, degrees=self._degrees, columns=self._columns)
             if prepare is not None:
                 prepare(batch)
             return batch
 
         return (batch.to(self._device) for batch in ordered_map(load, order, self._num_threads))
+
+
+def columns_for(model: nn.Module, graph: Graph) -> NumericColumns:
+    """The kept columns that a model takes, of all nodes of a graph; of most models none.
+
+    Raises:
+        DataError: a column that the graph has not, or that the model cannot use.
+    """
+    wanted = getattr(model, "columns", None)
+    if not wanted:
+        return {}
+    found = numeric_columns(graph, wanted)
+    if check := getattr(model, "check_columns", None):
+        assert graph.graphs is not None
+        check(found, graph.graphs.ptr)
+    return found
 
 
 @torch.no_grad()
@@ -97,25 +116,28 @@ def graph_outputs(
     device: torch.device | str = "cpu",
     node_budget: int = NODE_BUDGET,
     progress: Progress = no_progress,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (n, num_outputs) float32 of the graphs ``rows``, and what entered the last layer (n, hidden).
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Logits (n, num_outputs) float32 of the graphs ``rows``, and what entered the last layer (n, width), if anything.
 
     Args:
+        model: whose ``outputs(batch)`` gives both, for a batch of whole graphs.
         rows: (n,) int64, any order, repetitions allowed.
         node_budget: nodes of the graphs that are scored together; no result depends on it beyond the rounding of
             float32 sums.
     """
-    assert isinstance(model, GraphModel)
+    given: Any = model
     assert graph.graphs is not None
     model.eval()
+    columns = columns_for(model, graph)
     which = np.cumsum(graph.graphs.sizes[rows]) // node_budget
     parts = np.split(rows, np.flatnonzero(np.diff(which)) + 1)
     logits, hidden = [], []
     with progress(total=len(rows), desc="predict", unit="graph") as bar:
         for part in parts:
-            batch = graphs_batch(graph, part, degrees=model.needs_degree).to(device)
-            found = model.represent(batch)
-            hidden.append(found.float().cpu().numpy())
-            logits.append(model.output(found).float().cpu().numpy())
+            batch = graphs_batch(graph, part, degrees=given.needs_degree, columns=columns).to(device)
+            found, represented = given.outputs(batch)
+            logits.append(found.float().cpu().numpy())
+            if represented is not None:
+                hidden.append(represented.float().cpu().numpy())
             bar.update(len(part))
-    return np.concatenate(logits), np.concatenate(hidden)
+    return np.concatenate(logits), np.concatenate(hidden) if hidden else None

@@ -1,5 +1,7 @@
 """Predictions that do not depend on the batch: exact, from the whole k-hop neighbourhood, or sampled seed by seed."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -32,8 +34,9 @@ def exact_logits(
 ) -> np.ndarray:
     """Logits from the whole neighbourhood of each row, (len(rows), num_outputs) float32 in the order of ``rows``.
 
-    Models with layers of their own (``exact_layers``) go layer by layer in bounded memory; others, such as imported
-    classes, get batches that hold the seeds' whole neighbourhood.
+    Models with layers of their own (``exact_layers``) go layer by layer in bounded memory; those that see the graph at
+    once (``whole_graph``) get all of it; others, such as imported classes, get batches that hold the seeds' whole
+    neighbourhood.
 
     Args:
         rows: (n,) int64, any order, repetitions allowed.
@@ -53,6 +56,7 @@ def exact_logits(
         memory=memory,
         node_ids=node_ids,
         progress=progress,
+        entered=False,
     )[0]
 
 
@@ -67,10 +71,14 @@ def exact_outputs(
     memory: int = DEFAULT_MEMORY,
     node_ids: NodeIds | None = None,
     progress: Progress = no_progress,
+    entered: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """As :func:`exact_logits`, and what entered the last layer (n, width), None for an imported model.
+    """As :func:`exact_logits`, and what entered the last layer (n, width), None for a model that does not say.
 
     The rows of a model of whole graphs are graphs.
+
+    Args:
+        entered: False where only the logits are wanted.
     """
     model.eval()
     device = torch.device(device)
@@ -78,7 +86,11 @@ def exact_outputs(
     if getattr(model, "whole_graphs", False):
         return graph_outputs(model, graph, rows, device=device, progress=progress)
     if getattr(model, "exact_layers", False):
-        return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(node_type, rows)
+        return Layerwise(model, graph, device, node_ids, edge_budget, memory, progress).run(
+            node_type, rows, entered=entered
+        )
+    if getattr(model, "whole_graph", False):
+        return whole_outputs(model, graph, node_type, rows, device, node_ids)
     layers = getattr(model, "num_layers", None)
     if not isinstance(layers, int):
         raise UsageError(
@@ -87,6 +99,27 @@ def exact_outputs(
     return full_fan_out_logits(
         model, graph, node_type, rows, layers, device=device, node_ids=node_ids, progress=progress
     ), None
+
+
+@torch.no_grad()
+def whole_outputs(
+    model: Any,
+    graph: Graph,
+    node_type: str,
+    rows: np.ndarray,
+    device: torch.device,
+    node_ids: NodeIds | None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """As :func:`exact_outputs`, of a model that sees the whole graph at once, in memory."""
+    degrees = bool(getattr(model, "needs_degree", False))
+    batch = mapped_ids(Batch.full(graph, node_type, rows, degrees=degrees), node_ids).to(device)
+    represented: Tensor | None = None
+    if (represent := getattr(model, "represent", None)) is not None:
+        represented = represent(batch)
+        logits: Tensor = model.output(represented)
+    else:
+        logits = model(batch)
+    return logits.float().cpu().numpy(), None if represented is None else represented.float().cpu().numpy()
 
 
 def logits_of(

@@ -25,7 +25,7 @@ from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.opening import open_split
 from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.embedding_job import EmbeddingJob
-from gnnctl.training.graphs import GraphBatches
+from gnnctl.training.graphs import GraphBatches, columns_for
 from gnnctl.training.job import Job, NodeJob
 from gnnctl.training.link_job import EdgeJob, LinkJob
 from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_options
@@ -208,9 +208,19 @@ class TrainingInput:
             UsageError: ``wanted`` does not fit the hops.
         """
         known = models().get(model)
+        target = self.split.target
+        if known is not None and self.objective is None:
+            known.check(model, target.task, target.problem)
+        elif known is not None and model != "embedding":  # which is what walks train
+            known.check(model, "node")
+            if not known.learns:
+                raise UsageError(f"--objective: {model} has nothing to train", fix="choose another model")
         if self.spec is None:
             return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops
+        what = "--num-neighbors" if self.records is None else "samples"
+        if known is not None and known.whole:
+            raise UsageError(f"{what}: {model} sees a whole graph at once", fix="train on the split without fan-outs")
         if model == "embedding":
             raise UsageError("--num-neighbors: an embedding has no use for neighbours", fix="leave it out")
         if wanted is not None and wanted != hops and model != "mlp":
@@ -220,12 +230,17 @@ class TrainingInput:
             )
         return wanted or hops
 
-    def epochs(self, wanted: int | None) -> int:
-        """Epochs to train: those of the records where nothing is asked for.
+    def epochs(self, wanted: int | None, model: str) -> int:
+        """Epochs to train: those of the records where nothing is asked for; 0 of a model that has nothing to train.
 
         Raises:
-            UsageError: more than a stream holds.
+            UsageError: more than a stream holds, or more than nothing.
         """
+        known = models().get(model)
+        if known is not None and not known.learns:
+            if wanted is not None:
+                raise UsageError(f"--epochs: {model} has nothing to train", fix="leave it out")
+            return 0
         if self.records is None:
             return wanted or DEFAULT_EPOCHS
         held = self.records.description.epochs
@@ -252,6 +267,8 @@ class TrainingInput:
         if isinstance(model, Unsupervised) and model.whole_graph and self.spec is not None:
             what = "--num-neighbors" if self.records is None else "samples"
             raise UsageError(f"{what}: this --objective takes the whole graph", fix="leave it out, or split links")
+        if getattr(getattr(model, "nodes", model), "whole_graph", False) and self.spec is not None:
+            raise UsageError("a model with whole_graph takes the whole graph, not samples", fix="train on the split")
         if isinstance(self.split, LinkSplit):
             return link_batches(
                 self.split,
@@ -273,6 +290,7 @@ class TrainingInput:
                 seed=self.seed,
                 prepare=prepare,
                 degrees=degrees,
+                columns=columns_for(model, self.split.graph),
                 num_threads=threads,
                 balanced=self.balanced,
             )

@@ -74,7 +74,10 @@ class NodeJob:
         """See :class:`Job`."""
         seed_torch(seed, 0)
         graph = self.split.graph
-        return fitted_degrees(model_for(self.split.target, options, graph.schema), graph)
+        model = fitted_degrees(model_for(self.split.target, options, graph.schema), graph)
+        if fit_labels := getattr(model, "fit_labels", None):
+            fit_labels(*(torch.from_numpy(np.array(values, dtype=np.int64)) for values in self.split.part("train")))
+        return model
 
     def objective(self, options: TrainOptions) -> Supervised:
         """See :class:`Job`."""

@@ -19,7 +19,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.nn.models.layer import LayerEdges
 from gnnctl.training.neighborhood import Block, block, chunks_by_edges, needed_rows
-from gnnctl.training.store import DEFAULT_MEMORY, RowStore, RowStores
+from gnnctl.training.store import DEFAULT_MEMORY, RowStore, room_for
 
 EDGE_BUDGET = 1 << 20  # in-edges plus nodes of a block
 NODE_CHUNK = 1 << 15  # nodes encoded, or classified, at a time
@@ -47,34 +47,39 @@ class Layerwise:
     memory: int = DEFAULT_MEMORY
     progress: Progress = no_progress
 
-    def run(self, node_type: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (n, num_outputs) of ``rows`` of ``node_type``, and what entered the last layer (n, width); float32."""
-        return self.outputs({node_type: rows})[node_type]
+    def run(self, node_type: str, rows: np.ndarray, *, entered: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
+        """Logits (n, num_outputs) of ``rows`` of ``node_type``, and what entered the last layer (n, width), None where
+        that is not asked for; float32, mapped where they exceed the memory."""
+        return self.outputs({node_type: rows}, entered=entered)[node_type]
 
     @torch.no_grad()
-    def outputs(self, wanted: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    def outputs(
+        self, wanted: Mapping[str, np.ndarray], *, entered: bool = True
+    ) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
         """By node type what :meth:`run` gives of its rows; no representation is computed twice."""
         layers = int(self.model.num_layers)
         needed = needed_rows(self.graph, wanted, layers)
         total = sum(len(part) for level in needed for part in level.values())
-        with RowStores(self.memory) as stores, self.progress(total=total, desc="exact", unit="node") as bar:
-            found = self._encode(stores, needed[0], bar)
-            before = found
+        with self.progress(total=total, desc="exact", unit="node") as bar:
+            found = self._encode(needed[0], bar)
+            before: Stores = {}
             for i in range(layers):
                 before = found
-                found = self._layer(i, stores, found, needed[i + 1], bar)
-            has_output = getattr(self.model, "output", None) is not None
-            last = found if has_output else before
-            return {t: (self._logits(found[t], rows), last[t].read(rows)) for t, rows in wanted.items()}
+                found = self._layer(i, found, needed[i + 1], bar)
+        last = found if layers == 0 or getattr(self.model, "output", None) is not None else before
+        return {
+            t: (self._logits(found[t], rows), last[t].copy(rows, self.memory // 2) if entered else None)
+            for t, rows in wanted.items()
+        }
 
     def _logits(self, found: RowStore, rows: np.ndarray) -> np.ndarray:
-        logits = np.zeros((len(rows), self.model.out_channels), np.float32)
+        logits = room_for((len(rows), self.model.out_channels), self.memory // 2)
         for start in range(0, len(rows), NODE_CHUNK):
             part = found.read(rows[start : start + NODE_CHUNK])
             logits[start : start + len(part)] = self._numpy(self.model.head(self._tensor(part)))
         return logits
 
-    def _encode(self, stores: RowStores, needed: dict[str, np.ndarray], bar: Any) -> Stores:
+    def _encode(self, needed: dict[str, np.ndarray], bar: Any) -> Stores:
         """Representations of the nodes that the first layer needs."""
         found: Stores = {}
         for name, rows in needed.items():
@@ -88,12 +93,12 @@ class Layerwise:
                 if values is None:
                     break  # the model has no use for this type
                 if name not in found:
-                    found[name] = stores.store(rows, self.graph.num_nodes(name), values.shape[1])
+                    found[name] = RowStore(rows, self.graph.num_nodes(name), values.shape[1], self.memory)
                 found[name].write(part, self._numpy(values))
                 bar.update(len(part))
         return found
 
-    def _layer(self, i: int, stores: RowStores, before: Stores, needed: dict[str, np.ndarray], bar: Any) -> Stores:
+    def _layer(self, i: int, before: Stores, needed: dict[str, np.ndarray], bar: Any) -> Stores:
         """Representations after layer ``i`` of the nodes that the next one needs."""
         found: Stores = {}
         for name, rows in needed.items():
@@ -106,7 +111,7 @@ class Layerwise:
                 if values is None:
                     break
                 if name not in found:
-                    found[name] = stores.store(rows, self.graph.num_nodes(name), values.shape[1])
+                    found[name] = RowStore(rows, self.graph.num_nodes(name), values.shape[1], self.memory)
                 found[name].write(part, self._numpy(values))
                 bar.update(len(part))
         return found

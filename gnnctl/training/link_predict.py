@@ -172,7 +172,7 @@ class LinkPrediction:
             tables.append(found)
             if values:
                 metrics[name] = values
-        return Scored(pa.concat_tables(tables), metrics, self._embedded(represented) if self.embeddings else None)
+        return Scored([pa.concat_tables(tables)], metrics, self._embedded(represented) if self.embeddings else None)
 
     def _scored(self, name: str, represented: dict[str, Tensor]) -> tuple[pa.Table, dict[str, Any]]:
         trained, links, target = self.trained, self.pairs[name], self.trained.split.target

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.console import Progress, no_progress
-from gnnctl.errors import DataError
+from gnnctl.errors import DataError, UsageError
 from gnnctl.training.checkpoint import History, State, clone_weights, load_state, save_state
 from gnnctl.training.metrics import better
 from gnnctl.training.objective import Objective
@@ -79,6 +79,8 @@ class Trainer:
         state_seconds: float = STATE_SECONDS,
     ) -> None:
         check_precision(options.precision, device)
+        if options.epochs < 1:
+            raise UsageError(f"--epochs {options.epochs} trains nothing", fix="pass 1 or more")
         self.model, self.objective, self.source = model, objective.to(device), source
         self.options, self.device, self.folder, self.progress = options, device, folder, progress
         self.state_seconds = state_seconds

@@ -12,16 +12,32 @@ from gnnctl.errors import UsageError
 from gnnctl.training.tasks import Task
 
 # Metrics where less is better; every other one grows with quality.
-SMALLER_IS_BETTER = frozenset({"loss", "mae", "rmse"})
+SMALLER_IS_BETTER = frozenset({"loss", "mae", "rmse"})  # of one target too, as rmse/NAME
 METRICS = {
     "binary": ("accuracy", "macro_f1", "auroc", "average_precision"),
     "multiclass": ("accuracy", "macro_f1"),
     "multilabel": ("micro_f1", "macro_f1", "average_precision"),
     "regression": ("mae", "rmse", "r2"),
+    "multibinary": ("auroc", "average_precision", "accuracy"),
+    "multiregression": ("mae", "rmse", "r2"),
 }
-DEFAULT_MONITOR = {"binary": "auroc", "multiclass": "accuracy", "multilabel": "micro_f1", "regression": "rmse"}
+DEFAULT_MONITOR = {
+    "binary": "auroc",
+    "multiclass": "accuracy",
+    "multilabel": "micro_f1",
+    "regression": "rmse",
+    "multibinary": "auroc",
+    "multiregression": "rmse",
+}
 # What people plot over the epochs.
-DEFAULT_CURVE = {"binary": "accuracy", "multiclass": "accuracy", "multilabel": "micro_f1", "regression": "mae"}
+DEFAULT_CURVE = {
+    "binary": "accuracy",
+    "multiclass": "accuracy",
+    "multilabel": "micro_f1",
+    "regression": "mae",
+    "multibinary": "auroc",
+    "multiregression": "mae",
+}
 
 
 def metric_family(task: Task) -> str:
@@ -37,7 +53,7 @@ def resolve_monitor(task: Task, monitor: str | None) -> str:
     family = metric_family(task)
     if monitor is None:
         return "macro_f1" if task.skewed and family == "multiclass" else DEFAULT_MONITOR[family]
-    choices = ("loss", *METRICS[family])
+    choices = ("loss", *METRICS[family], *(f"{name}/{of}" for name in METRICS[family] for of in task.names))
     if monitor not in choices:
         raise UsageError(f"--monitor {monitor} is no metric of a {family} problem", fix=f"pass {', '.join(choices)}")
     return monitor
@@ -49,7 +65,7 @@ def better(metric: str, value: float | None, best: float | None) -> bool:
         return False
     if best is None:
         return True
-    return value < best if metric in SMALLER_IS_BETTER else value > best
+    return value < best if metric.partition("/")[0] in SMALLER_IS_BETTER else value > best
 
 
 def evaluate(task: Task, logits: Tensor, y: Tensor) -> dict[str, float | None]:
@@ -61,6 +77,8 @@ def evaluate(task: Task, logits: Tensor, y: Tensor) -> dict[str, float | None]:
     Returns:
         name -> value; None where it is undefined, as AUROC over one class.
     """
+    if task.names:
+        return _evaluate_several(task, logits.detach().float().cpu(), y.detach().float().cpu())
     if len(y) == 0:
         return {"loss": None, **dict.fromkeys(METRICS[metric_family(task)])}
     logits = logits.detach().float().cpu()
@@ -73,6 +91,26 @@ def evaluate(task: Task, logits: Tensor, y: Tensor) -> dict[str, float | None]:
     return {
         name: None if name in absent or not math.isfinite(value) else float(value) for name, value in values.items()
     }
+
+
+def _evaluate_several(task: Task, logits: Tensor, y: Tensor) -> dict[str, float | None]:
+    """Of several targets each one's metrics over the rows that have its value, as ``METRIC/NAME``, and their means."""
+    found: dict[str, float | None] = {"loss": float(task.plain().loss(logits, y)) if len(y) else None}
+    names, each = METRICS[task.problem], []
+    for i in range(task.num_outputs):
+        known = ~y[:, i].isnan()
+        truth = y[known, i]
+        if task.problem == "multibinary":
+            alone = Task("multiclass", 2)
+            two = torch.stack([torch.zeros(len(truth)), logits[known, i]], dim=1)  # whose softmax is (1 - s, s)
+            each.append(evaluate(alone, two, truth.long()))
+        else:
+            mean, std = (np.broadcast_to(values, task.num_outputs) for values in (task.mean, task.std))
+            each.append(evaluate(Task("regression", 1, float(mean[i]), float(std[i])), logits[known, i, None], truth))
+    for name in names:
+        values = [value for one in each if (value := one[name]) is not None]
+        found[name] = sum(values) / len(values) if values else None
+    return found | {f"{name}/{of}": one[name] for name in names for of, one in zip(task.names, each, strict=True)}
 
 
 def _torchmetrics(task: Task, scores: Tensor, y: Tensor) -> dict[str, Tensor]:
@@ -127,5 +165,13 @@ def baseline(task: Task, train_labels: np.ndarray[Any, Any], y: np.ndarray[Any, 
         logits = torch.from_numpy(np.log(rates / (1 - rates))).float().expand(len(y), -1)
         found = evaluate(task, logits, torch.from_numpy(np.ascontiguousarray(y)))
         return {"micro_f1": found["micro_f1"], "average_precision": found["average_precision"]}
+    if task.problem == "multibinary":
+        rates = np.nan_to_num(np.nanmean(np.asarray(train_labels, dtype=np.float64), axis=0), nan=0.5)
+        right = np.where(np.isnan(y), np.nan, (y > 0.5) == (rates > 0.5))
+        return {"accuracy": float(np.nanmean(np.nanmean(right, axis=0)))}
+    if task.problem == "multiregression":
+        errors = y.astype(np.float64) - np.asarray(task.mean)
+        mae, mse = np.nanmean(np.abs(errors), axis=0), np.nanmean(errors**2, axis=0)
+        return {"mae": float(np.nanmean(mae)), "rmse": float(np.nanmean(np.sqrt(mse)))}
     error = y.astype(np.float64) - float(np.mean(train_labels))
     return {"mae": float(np.abs(error).mean()), "rmse": float(np.sqrt((error**2).mean()))}

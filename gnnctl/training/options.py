@@ -20,7 +20,7 @@ class TrainOptions:
     """How a model is trained. All of it is part of the model's recipe.
 
     Attributes:
-        epochs: the most epochs; patience may end the run earlier.
+        epochs: the most epochs; patience may end the run earlier. 0 for a model that has nothing to train.
         batch_size: seeds a step, or None for the full batch.
         balanced: batches have an equal part of each class.
         weight_decay_on: ``all`` parameters, or the ``first`` layer (the encoder and the first convolution) only.
@@ -53,7 +53,9 @@ class TrainOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive = {"--epochs": self.epochs, "--lr": self.lr, "--eval-every": self.eval_every}
+        if self.epochs < 0:
+            raise UsageError(f"--epochs {self.epochs} is negative", fix="pass a number above 0")
+        positive = {"--lr": self.lr, "--eval-every": self.eval_every}
         for flag, value in positive.items():
             if not 0 < value < math.inf:
                 raise UsageError(f"{flag} {value} is not a positive number", fix="pass a number above 0")

@@ -1,5 +1,6 @@
 """Which nodes to score, on which graph, and their table of predictions."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,26 +14,28 @@ from gnnctl.console import Progress, no_progress
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
+from gnnctl.parameters import Value
 from gnnctl.sampling.methods import Spec
 from gnnctl.training.embedding_predict import embedding_table, few_shot
 from gnnctl.training.inference import exact_outputs, sampled_logits
 from gnnctl.training.metrics import evaluate
-from gnnctl.training.predictions import parts_of, predictions_table, read_ids
-from gnnctl.training.smoothing import check_smoothing, smoothed_logits
+from gnnctl.training.predictions import PARTS, ROW_GROUP, parts_of, predictions_table, read_ids
+from gnnctl.training.smoothing import check_smoothing, parse_smoothing, smoothed_logits
 from gnnctl.training.store import DEFAULT_MEMORY
 from gnnctl.training.trained import TrainedModel
 
 UNSEEN = -1
+TABLE_ROWS = 16 * ROW_GROUP
 
 
 @dataclass(frozen=True)
 class Scored:
-    """The predictions table, and by part the metrics over what is scored and has a label in the split.
+    """The predictions, table after table, and by part the metrics over what is scored and has a label in the split.
 
     ``embeddings`` is a table of its own where pairs are scored.
     """
 
-    table: pa.Table
+    tables: Iterable[pa.Table]
     metrics: dict[str, dict[str, Any]]
     embeddings: pa.Table | None = None
 
@@ -46,7 +49,7 @@ class Prediction:
         rows: (n,) int64 nodes to score, in the order of the output.
         spec: fan-outs for sampled prediction, disjoint; None for exact prediction.
         node_ids: for another graph, by node type each row's row in the model's graph, -1 where it has none.
-        smooth: whether labels of the training nodes correct and smooth the scores.
+        smooth: how labels of the training nodes correct and smooth the scores; None: they do not.
         shots: examples of each class to predict by, in place of the model's own scores; ``seed`` draws them.
     """
 
@@ -57,7 +60,7 @@ class Prediction:
     node_ids: dict[str, np.ndarray] | None
     embeddings: bool
     device: torch.device
-    smooth: bool = False
+    smooth: Mapping[str, Value] | None = None
     shots: int | None = None
     seed: int = 0
 
@@ -76,10 +79,11 @@ class Prediction:
         seed: int = 0,
         embeddings: bool = False,
         smooth: bool = False,
+        smoothing: str | None = None,
         shots: int | None = None,
         device: torch.device | str = "cpu",
     ) -> "Prediction":
-        """Open everything and resolve the nodes.
+        """Open everything and resolve the nodes; ``smoothing`` as :func:`parse_smoothing` reads it.
 
         Raises:
             ArtifactError: an artifact is missing, damaged or does not match. DataError: an unknown id.
@@ -90,6 +94,9 @@ class Prediction:
             raise UsageError("--smooth: the model has embeddings, no scores", fix="leave it out")
         if smooth:
             check_smoothing(trained)
+        elif smoothing is not None:
+            raise UsageError("--smoothing without --smooth", fix="pass both")
+        spread = parse_smoothing(smoothing) if smooth else None
         if shots is not None and (smooth or num_neighbors or on is not None or trained.target.task == "graph"):
             problem = "--shots goes with exact embeddings of nodes of the model's own graph alone"
             raise UsageError(problem, fix="leave the other options out")
@@ -109,7 +116,7 @@ class Prediction:
         else:
             rows = np.arange(scored.num_nodes(node_type), dtype=np.int64)
         spec = trained.prediction_spec(scored, num_neighbors, seed)
-        return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device), smooth, shots, seed)
+        return cls(trained, scored, rows, spec, node_ids, embeddings, torch.device(device), spread, shots, seed)
 
     @property
     def count(self) -> int:
@@ -141,10 +148,11 @@ class Prediction:
         """
         trained, node_type = self.trained, self.trained.target.node_type
         if self.shots is not None:
-            return Scored(*few_shot(self, self.shots, self.seed, memory, progress))
+            table, metrics = few_shot(self, self.shots, self.seed, memory, progress)
+            return Scored([table], metrics)
         if trained.objective is not None:
-            return Scored(embedding_table(self, memory, progress), {})
-        rows = np.arange(self.graph.num_nodes(node_type), dtype=np.int64) if self.smooth else self.rows
+            return Scored([embedding_table(self, memory, progress)], {})
+        rows = np.arange(self.graph.num_nodes(node_type), dtype=np.int64) if self.smooth is not None else self.rows
         if self.spec is None:
             logits, hidden = exact_outputs(
                 trained.model,
@@ -155,6 +163,7 @@ class Prediction:
                 memory=memory,
                 node_ids=self.node_ids,
                 progress=progress,
+                entered=self.embeddings,
             )
         else:
             hidden = None
@@ -169,24 +178,41 @@ class Prediction:
                 node_ids=self.node_ids,
                 progress=progress,
             )
-        scores = trained.task.scores(torch.from_numpy(logits)).numpy()
-        if self.smooth:
-            logits = smoothed_logits(trained.split, scores)[self.rows]
+        if self.embeddings and hidden is None:
+            who = trained.options.name if self.spec is None else "a sampled prediction"
+            raise UsageError(f"--embeddings: {who} gives scores alone", fix="leave it out")
+        if self.smooth is not None:
             scores = trained.task.scores(torch.from_numpy(logits)).numpy()
+            logits = smoothed_logits(trained.split, scores, self.smooth)[self.rows]
             hidden = None if hidden is None else hidden[self.rows]
         own = self.node_ids is None
         parts = (
-            parts_of(trained.split, self.graph.num_nodes(node_type))[self.rows] if own else np.full(len(self.rows), "")
+            parts_of(trained.split, self.graph.num_nodes(node_type))[self.rows]
+            if own
+            else np.zeros(len(self.rows), np.int8)
         )
-        table = predictions_table(
-            self.graph, trained.target, self.rows, parts, scores, hidden if self.embeddings else None
+        return Scored(
+            self._tables(logits, parts, hidden if self.embeddings else None),
+            self._metrics(logits, parts) if own else {},
         )
-        return Scored(table, self._metrics(logits, parts) if own else {})
+
+    def _tables(self, logits: np.ndarray, parts: np.ndarray, hidden: np.ndarray | None) -> Iterator[pa.Table]:
+        """In pieces, so that many nodes need not fit into memory."""
+        for start in range(0, max(1, len(self.rows)), TABLE_ROWS):
+            part = slice(start, start + TABLE_ROWS)
+            yield predictions_table(
+                self.graph,
+                self.trained.target,
+                self.rows[part],
+                parts[part],
+                self.trained.task.scores(torch.from_numpy(np.array(logits[part]))).numpy(),
+                None if hidden is None else hidden[part],
+            )
 
     def _metrics(self, logits: np.ndarray, parts: np.ndarray) -> dict[str, dict[str, Any]]:
         found = {}
-        for name in ("train", "val", "test"):
-            chosen = np.flatnonzero(parts == name)
+        for name in PARTS[1:]:
+            chosen = np.flatnonzero(parts == PARTS.index(name))
             if len(chosen) == 0:
                 continue
             rows, labels = self.trained.split.part(name)

@@ -1,5 +1,6 @@
 """The predictions table: original ids, parts, targets, predictions and scores."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 
 from gnnctl.errors import DataError
 from gnnctl.graph.graph import Graph
+from gnnctl.splits.several import SEVERAL
 
 FILE = "predictions.parquet"
 EMBEDDINGS = "embeddings.parquet"  # of the nodes, where pairs are scored
@@ -29,18 +31,24 @@ def predictions_table(
         graph: the graph that was scored.
         target: the split's target.
         rows: (n,) int64 node rows.
-        parts: (n,) text: train, val, test or "".
+        parts: (n,) int8 places in :data:`PARTS`.
         scores: (n, num_outputs) float32 from ``Task.scores``.
         embeddings: (n, width) float32, added as a column of fixed-size lists.
 
     Returns:
         columns ``id``, ``split``, ``target`` (null where unknown), ``prediction`` and ``score_CLASS`` each, or
-        ``score`` for a number.
+        ``score`` for a number. Of several targets each has ``target_NAME``, ``prediction_NAME``, and where it is yes or
+        no ``score_NAME``.
     """
     columns: dict[str, pa.Array] = {
         "id": graph.ids_of(target.node_type, rows),
-        "split": pa.array(parts.tolist(), pa.string()),
+        "split": part_names(parts),
     }
+    if target.problem in SEVERAL:
+        columns |= _several_columns(graph, target, rows, scores)
+        if embeddings is not None:
+            columns["embedding"] = embedding_column(embeddings)
+        return pa.table(list(columns.values()), names=list(columns))
     known = known_targets(graph, target, rows)
     predicted = predicted_values(target, scores)
     columns["target"] = known if known is not None else pa.nulls(len(rows), predicted.type)
@@ -53,6 +61,19 @@ def predictions_table(
     if embeddings is not None:
         columns["embedding"] = embedding_column(embeddings)
     return pa.table(list(columns.values()), names=list(columns))
+
+
+def _several_columns(graph: Graph, target: Any, rows: np.ndarray, scores: np.ndarray) -> dict[str, pa.Array]:
+    columns: dict[str, pa.Array] = {}
+    for i, name in enumerate(target.classes):
+        values = np.ascontiguousarray(scores[:, i])
+        predicted = pa.array(values >= 0.5) if target.problem == "multibinary" else pa.array(values)
+        known = column_values(graph, target.node_type, name, rows)
+        columns[f"target_{name}"] = known if known is not None else pa.nulls(len(rows), predicted.type)
+        columns[f"prediction_{name}"] = predicted
+        if target.problem == "multibinary":
+            columns[f"score_{name}"] = pa.array(values)
+    return columns
 
 
 def embedding_column(embeddings: np.ndarray) -> pa.Array:
@@ -76,24 +97,47 @@ def predicted_values(target: Any, scores: np.ndarray) -> pa.Array:
 
 def known_targets(graph: Graph, target: Any, rows: np.ndarray) -> pa.Array | None:
     """The label column's own values at ``rows``; None where the graph has no such column."""
-    columns = graph.store(target.node_type).columns
-    if columns is None or target.column not in columns.column_names:
+    return column_values(graph, target.node_type, target.column, rows)
+
+
+def column_values(graph: Graph, node_type: str, name: str, rows: np.ndarray) -> pa.Array | None:
+    """A kept column's values at ``rows``; None where the graph does not keep it."""
+    columns = graph.store(node_type).columns
+    if columns is None or name not in columns.column_names:
         return None
-    found = columns[target.column].take(pa.array(rows))
+    found = columns[name].take(pa.array(rows))
     return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
+PARTS = ("", "train", "val", "test")
+
+
 def parts_of(split: Any, num_nodes: int) -> np.ndarray:
-    """(num_nodes,) text: the split's part of each node, "" for those in none."""
-    parts = np.full(num_nodes, "", dtype="<U5")
-    for name in ("train", "val", "test"):
-        parts[split.part(name)[0]] = name
+    """(num_nodes,) int8: the split's part of each node, as its place in :data:`PARTS`."""
+    parts = np.zeros(num_nodes, np.int8)
+    for code, name in enumerate(PARTS[1:], 1):
+        parts[split.part(name)[0]] = code
     return parts
 
 
-def write_predictions(path: Path, table: pa.Table) -> None:
-    """Write Parquet; the bytes depend on the table alone."""
-    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="zstd")
+def part_names(codes: np.ndarray) -> pa.Array:
+    """What :func:`parts_of` gives, as text."""
+    return pa.array(PARTS).take(pa.array(codes))
+
+
+def write_predictions(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write Parquet: tables of the same columns, one after the other.
+
+    The bytes depend on the rows alone, as long as every table but the last holds whole groups of :data:`ROW_GROUP`.
+    """
+    writer: pq.ParquetWriter | None = None
+    try:
+        for table in tables:
+            writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+            writer.write_table(table, row_group_size=ROW_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def read_ids(path: Path) -> list[Any]:

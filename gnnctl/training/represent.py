@@ -5,11 +5,13 @@ import torch
 from torch import Tensor
 
 from gnnctl.console import Progress, no_progress
+from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.gnn import GNN
+from gnnctl.nn.models.light_gcn_model import LightGCNModel
 from gnnctl.nn.models.link_model import PairModel
 from gnnctl.nn.models.shallow import Embedding
-from gnnctl.training.inference import exact_logits
+from gnnctl.training.inference import exact_logits, mapped_ids
 from gnnctl.training.layerwise import EDGE_BUDGET, Layerwise, NodeIds
 from gnnctl.training.store import DEFAULT_MEMORY
 
@@ -35,8 +37,13 @@ def represent_all(
     rows = {t: np.arange(view.num_nodes(t), dtype=np.int64) for t in model.end_types}
     if isinstance(model.nodes, Embedding) and node_ids is None:
         return {t: model.nodes.table(t).detach() for t in rows}
+    if isinstance(model.nodes, LightGCNModel):
+        batch = mapped_ids(Batch.full(view, model.end_types[0], degrees=False), node_ids)
+        return model.nodes.representations(batch.to(device))
     if isinstance(model.nodes, GNN):
-        found = Layerwise(model.nodes, view, device, node_ids, EDGE_BUDGET, memory, progress).outputs(rows)
+        found = Layerwise(model.nodes, view, device, node_ids, EDGE_BUDGET, memory, progress).outputs(
+            rows, entered=False
+        )
         return {t: torch.from_numpy(values).to(device) for t, (values, _) in found.items()}
     return {
         t: torch.from_numpy(

@@ -1,7 +1,7 @@
 """One training run from a split to the files of a model artifact."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from gnnctl.console import Progress, no_progress
+from gnnctl.errors import UsageError
 from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.methods import Spec
-from gnnctl.training.checkpoint import save_weights
+from gnnctl.training.checkpoint import clone_weights, save_weights
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import Job
 from gnnctl.training.loop import STATE_SECONDS, BatchSource, FitResult, Trainer
+from gnnctl.training.objective import Objective
 from gnnctl.training.options import TrainOptions
 from gnnctl.training.trained import WEIGHTS, model_document
 
@@ -79,14 +81,11 @@ def train_model(
     if initial is not None:
         initial(model)
     model.to(device)
-    batches = source(model)
-    steps = "1 step" if batches.steps == 1 else f"{batches.steps:,} steps"
-    log(f"{model_options.name}: {count_parameters(model):,} parameters, {steps} an epoch, on {device}")
-    trainer = Trainer(model, objective, batches, options, device, folder, progress, save_seconds)
-    done = trainer.resume()
-    if done:
-        log(f"resuming after epoch {done} of {options.epochs}")
-    fit = trainer.fit()
+    if not learns(model):
+        log(f"{model_options.name}: nothing to train")
+        fit = _nothing_to_fit(model, objective, options)
+    else:
+        fit = _fitted(model, objective, source, model_options, options, folder, save_seconds, progress, log)
     weights = save_weights(folder / WEIGHTS, fit.best_weights)
     model.load_state_dict(fit.best_weights)
     evaluation = job.evaluate(model, device, None if spec is None else spec.whole(), progress)
@@ -102,6 +101,48 @@ def train_model(
     }
     document = model_document(model_options, split.graph.schema, split.target, spec, options, facts)
     return TrainedRun(model, fit, evaluation, document, weights)
+
+
+def _fitted(
+    model: nn.Module,
+    objective: Objective,
+    source: Callable[[nn.Module], BatchSource],
+    model_options: ModelOptions,
+    options: TrainOptions,
+    folder: Path,
+    save_seconds: float,
+    progress: Progress,
+    log: Callable[[str], None],
+) -> FitResult:
+    """Epochs of training, on the model's device."""
+    device = next(model.parameters()).device
+    batches = source(model)
+    steps = "1 step" if batches.steps == 1 else f"{batches.steps:,} steps"
+    log(f"{model_options.name}: {count_parameters(model):,} parameters, {steps} an epoch, on {device}")
+    trainer = Trainer(model, objective, batches, options, device, folder, progress, save_seconds)
+    done = trainer.resume()
+    if done:
+        log(f"resuming after epoch {done} of {options.epochs}")
+    return trainer.fit()
+
+
+def learns(model: nn.Module) -> bool:
+    """Whether a model has weights to train; else what it needs of the labels was given to it when it was made."""
+    return bool(getattr(model, "learns", True))
+
+
+def _nothing_to_fit(model: nn.Module, objective: Objective, options: TrainOptions) -> FitResult:
+    """The result of no epoch.
+
+    Raises:
+        UsageError: options of a training that does not take place.
+    """
+    plain = TrainOptions(epochs=options.epochs, seed=options.seed)
+    for one in fields(TrainOptions):
+        if getattr(options, one.name) != getattr(plain, one.name):
+            flag = f"--{one.name.replace('_', '-')}"
+            raise UsageError(f"{flag}: this model has nothing to train", fix="leave it out")
+    return FitResult(clone_weights(model), 0, None, objective.monitor(None), 0, False, [])
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -1,5 +1,7 @@
 """Predictions corrected and smoothed by the labels that the model was trained on."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
@@ -7,9 +9,18 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.label_propagation import CorrectAndSmooth
+from gnnctl.parameters import Value, read_parameters
 from gnnctl.splits import NodeSplit
 from gnnctl.training.trained import TrainedModel
 
+# As CorrectAndSmooth has them; a scale of 0 is each node's own.
+SMOOTHING: dict[str, Value] = {
+    "correct_hops": 50,
+    "correct_alpha": 0.9,
+    "smooth_hops": 50,
+    "smooth_alpha": 0.8,
+    "scale": 0.0,
+}
 _LEAST = 1e-30  # a probability whose logarithm is still a number
 
 
@@ -30,6 +41,21 @@ def check_smoothing(trained: TrainedModel) -> None:
         )
 
 
+def parse_smoothing(text: str | None) -> dict[str, Value]:
+    """All of :data:`SMOOTHING`, those that ``parameter=value,...`` names as it says.
+
+    Raises:
+        UsageError: an unknown parameter, or a value out of range.
+    """
+    found = SMOOTHING | read_parameters(f"--smoothing '{text}'", text or "", SMOOTHING)
+    for key, value in found.items():
+        least, most = 0, 1 if key.endswith("alpha") else float("inf")
+        if not least <= float(value) <= most:
+            bounds = "from 0 to 1" if key.endswith("alpha") else "0 or more"
+            raise UsageError(f"--smoothing {key}={value} is out of range", fix=f"pass {bounds}")
+    return found
+
+
 def edges_among(graph: Graph, node_type: str) -> tuple[EdgeIndex, torch.Tensor | None]:
     """All edges between nodes of one type, of whatever types they are; their weights, one where a type has none."""
     coo, weights, weighted = [], [], False
@@ -43,12 +69,13 @@ def edges_among(graph: Graph, node_type: str) -> tuple[EdgeIndex, torch.Tensor |
     return edges, torch.from_numpy(np.concatenate(weights)).index_select(0, order) if weighted else None
 
 
-def smoothed_logits(split: NodeSplit, scores: np.ndarray) -> np.ndarray:
+def smoothed_logits(split: NodeSplit, scores: np.ndarray, parameters: Mapping[str, Value] = SMOOTHING) -> np.ndarray:
     """Correct and smooth, with the labels of the part ``train`` alone.
 
     Args:
         split: of multiclass labels.
         scores: (N, C) float32 probabilities of all nodes of the target's type.
+        parameters: all of :data:`SMOOTHING`.
 
     Returns:
         (N, C) float32 logarithms of probabilities: the smoothed rows, divided by their sums. A row that becomes zero
@@ -57,7 +84,14 @@ def smoothed_logits(split: NodeSplit, scores: np.ndarray) -> np.ndarray:
     edges, weight = edges_among(split.graph, split.target.node_type)
     rows, labels = (torch.from_numpy(np.array(part, dtype=np.int64)) for part in split.part("train"))
     z = torch.from_numpy(scores)
-    out: torch.Tensor = CorrectAndSmooth()(z, labels, rows, edges, weight)
+    smooth = CorrectAndSmooth(
+        correct_hops=int(parameters["correct_hops"]),
+        correct_alpha=float(parameters["correct_alpha"]),
+        smooth_hops=int(parameters["smooth_hops"]),
+        smooth_alpha=float(parameters["smooth_alpha"]),
+        scale=float(parameters["scale"]) or None,
+    )
+    out: torch.Tensor = smooth(z, labels, rows, edges, weight)
     total = out.sum(1, keepdim=True)
     share = torch.where(total > 0, out / total.clamp(min=_LEAST), z)
     found: np.ndarray = share.clamp(min=_LEAST).log().numpy()

@@ -23,7 +23,7 @@ from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.checkpoint import load_weights
 from gnnctl.training.models import model_for
 from gnnctl.training.options import TrainOptions
-from gnnctl.training.tasks import Task
+from gnnctl.training.tasks import Task, standard_of
 
 DOCUMENT = "model"
 WEIGHTS = "weights.safetensors"
@@ -77,6 +77,9 @@ class TrainedModel:
         """
         if num_neighbors and self.target.task == "graph":
             raise UsageError("--num-neighbors: graphs are scored whole", fix="leave it out")
+        if num_neighbors and getattr(self.model, "whole_graph", False):
+            text = f"--num-neighbors: {self.options.name} sees a whole graph at once"
+            raise UsageError(text, fix="leave it out")
         time = None if self.spec is None else self.spec.time
         if not num_neighbors:
             return None if self.spec is None else self.spec.whole()
@@ -149,12 +152,7 @@ def plain_task(target: Target | LinkTarget) -> Task:
     problem = target.problem
     if problem == "link" or problem == "none":
         raise ValueError("links to be found, and nodes without a target, have no classes and no numbers")
-    return Task(
-        problem,
-        target.num_outputs,
-        float(target.mean) if target.mean is not None else 0.0,
-        float(target.std) or 1.0 if target.std is not None else 1.0,
-    )
+    return Task(problem, target.num_outputs, **standard_of(target))
 
 
 def model_document(

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from gnnctl.bench import rmat
-from gnnctl.bench.kernel_table import KERNELS, Problem
+from gnnctl.bench.kernel_problem import Problem
+from gnnctl.bench.kernel_table import KERNELS
 from gnnctl.bench.kernels import KernelOptions, bench_kernels
 from gnnctl.bench.kernels_report import kernels_report
 from gnnctl.errors import UsageError

@@ -5,18 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import torch_geometric.nn as peer
 
 from gnnctl.errors import UsageError
+from gnnctl.graph.batch import Batch
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.graph_batches import graphs_batch
 from gnnctl.graph.graphs import GraphSet
 from gnnctl.graph.stores import NodeStore
-from gnnctl.nn.models import ModelOptions
+from gnnctl.nn.models import ModelOptions, build_model
 from gnnctl.nn.models.graph_model import GraphModel
 from gnnctl.nn.models.registry import models
+from gnnctl.training.graphs import columns_for
+from gnnctl.training.inference import exact_outputs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "graph"))
 import itertools
@@ -45,7 +49,7 @@ def model(graph, name="gin", out=2, **options):
     return made.eval()
 
 
-@pytest.mark.parametrize("name", ["gin", "sage", "gcn", "gat", "sgc", "mlp", "appnp", "pna"])
+@pytest.mark.parametrize("name", ["gin", "sage", "gcn", "gat", "sgc", "mlp", "appnp", "pna", "gps", "graph-unet"])
 @pytest.mark.parametrize("readout", [None, "mean,max", "attentional", "sort:k=3"])
 def test_a_graph_does_not_depend_on_those_beside_it(name, readout):
     graph = plain()
@@ -60,7 +64,7 @@ def test_a_graph_does_not_depend_on_those_beside_it(name, readout):
 TYPED_MODELS = [
     name
     for name, m in models().items()
-    if m.graphs == "any" and not m.needs_edge_attr and name not in ("mlp", "embedding")
+    if m.graphs == "any" and "graph" in m.tasks and not m.needs_edge_attr and name != "mlp"
 ]
 
 
@@ -140,3 +144,53 @@ def test_what_does_not_go_with_graphs_says_so(graph, options, message):
 def test_an_unknown_readout_is_named():
     with pytest.raises(UsageError, match=r"--readout 'summ'.*got 'summ'"):
         ModelOptions(readout="summ")
+
+
+@pytest.mark.parametrize("name", ["gps", "graph-unet"])
+def test_nodes_of_many_graphs_see_their_own_graph_alone(name):
+    graph = plain()
+    torch.manual_seed(0)
+    made = build_model({"name": name, "hidden": 8, "heads": 2, "layers": 2}, graph.schema, "node", 2).eval()
+    together = made(Batch.full(graph, "node", degrees=False))
+    for g in range(5):
+        batch = graphs_batch(graph, np.array([g]))
+        rows = slice(*graph.graphs.ptr["node"][g : g + 2])
+        alone = made(replace(batch, node_type="node", num_seeds=batch.num_nodes("node")))
+        torch.testing.assert_close(together[rows], alone)
+
+
+def molecules(sizes=(4, 3, 5, 1, 6)):
+    rng = np.random.default_rng(0)
+    n = sum(sizes)
+    columns = {name: rng.normal(size=n) * 2 for name in "xyz"} | {"atomic_number": rng.integers(1, 9, n)}
+    ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    graph = Graph.from_coo(
+        n,
+        np.zeros((2, 0), np.int64),
+        columns={"node": pa.table(columns)},
+        graphs=GraphSet(NodeStore(len(sizes)), {"node": ptr}),
+    )
+    return graph, columns
+
+
+@pytest.mark.parametrize("name", ["schnet", "dimenet++"])
+def test_molecules_are_what_their_columns_say_prepared_or_not(name):
+    graph, columns = molecules()
+    torch.manual_seed(0)
+    own = {"output_init": "orthogonal"} if name == "dimenet++" else {"cutoff": 4.0}
+    made = build_model({"name": name, "hidden": 8, "layers": 1, "parameters": own}, graph.schema, "node", 2)
+    rows = np.array([3, 0, 4])
+    batch = graphs_batch(graph, rows, columns=columns_for(made, graph))
+    gradients = []
+    for given in (batch, made.prepare(replace(batch))):
+        out = made(given.to("cpu"))
+        gradients.append(torch.autograd.grad(out.square().sum(), next(made.parameters()))[0])
+    torch.testing.assert_close(gradients[0], gradients[1])
+    assert gradients[0].abs().max() > 0
+    found, hidden = exact_outputs(made, graph, "node", rows)
+    np.testing.assert_allclose(found, out.detach(), rtol=1e-5, atol=1e-5)
+    assert (hidden is None) == (name == "dimenet++")
+    pos = torch.tensor(np.stack([columns[c][:4] for c in "xyz"], 1)).float()
+    inner = getattr(made, name.rstrip("+"))
+    alone = inner(torch.tensor(columns["atomic_number"][:4]), pos)
+    torch.testing.assert_close(alone[0], out[1], rtol=1e-4, atol=1e-5)

@@ -1,6 +1,6 @@
 """Whole models: trimming, reachability, typed graphs, layer by layer."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -11,14 +11,16 @@ from gnnctl.errors import UsageError
 from gnnctl.graph import EdgeType, Graph
 from gnnctl.graph.batch import Batch
 from gnnctl.nn import ModelOptions, build_model
+from gnnctl.nn.models.convolutions import CONVS
 from gnnctl.nn.models.jump import Jump
 from gnnctl.nn.models.registry import models
+from gnnctl.nn.models.rounds import KINDS
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.training.layerwise import Layerwise
 
 AB, BA, AA, CA = (EdgeType(*t.split()) for t in ("a to b", "b back a", "a to a", "c to a"))
-ALL = models()
+ALL = {name: model for name, model in models().items() if not model.whole}
 TYPED = [name for name, model in ALL.items() if model.graphs != "one type" and not model.needs_edge_attr]
 ONE_TYPE = [name for name, model in ALL.items() if model.graphs != "typed"]
 ANY = [*(("typed", name) for name in TYPED), *(("plain", name) for name in ONE_TYPE)]
@@ -63,6 +65,30 @@ def sampled(graph, fan_out, rows, node_type):
     spec = SampleSpec(dict.fromkeys(graph.edge_types, fan_out))
     subgraph = Sampler(graph, spec).sample(np.array(rows), node_type, 0)
     return Batch.from_subgraph(subgraph, graph, degrees=True)
+
+
+class Watched(ModelOptions):
+    """Options that know which of them were read."""
+
+    def __getattribute__(self, name):
+        object.__getattribute__(self, "__dict__").setdefault("read", set()).add(name)
+        return object.__getattribute__(self, name)
+
+
+@pytest.mark.parametrize("name", [*CONVS, *KINDS, "mlp", "linkx"])
+def test_a_model_reads_the_options_that_it_makes_use_of_and_no_other(plain, name):
+    bare = Graph.from_coo(9, np.zeros((2, 4), np.int64), edge_attr=np.zeros((4, 3)))
+    used, found = ALL[name].used("node"), set()
+    for graph, given in ((plain, {}), (bare, {}), (plain, {"jump": "cat", "order": "pre"})):
+        if not set(given) <= used or (graph is bare and name in ("mlp", "linkx")):
+            continue
+        options = Watched(name=name, hidden=8, heads=2, layers=ALL[name].layers, **given)
+        vars(options)["read"].clear()
+        build_model(options, graph.schema, "node", 3)
+        found |= vars(options)["read"]
+    found &= {one.name for one in fields(ModelOptions)}
+    assert used - {"name", "parameters", "layers"} <= found
+    assert found - used <= {"aggr", "name", "parameters", "layers"}  # aggr is looked at, to be refused
 
 
 @pytest.mark.parametrize(("which", "name"), [pair for pair in ANY if pair[1] != "mlp"])

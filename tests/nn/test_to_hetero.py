@@ -64,7 +64,7 @@ def tie(mine, other):
 
 
 @pytest.mark.parametrize("jump", [None, "cat"])
-@pytest.mark.parametrize("aggr", ["sum", "mean", "max", "mul"])
+@pytest.mark.parametrize("aggr", ["sum", "mean", "min", "max", "mul"])
 def test_a_converted_model_gives_the_oracle_s_numbers(graph, aggr, jump):
     x, edges, coo = graph
     mine = to_hetero(Net(ours, jump=jump), METADATA, aggr).eval()
@@ -198,6 +198,12 @@ def test_bases_align_widths_first(graph):
     assert module.align_x.lins["b"].in_features == 3
 
 
+@pytest.mark.parametrize("aggr", ["cat", "stack", "median"])
+def test_results_of_edge_types_keep_their_shape_when_they_become_one(aggr):
+    with pytest.raises(ValueError, match=f"aggr must be sum, mean, min, max or mul, got '{aggr}'"):
+        to_hetero(Net(ours), METADATA, aggr)
+
+
 class Mixed(nn.Module):
     def forward(self, x, edge_index):
         return x + edge_index
@@ -216,13 +222,22 @@ class Branch(nn.Module):
         (Net(ours), (["a"], [AB]), "joins 'b', which is no node type"),
         (Net(ours), (["a", "b"], ["a to"]), "is no edge type"),
         (Net(ours), (["a", "b"], []), "must name"),
-        (nn.Sequential(), METADATA, "cannot be converted|no"),
     ],
 )
 def test_what_cannot_be_converted_is_named(module, metadata, message):
-    if isinstance(module, nn.Sequential):
-        module = Net(ours)
-        module.conv1 = ours.GCNConv(6, 8)
-        message = "adds self-loops"
     with pytest.raises(ValueError, match=message):
         to_hetero(module, metadata)
+
+
+@pytest.mark.parametrize(
+    "layer", [ours.GCNConv, ours.GATConv, ours.GATv2Conv, ours.SuperGATConv], ids=lambda c: c.__name__
+)
+def test_loops_between_different_types_are_refused(layer):
+    module = Net(ours)
+    module.conv1 = layer(6, 8)
+    with pytest.raises(ValueError, match="adds self-loops"):
+        to_hetero(module, METADATA)
+    with pytest.raises(ValueError, match="adds self-loops"):
+        ours.HeteroConv({AB: layer(6, 8)})
+    with pytest.raises(ValueError, match="adds self-loops"):
+        to_hetero_with_bases(module, METADATA, 2)

@@ -1,5 +1,7 @@
 """Neighbour sampling written once more in plain Python, from schemas/picks.md alone."""
 
+import numpy as np
+
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
 
@@ -210,3 +212,19 @@ def sample_many(graph, spec, seeds, epoch, trees, times=None, hidden=()):
                     row = add(t.src, int(graph.edges[t].row[p]), group, hop + 1)
                     edges[t].append((row, local, p))
     return nodes, edges
+
+
+def assert_is_reference(subgraph, graph, spec, seeds, node_type, epoch, times=None):
+    nodes, edges = sample(graph, spec, seeds, node_type, epoch, times)
+    for t in graph.node_types:
+        assert subgraph.nodes[t].tolist() == [n[0] for n in nodes[t]]
+        assert subgraph.node_hops(t).tolist() == [n[1] for n in nodes[t]]
+        assert len(subgraph.node_counts[t]) == spec.hops + 1
+        if spec.disjoint:
+            assert subgraph.node_group[t].tolist() == [n[2] for n in nodes[t]]
+    for t in graph.edge_types:
+        e = subgraph.edges[t]
+        assert list(zip(e.row.tolist(), e.col().tolist(), e.pos.tolist(), strict=True)) == edges[t]
+        assert len(e.colptr) == len(subgraph.nodes[t.dst]) + 1
+        hops = subgraph.node_hops(t.dst)[e.col()]
+        assert subgraph.edge_counts[t] == np.bincount(hops, minlength=spec.hops).tolist()

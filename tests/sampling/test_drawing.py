@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from sampling_cases import graph_before, rich_cases
+from sampling_reference import assert_is_reference
 from scipy.stats import chisquare
-from test_sampler import assert_is_reference
 
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph import Graph

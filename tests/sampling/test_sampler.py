@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from sampling_cases import cases, random_graph
-from sampling_reference import fnv, mix, sample
+from sampling_reference import assert_is_reference, fnv, mix
 from torch_geometric.utils import k_hop_subgraph
 
 from gnnctl.graph import EdgeType, Graph
@@ -13,22 +13,6 @@ from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 
 few = settings(deadline=None, max_examples=60)
-
-
-def assert_is_reference(subgraph, graph, spec, seeds, node_type, epoch, times=None):
-    nodes, edges = sample(graph, spec, seeds, node_type, epoch, times)
-    for t in graph.node_types:
-        assert subgraph.nodes[t].tolist() == [n[0] for n in nodes[t]]
-        assert subgraph.node_hops(t).tolist() == [n[1] for n in nodes[t]]
-        assert len(subgraph.node_counts[t]) == spec.hops + 1
-        if spec.disjoint:
-            assert subgraph.node_group[t].tolist() == [n[2] for n in nodes[t]]
-    for t in graph.edge_types:
-        e = subgraph.edges[t]
-        assert list(zip(e.row.tolist(), e.col().tolist(), e.pos.tolist(), strict=True)) == edges[t]
-        assert len(e.colptr) == len(subgraph.nodes[t.dst]) + 1
-        hops = subgraph.node_hops(t.dst)[e.col()]
-        assert subgraph.edge_counts[t] == np.bincount(hops, minlength=spec.hops).tolist()
 
 
 @few

@@ -51,7 +51,7 @@ def test_several_aggregations_learn(cli, areas, tmp_path):
         (["--aggr", "mean,maks"], "--aggr 'mean,maks': aggr must be among sum, mean, min"),
         (["--aggr", "softmax:warm=1"], "no parameter 'warm'; it has t, learn, channels"),
         (["--aggr", "gmt:heads=3"], "channels must be a multiple of heads, got 8 and 3"),
-        (["--model", "gat", "--aggr", "max"], "'gat' aggregates in its own way"),
+        (["--model", "gat", "--aggr", "max"], "--aggr: gat has no use for it; leave it out, or take sage"),
     ],
 )
 def test_aggregations_that_cannot_be_are_one_line(cli, areas, tmp_path, arguments, says):

@@ -192,7 +192,7 @@ def test_a_dry_run_of_an_ingest_counts_graphs(cli, folder, tmp_path):
         (["train", "SPLIT", "--sampler", "saint-rw"], 2, "--sampler: graphs are trained on whole"),
         (["train", "SPLIT", "--replace"], 2, "--replace: graphs are trained on whole"),
         (["train", "SPLIT", "--readout", "summ"], 2, "--readout 'summ'"),
-        (["train", "SPLIT", "--model", "linkx"], 2, "linkx learns who"),
+        (["train", "SPLIT", "--model", "linkx"], 2, "linkx is for tasks of nodes, links and edges, not"),
         (["train", "SPLIT", "--export"], 2, "--export: models of links or whole graphs"),
         (["train", "SPLIT", "--folds", "2"], 2, "--folds 2: one is tested"),
         (["train", "SPLIT", "--folds", "99"], 3, "--folds 99: the train part has 42 seeds"),

@@ -14,7 +14,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph import EdgeType, Graph
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit
-from gnnctl.training.smoothing import check_smoothing, edges_among, smoothed_logits
+from gnnctl.training.smoothing import check_smoothing, edges_among, parse_smoothing, smoothed_logits
 from gnnctl.training.trained import TrainedModel
 
 CITES = EdgeType("paper", "cites", "paper")
@@ -62,6 +62,33 @@ def test_scores_are_the_oracles(cli, areas, models, tmp_path):
     assert metrics["accuracy"] == pytest.approx((smooth[tests].argmax(1) == truth).mean())
     assert metrics["accuracy"] > (plain[tests].argmax(1) == truth).mean()
     assert Artifact.open(tmp_path / "smooth").manifest.options["smooth"] is True
+
+
+def test_parameters_are_the_oracles_and_checked(cli, areas, models, tmp_path):
+    split = NodeSplit.open(areas / "split")
+    store, scores = split.graph.edges[CITES], np.random.default_rng(0).dirichlet(np.ones(3), 300).astype(np.float32)
+    rows, labels = (torch.from_numpy(np.array(part)).long() for part in split.part("train"))
+    col = np.repeat(np.arange(300), np.diff(store.colptr))
+    coo = torch.from_numpy(np.stack([store.row, col])).long()
+    cases = {
+        "smooth_alpha=0.5,correct_hops=3": peer.CorrectAndSmooth(3, 0.9, 50, 0.5),
+        "scale=0.7,correct_alpha=0.6,smooth_hops=4": peer.CorrectAndSmooth(50, 0.6, 4, 0.8, False, 0.7),
+    }
+    for text, theirs in cases.items():
+        wanted = theirs(torch.from_numpy(scores), labels, rows, coo).numpy()
+        found = np.exp(smoothed_logits(split, scores, parse_smoothing(text)))
+        np.testing.assert_allclose(found, wanted / wanted.sum(1, keepdims=True), rtol=2e-4, atol=1e-6)
+    predict = ["predict", models / "model", "-o", tmp_path / "p"]
+    assert cli(*predict, "--smooth", "--smoothing", "smooth_alpha=0.5", "--quiet")[0] == 0
+    assert Artifact.open(tmp_path / "p").manifest.options["smoothing"]["smooth_alpha"] == 0.5
+    for options, message in (
+        (["--smoothing", "scale=1"], "--smoothing without --smooth"),
+        (["--smooth", "--smoothing", "smooth_alpha=2"], "smooth_alpha=2.0 is out of range; pass from 0 to 1"),
+        (["--smooth", "--smoothing", "alpha=1"], "no parameter 'alpha'"),
+    ):
+        code, _, error = cli(*predict, "--force", *options)
+        assert code == 2
+        assert message in error
 
 
 def test_chosen_nodes_score_as_they_do_among_all(cli, models, tmp_path):

@@ -68,8 +68,15 @@ def test_every_optimizer_takes_a_step(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [{"epochs": 0}, {"lr": 0.0}, {"batch_size": 0}, {"label_smoothing": 1.0}, {"warmup": -1}]
+    "bad", [{"epochs": -1}, {"lr": 0.0}, {"batch_size": 0}, {"label_smoothing": 1.0}, {"warmup": -1}]
 )
 def test_impossible_options_are_usage_errors(bad: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         TrainOptions(**bad)
+
+
+def test_a_trainer_wants_an_epoch() -> None:
+    from gnnctl.training.loop import Trainer
+
+    with pytest.raises(UsageError, match="--epochs 0 trains nothing"):
+        Trainer(nn.Linear(1, 1), None, None, TrainOptions(epochs=0), torch.device("cpu"))

@@ -92,7 +92,7 @@ class GNNExplainer:
 
     def _loss(self, prediction: Prediction, value: Tensor, original: Tensor) -> Tensor:
         if prediction.task.problem == "regression":
-            return ((value - original) / prediction.task.std) ** 2
+            return ((value - original) / prediction.task.unit) ** 2
         return -value
 
     def _sizes(self, prediction: Prediction, inputs: Inputs, parameters: Inputs) -> list[float]:
@@ -102,7 +102,7 @@ class GNNExplainer:
             return [0.0, 0.0, 0.0]
         value = prediction.value(_masked(inputs, masks))
         if prediction.task.problem == "regression":
-            value = value / prediction.task.std
+            value = value / prediction.task.unit
         found = torch.autograd.grad(value, masks.tensors(), allow_unused=True, materialize_grads=True)
         gradients, sizes = masks.replaced(found), []
         edges, gates = list(gradients.edge.values()), list(gradients.gate.values())

@@ -20,21 +20,25 @@ class SoftmaxAggregation(Aggregation):
         t: inverse temperature.
         learn: whether t is a parameter that starts there.
         channels: how many of them, one for all features or one for each; more than one only where they are learned.
+        semi_grad: whether the weights count as constants in the gradient, which saves memory.
 
     Raises:
-        ValueError: several channels that are not learned.
+        ValueError: several channels that are not learned, or weights without a gradient where t is learned.
     """
 
-    def __init__(self, t: float = 1.0, learn: bool = False, channels: int = 1) -> None:
+    def __init__(self, t: float = 1.0, learn: bool = False, channels: int = 1, semi_grad: bool = False) -> None:
         super().__init__()
         if channels != 1 and not learn:
             raise ValueError(f"channels must be 1 where t is not learned, got {channels}")
-        self.initial = float(t)
+        if semi_grad and learn:
+            raise ValueError("semi_grad leaves t without a gradient: it cannot be learned")
+        self.initial, self.semi_grad = float(t), semi_grad
         self.t = nn.Parameter(torch.full((channels,), self.initial)) if learn else None
 
     def forward(self, values: Tensor, ptr: Tensor) -> Tensor:
         """(D, ..., F) of (E, ..., F) rows."""
-        scores = values * (self.initial if self.t is None else self.t)
+        rows = values.detach() if self.semi_grad else values
+        scores = rows * (self.initial if self.t is None else self.t)
         return segment_reduce(ptr, values * segment_softmax(ptr, scores), "sum")
 
     def reset_parameters(self) -> None:

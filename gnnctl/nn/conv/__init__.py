@@ -9,6 +9,7 @@ from gnnctl.nn.conv.cg import CGConv
 from gnnctl.nn.conv.cheb import ChebConv
 from gnnctl.nn.conv.cluster_gcn import ClusterGCNConv
 from gnnctl.nn.conv.dir_gnn import DirGNNConv
+from gnnctl.nn.conv.dna import DNAConv
 from gnnctl.nn.conv.dynamic_edge import DynamicEdgeConv
 from gnnctl.nn.conv.edge import EdgeConv
 from gnnctl.nn.conv.eg import EGConv
@@ -69,6 +70,7 @@ __all__ = [
     "CGConv",
     "ChebConv",
     "ClusterGCNConv",
+    "DNAConv",
     "DirGNNConv",
     "DynamicEdgeConv",
     "EGConv",

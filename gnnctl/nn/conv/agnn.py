@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.gat import with_loops
+from gnnctl.nn.conv.loops import looped
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import edge_softmax, sddmm, spmm
 
@@ -19,12 +19,13 @@ class AGNNConv(MessagePassing):
 
     Args:
         learn: whether beta is learned, from 1; else it stays 1.
-        self_loops: whether a node attends to itself too (sources and destinations being the same nodes).
+        self_loops: whether a node attends to itself too (sources and destinations being the same nodes). The loop
+            replaces those that the graph has.
     """
 
     def __init__(self, *, learn: bool = True, self_loops: bool = True) -> None:
         super().__init__("sum")
-        self.self_loops = self_loops
+        self.self_loops = self.adds_loops = self_loops
         self.beta = nn.Parameter(torch.ones(1)) if learn else None
 
     def reset_parameters(self) -> None:
@@ -35,12 +36,13 @@ class AGNNConv(MessagePassing):
     def forward(self, x: Pair, edge_index: EdgeIndex, edge_mask: Tensor | None = None) -> Tensor:
         """(D, F)."""
         source, target = ends(x, edge_index.num_dst)
-        if self.self_loops:
-            edge_index, loops, edges = edge_index.with_self_loops()
-            edge_mask = with_loops(edge_mask, loops, edges)
+        loops = looped(edge_index) if self.self_loops else None
+        if loops is not None:
+            edge_index, edge_mask = loops.edge_index, loops.values(edge_mask)
         unit = nn.functional.normalize(source, dim=-1)
         own = nn.functional.normalize(target, dim=-1) if isinstance(x, tuple) else unit[: edge_index.num_dst]
         score = sddmm(edge_index, own, unit)
-        alpha = edge_softmax(edge_index, score if self.beta is None else score * self.beta)
+        score = score if self.beta is None else score * self.beta
+        alpha = edge_softmax(edge_index, score if loops is None else loops.scores(score))
         alpha = alpha if edge_mask is None else alpha * edge_mask
         return spmm(edge_index, source, alpha.to(source.dtype))

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.gat import with_loops
+from gnnctl.nn.conv.loops import looped
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
-from gnnctl.nn.ops import gather_dst, gather_src
+from gnnctl.nn.ops import gather_dst, gather_src, segment_reduce
 
 
 class FeaStConv(MessagePassing):
@@ -22,7 +22,8 @@ class FeaStConv(MessagePassing):
         in_channels: width of x.
         out_channels: width of the result.
         heads: number of matrices W_h.
-        self_loops: whether a node is its own neighbour too (sources and destinations being the same nodes).
+        self_loops: whether a node is its own neighbour too (sources and destinations being the same nodes). The loop
+            replaces those that the graph has.
         bias: whether there is a bias.
     """
 
@@ -31,6 +32,7 @@ class FeaStConv(MessagePassing):
     ) -> None:
         super().__init__("mean")
         self.heads, self.out_channels, self.self_loops = heads, out_channels, self_loops
+        self.adds_loops = self_loops
         self.lin = nn.Linear(in_channels, heads * out_channels, bias=False)
         self.lin_steer = nn.Linear(in_channels, heads, bias=False)
         self.offset = nn.Parameter(torch.empty(heads))
@@ -49,12 +51,16 @@ class FeaStConv(MessagePassing):
     def forward(self, x: Pair, edge_index: EdgeIndex, edge_mask: Tensor | None = None) -> Tensor:
         """(D, out_channels)."""
         source, target = ends(x, edge_index.num_dst)
-        if self.self_loops:
-            edge_index, loops, edges = edge_index.with_self_loops()
-            edge_mask = with_loops(edge_mask, loops, edges)
+        loops = looped(edge_index) if self.self_loops else None
+        if loops is not None:
+            edge_index, edge_mask = loops.edge_index, loops.values(edge_mask)
         steer = gather_src(edge_index, self.lin_steer(source)) - gather_dst(edge_index, self.lin_steer(target))
         share = (steer + self.offset).softmax(-1)
         share = share if edge_mask is None else share * edge_mask[:, None]
         hidden = self.lin(source).view(-1, self.heads, self.out_channels)
+        counted = None if loops is None or loops.replaced is None else (~loops.replaced).to(share.dtype)[:, None]
+        share = share if counted is None else share * counted
         out = self.aggr.along(edge_index, hidden, share.to(hidden.dtype)).sum(1)
+        if counted is not None:  # the mean is over those that count
+            out = out / segment_reduce(edge_index.colptr, counted, "mean").clamp(min=1e-9).to(out.dtype)
         return out if self.bias is None else out + self.bias

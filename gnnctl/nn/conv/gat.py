@@ -4,12 +4,16 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.conv.attention import Attention, HeadsConv
+from gnnctl.nn.conv.loops import Looped, mean_of_edges
 from gnnctl.nn.linear import Linear
-from gnnctl.nn.message_passing import MessagePassing, Pair, ends
-from gnnctl.nn.ops import attend, attention, segment_reduce, spmm
+from gnnctl.nn.message_passing import Pair, ends
+from gnnctl.nn.ops import attend, attention, gather_dst, gather_src
+
+Scores = tuple[Tensor, Tensor, Tensor | None]  # (S, H) of sources, (D, H) of destinations, (E, H) of edges
 
 
-class GATConv(MessagePassing):
+class GATConv(HeadsConv):
     r"""The layer of "Graph Attention Networks" (Velickovic et al., 2018), with H heads side by side.
 
     .. math::
@@ -28,7 +32,9 @@ class GATConv(MessagePassing):
         negative_slope: of the leaky ReLU.
         dropout: of the attention coefficients, in training.
         edge_channels: width of edge features that take part; 0 for none.
-        self_loops: whether a node attends to itself too (sources and destinations being the same nodes).
+        self_loops: whether a node attends to itself too (sources and destinations being the same nodes). The loop
+            replaces those that the graph has; it scores as the destination's average edge.
+        residual: whether a linear map of the destination's own features is added.
         bias: whether there is a bias.
     """
 
@@ -43,30 +49,32 @@ class GATConv(MessagePassing):
         dropout: float = 0.0,
         edge_channels: int = 0,
         self_loops: bool = True,
+        residual: bool = False,
         bias: bool = True,
     ) -> None:
-        super().__init__("sum")
+        super().__init__(
+            out_channels,
+            heads=heads,
+            concat=concat,
+            negative_slope=negative_slope,
+            dropout=dropout,
+            self_loops=self_loops,
+        )
         pair = isinstance(in_channels, tuple)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
-        self.heads, self.out_channels, self.concat = heads, out_channels, concat
-        self.negative_slope, self.dropout, self.adds_loops = negative_slope, dropout, self_loops
         self.lin = Linear(source, heads * out_channels, bias=False)
         self.lin_dst = Linear(target, heads * out_channels, bias=False) if pair else None
         self.att_src = nn.Parameter(torch.empty(heads, out_channels))
         self.att_dst = nn.Parameter(torch.empty(heads, out_channels))
         self.edge_lin = Linear(edge_channels, heads * out_channels, bias=False) if edge_channels else None
         self.att_edge = nn.Parameter(torch.empty(heads, out_channels)) if edge_channels else None
-        self.bias = nn.Parameter(torch.zeros(heads * out_channels if concat else out_channels)) if bias else None
+        self.res = Linear(target, self.total, bias=False) if residual else None
+        self.bias = self.new_bias(bias)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the weights anew (Glorot)."""
-        for linear in (self.lin, self.lin_dst, self.edge_lin):
-            if linear is not None:
-                nn.init.xavier_uniform_(linear.weight)
-        for vector in (self.att_src, self.att_dst, self.att_edge):
-            if vector is not None:
-                nn.init.xavier_uniform_(vector)
+        self.draw(self.lin, self.lin_dst, self.edge_lin, self.att_src, self.att_dst, self.att_edge, self.res)
 
     def forward(
         self,
@@ -77,8 +85,28 @@ class GATConv(MessagePassing):
         edge_attr: Tensor | None = None,
     ) -> Tensor:
         """(D, heads * out_channels), or (D, out_channels). Edge weights, where given, scale the messages."""
+        target = ends(x, edge_index.num_dst)[1]
+        hidden, scores, edge_index, loops = self._scored(x, edge_index, edge_attr)
+        if loops is not None:
+            edge_weight, edge_mask = loops.values(edge_weight), loops.values(edge_mask)
+        replaces = loops is not None and loops.replaced is not None
+        if edge_weight is None and edge_mask is None and not replaces and not (self.training and self.dropout > 0):
+            src, dst, edge = scores
+            out = attend(edge_index, src, dst, hidden, edge, self.negative_slope)
+        else:
+            out = self.weighed(edge_index, hidden, self._alpha(edge_index, scores, loops), edge_weight, edge_mask)
+        return self.joined(out, target)
+
+    def attention(self, x: Pair, edge_index: EdgeIndex, edge_attr: Tensor | None = None) -> Attention:
+        """The coefficients that ``forward`` weighs neighbours by, before dropout; arguments as there, edges sorted."""
+        _, scores, edge_index, loops = self._scored(x, edge_index, edge_attr)
+        return Attention(edge_index, self._alpha(edge_index, scores, loops))
+
+    def _scored(
+        self, x: Pair, edge_index: EdgeIndex, edge_attr: Tensor | None
+    ) -> tuple[Tensor, Scores, EdgeIndex, Looped | None]:
         source, target = ends(x, edge_index.num_dst)
-        hidden = self.lin(source).view(-1, self.heads, self.out_channels)
+        hidden = self.of_heads(self.lin(source))
         score_src = (hidden * self.att_src).sum(-1)
         if self.lin_dst is None and not isinstance(x, tuple):
             score_dst = (hidden[: edge_index.num_dst] * self.att_dst).sum(-1)
@@ -87,25 +115,20 @@ class GATConv(MessagePassing):
         score_edge = None
         if self.edge_lin is not None and self.att_edge is not None and edge_attr is not None:
             score_edge = _scores(self.edge_lin, edge_attr, self.att_edge)
-        if self.adds_loops:
-            looped, loops, edges = edge_index.with_self_loops()
-            edge_weight = with_loops(edge_weight, loops, edges)
-            edge_mask = with_loops(edge_mask, loops, edges)
+        loops = self.looped(edge_index)
+        if loops is not None:
             # A loop has no features: it scores as the destination's average edge, whatever else is in the batch.
             if score_edge is not None:
-                average = segment_reduce(edge_index.colptr, score_edge, "mean")
-                score_edge = with_loops(score_edge, loops, edges, average)
-            edge_index = looped
-        if edge_weight is None and edge_mask is None and not (self.training and self.dropout > 0):
-            out = attend(edge_index, score_src, score_dst, hidden, score_edge, self.negative_slope)
-        else:
-            alpha = attention(edge_index, score_src, score_dst, score_edge, self.negative_slope)
-            alpha = nn.functional.dropout(alpha, self.dropout, self.training)
-            for factor in (edge_weight, edge_mask):
-                alpha = alpha if factor is None else alpha * factor[:, None]
-            out = spmm(edge_index, hidden, alpha.to(hidden.dtype))
-        out = out.flatten(1) if self.concat else out.mean(1)
-        return out if self.bias is None else out + self.bias
+                score_edge = loops.values(score_edge, mean_of_edges(edge_index, score_edge))
+            edge_index = loops.edge_index
+        return hidden, (score_src, score_dst, score_edge), edge_index, loops
+
+    def _alpha(self, edge_index: EdgeIndex, scores: Scores, loops: Looped | None) -> Tensor:
+        src, dst, edge = scores
+        if loops is None or loops.replaced is None:
+            return attention(edge_index, src, dst, edge, self.negative_slope)
+        joint = gather_src(edge_index, src) + gather_dst(edge_index, dst)
+        return self.coefficients(edge_index, joint if edge is None else joint + edge, loops)
 
 
 def _scores(linear: nn.Linear, values: Tensor, vector: Tensor) -> Tensor:
@@ -113,13 +136,3 @@ def _scores(linear: nn.Linear, values: Tensor, vector: Tensor) -> Tensor:
     heads, width = vector.shape
     folded = (linear.weight.view(heads, width, -1) * vector[:, :, None]).sum(1)
     return nn.functional.linear(values, folded)
-
-
-def with_loops(values: Tensor | None, loops: Tensor, edges: Tensor, fill: Tensor | None = None) -> Tensor | None:
-    """Values of edges and of loops, where :meth:`EdgeIndex.with_self_loops` put them; loops have ``fill``, or ones."""
-    if values is None:
-        return None
-    count = loops.shape[0]
-    rows = values.new_ones(count, *values.shape[1:]) if fill is None else fill
-    out = values.new_empty(count + edges.shape[0], *values.shape[1:])
-    return out.index_copy(0, loops, rows).index_copy(0, edges, values)

@@ -4,12 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.gat import with_loops
-from gnnctl.nn.message_passing import MessagePassing, Pair, ends
-from gnnctl.nn.ops import edge_softmax, gather_dst, gather_src, segment_reduce, spmm
+from gnnctl.nn.conv.attention import Attention, HeadsConv
+from gnnctl.nn.conv.loops import Looped, mean_of_edges
+from gnnctl.nn.message_passing import Pair, ends
+from gnnctl.nn.ops import edge_softmax, gather_dst, gather_src
 
 
-class GATv2Conv(MessagePassing):
+class GATv2Conv(HeadsConv):
     r"""The layer of "How Attentive are Graph Attention Networks?" (Brody et al., 2022), with H heads side by side.
 
     .. math::
@@ -28,7 +29,8 @@ class GATv2Conv(MessagePassing):
         negative_slope: of the leaky ReLU.
         dropout: of the attention coefficients, in training.
         edge_channels: width of edge features that take part; 0 for none.
-        self_loops: whether a node attends to itself too (sources and destinations being the same nodes).
+        self_loops: whether a node attends to itself too (sources and destinations being the same nodes). The loop
+            replaces those that the graph has.
         share_weights: whether W_d is W_s; both ends then have the same width.
         residual: whether a linear map of the destination's own features is added.
         bias: whether there are biases.
@@ -52,32 +54,29 @@ class GATv2Conv(MessagePassing):
         residual: bool = False,
         bias: bool = True,
     ) -> None:
-        super().__init__("sum")
+        super().__init__(
+            out_channels,
+            heads=heads,
+            concat=concat,
+            negative_slope=negative_slope,
+            dropout=dropout,
+            self_loops=self_loops,
+        )
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         if share_weights and source != target:
             raise ValueError(f"share_weights needs ends of one width, got in_channels {in_channels}")
-        self.heads, self.out_channels, self.concat = heads, out_channels, concat
-        self.negative_slope, self.dropout, self.self_loops = negative_slope, dropout, self_loops
         width = heads * out_channels
-        total = width if concat else out_channels
         self.lin = nn.Linear(source, width, bias=bias)
         self.lin_dst = None if share_weights else nn.Linear(target, width, bias=bias)
         self.att = nn.Parameter(torch.empty(heads, out_channels))
         self.edge_lin = nn.Linear(edge_channels, width, bias=False) if edge_channels else None
-        self.res = nn.Linear(target, total, bias=False) if residual else None
-        self.bias = nn.Parameter(torch.zeros(total)) if bias else None
+        self.res = nn.Linear(target, self.total, bias=False) if residual else None
+        self.bias = self.new_bias(bias)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the weights anew (Glorot); biases are zero."""
-        for linear in (self.lin, self.lin_dst, self.edge_lin, self.res):
-            if linear is not None:
-                nn.init.xavier_uniform_(linear.weight)
-                if linear.bias is not None:
-                    nn.init.zeros_(linear.bias)
-        nn.init.xavier_uniform_(self.att)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        self.draw(self.lin, self.lin_dst, self.edge_lin, self.res, self.att)
 
     def forward(
         self, x: Pair, edge_index: EdgeIndex, edge_mask: Tensor | None = None, edge_attr: Tensor | None = None
@@ -85,21 +84,28 @@ class GATv2Conv(MessagePassing):
         """(D, heads * out_channels), or (D, out_channels)."""
         source, target = ends(x, edge_index.num_dst)
         hidden = self.lin(source)
+        attention, loops = self._attention(hidden, target, edge_index, edge_attr)
+        edge_mask = edge_mask if loops is None else loops.values(edge_mask)
+        out = self.weighed(attention.edge_index, self.of_heads(hidden), attention.alpha, None, edge_mask)
+        return self.joined(out, target)
+
+    def attention(self, x: Pair, edge_index: EdgeIndex, edge_attr: Tensor | None = None) -> Attention:
+        """The coefficients that ``forward`` weighs neighbours by, before dropout; arguments as there, edges sorted."""
+        source, target = ends(x, edge_index.num_dst)
+        return self._attention(self.lin(source), target, edge_index, edge_attr)[0]
+
+    def _attention(
+        self, hidden: Tensor, target: Tensor, edge_index: EdgeIndex, edge_attr: Tensor | None
+    ) -> tuple[Attention, Looped | None]:
         own = (self.lin if self.lin_dst is None else self.lin_dst)(target)
         edge = None if self.edge_lin is None or edge_attr is None else self.edge_lin(edge_attr)
-        if self.self_loops:
-            looped, loops, edges = edge_index.with_self_loops()
-            edge_mask = with_loops(edge_mask, loops, edges)
-            if edge is not None:
-                edge = with_loops(edge, loops, edges, segment_reduce(edge_index.colptr, edge, "mean"))
-            edge_index = looped
+        loops = self.looped(edge_index)
+        if loops is not None:
+            edge = None if edge is None else loops.values(edge, mean_of_edges(edge_index, edge))
+            edge_index = loops.edge_index
         score = gather_src(edge_index, hidden) + gather_dst(edge_index, own)
         score = score if edge is None else score + edge
         score = nn.functional.leaky_relu(score, self.negative_slope).view(-1, self.heads, self.out_channels)
-        alpha = edge_softmax(edge_index, (score * self.att).sum(-1))
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
-        alpha = alpha if edge_mask is None else alpha * edge_mask[:, None]
-        out = spmm(edge_index, hidden.view(-1, self.heads, self.out_channels), alpha.to(hidden.dtype))
-        out = out.flatten(1) if self.concat else out.mean(1)
-        out = out if self.res is None else out + self.res(target)
-        return out if self.bias is None else out + self.bias
+        scores = (score * self.att).sum(-1)
+        alpha = edge_softmax(edge_index, scores if loops is None else loops.scores(scores))
+        return Attention(edge_index, alpha), loops

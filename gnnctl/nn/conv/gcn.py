@@ -26,12 +26,23 @@ class GCNConv(MessagePassing):
         in_channels: width of x.
         out_channels: width of the result.
         self_loops: whether a node takes part in its own sum.
+        loop_weight: of the loops that are added, in the sum and in d; 2 is the "improved" GCN.
+        normalize: whether the edges are normalised by degree, and loops added; else the sum is of :math:`w_{ji} x_j`.
         bias: whether there is a bias.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, self_loops: bool = True, bias: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        self_loops: bool = True,
+        loop_weight: float = 1.0,
+        normalize: bool = True,
+        bias: bool = True,
+    ) -> None:
         super().__init__("sum")
-        self.self_loops = self_loops
+        self.self_loops, self.loop_weight, self.normalize = self_loops, loop_weight, normalize
         self.lin = Linear(in_channels, out_channels, bias=False)
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
         nn.init.xavier_uniform_(self.lin.weight)
@@ -46,7 +57,16 @@ class GCNConv(MessagePassing):
     ) -> Tensor:
         """(D, out_channels); ``degree`` None takes the edges for the whole graph."""
         source, target = ends(x, edge_index.num_dst)
-        matrix = adjacency(x, edge_index, edge_weight, edge_mask, degree, self_loops=self.self_loops)
+        matrix = adjacency(
+            x,
+            edge_index,
+            edge_weight,
+            edge_mask,
+            degree,
+            self_loops=self.self_loops,
+            normalize=self.normalize,
+            loop_weight=self.loop_weight,
+        )
         first = project_first(edge_index, source, self.lin.out_features)
         if first:
             same = target is source or not isinstance(x, tuple)

@@ -25,7 +25,8 @@ class GINConv(MessagePassing):
         network: the MLP, from (D, in).
         edge_channels: width of edge features that take part; 0 for none.
         in_channels: width of x; needed with edge features.
-        train_eps: whether epsilon is learned, from 0.
+        eps: epsilon.
+        train_eps: whether epsilon is learned, from ``eps``.
         root: whether the destination's own features take part.
     """
 
@@ -35,13 +36,15 @@ class GINConv(MessagePassing):
         *,
         edge_channels: int = 0,
         in_channels: int = 0,
+        eps: float = 0.0,
         train_eps: bool = False,
         root: bool = True,
     ) -> None:
         super().__init__("sum")
         self.network = network
         self.root = root
-        self.eps = nn.Parameter(torch.zeros(())) if train_eps else None
+        self.initial_eps = eps
+        self.eps = nn.Parameter(torch.tensor(float(eps))) if train_eps else None
         self.edge_lin = Linear(edge_channels, in_channels) if edge_channels else None
 
     def forward(
@@ -64,6 +67,7 @@ class GINConv(MessagePassing):
         if degree is not None:
             out = out * unsampled(degree, edge_index).to(out.dtype)[:, None]
         if self.root:
-            out = out + (target if self.eps is None else target * (1 + self.eps))
+            eps = self.initial_eps if self.eps is None else self.eps
+            out = out + (target if self.eps is None and not eps else target * (1 + eps))
         result: Tensor = self.network(out)
         return result

@@ -26,6 +26,8 @@ class GPSConv(MessagePassing):
         conv: the local layer, from channels to channels; None for attention alone.
         heads: of the attention.
         dropout: of the local layer's, the attention's and the MLP's results, in training.
+        attention_dropout: of the attention coefficients, in training.
+        activation: within the MLP; None: ReLU.
         norm: whether batch normalisation follows each part.
 
     Raises:
@@ -39,14 +41,20 @@ class GPSConv(MessagePassing):
         *,
         heads: int = 1,
         dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        activation: nn.Module | None = None,
         norm: bool = True,
     ) -> None:
         super().__init__("sum")
         self.conv = conv
-        self.attn = nn.MultiheadAttention(channels, heads, batch_first=True)
+        self.inputs = frozenset({"ptr", "max_nodes"}) | (frozenset() if conv is None else conv.inputs)
+        self.attn = nn.MultiheadAttention(channels, heads, dropout=attention_dropout, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         self.mlp = nn.Sequential(
-            Linear(channels, 2 * channels), nn.ReLU(), nn.Dropout(dropout), Linear(2 * channels, channels)
+            Linear(channels, 2 * channels),
+            nn.ReLU() if activation is None else activation,
+            nn.Dropout(dropout),
+            Linear(2 * channels, channels),
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(channels) if norm else nn.Identity() for _ in range(3))
 
@@ -81,5 +89,6 @@ class GPSConv(MessagePassing):
 
     def _attend(self, x: Tensor, ptr: Tensor | None, max_nodes: int | None) -> Tensor:
         dense, mask = to_dense_batch(x, ptr, max_nodes)
-        attended, _ = self.attn(dense, dense, dense, key_padding_mask=~mask, need_weights=False)
+        padding = None if ptr is None else ~mask
+        attended, _ = self.attn(dense, dense, dense, key_padding_mask=padding, need_weights=False)
         return from_dense_batch(attended, ptr, x.shape[0])

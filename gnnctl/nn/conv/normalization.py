@@ -76,6 +76,7 @@ def adjacency(
     *,
     self_loops: bool,
     normalize: bool = True,
+    loop_weight: float = 1.0,
 ) -> Adjacency:
     """:func:`normalized` for the features x, or :func:`plain`; a pair without loops is taken for two types of nodes."""
     if not normalize:
@@ -87,6 +88,7 @@ def adjacency(
         degree,
         self_loops=self_loops,
         homogeneous=self_loops or not isinstance(x, tuple),
+        loop_weight=loop_weight,
         dtype=x[0].dtype if isinstance(x, tuple) else x.dtype,
     )
 

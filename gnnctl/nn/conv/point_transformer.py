@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.own_message import with_own_message
+from gnnctl.nn.conv.loops import looped
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import gather_dst, gather_src, segment_reduce, segment_softmax
 
@@ -25,7 +25,7 @@ class PointTransformerConv(MessagePassing):
         out_channels: width of the result.
         pos_network: theta, from (E, 3) to (E, out); None: a Linear.
         attention_network: gamma, from (E, out) to the same; None: the identity.
-        self_loops: whether a point attends to itself too, beside any loops that the graph has.
+        self_loops: whether a point attends to itself too; its own message replaces those of loops that the graph has.
     """
 
     def __init__(
@@ -57,11 +57,13 @@ class PointTransformerConv(MessagePassing):
         values = gather_src(edge_index, self.lin(source)) + delta
         if edge_mask is not None:
             values = values * edge_mask[:, None]
-        colptr = edge_index.colptr
-        if self.self_loops:
+        loops = looped(edge_index) if self.self_loops else None
+        if loops is not None:
             still = self.pos_network(place_dst.new_zeros(place_dst.shape))
-            score, colptr = with_own_message(edge_index, score, query - self.lin_key(target) + still)
-            values, _ = with_own_message(edge_index, values, self.lin(target) + still)
+            score = loops.values(score, query - self.lin_key(target) + still)
+            values = loops.values(values, self.lin(target) + still)
         if self.attention_network is not None:
             score = self.attention_network(score)
-        return segment_reduce(colptr, segment_softmax(colptr, score) * values)
+        if loops is not None:
+            score, edge_index = loops.scores(score), loops.edge_index
+        return segment_reduce(edge_index.colptr, segment_softmax(edge_index.colptr, score) * values)

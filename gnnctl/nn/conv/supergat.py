@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.gat import with_loops
+from gnnctl.nn.conv.attention import HeadsConv
 from gnnctl.nn.linear import Linear
-from gnnctl.nn.message_passing import MessagePassing, Pair, ends
-from gnnctl.nn.ops import edge_softmax, gather_dst, gather_src, sddmm, spmm
+from gnnctl.nn.message_passing import Pair, ends
+from gnnctl.nn.ops import gather_dst, gather_src, sddmm
 
 Attention = Literal["MX", "SD"]
 
 
-class SuperGATConv(MessagePassing):
+class SuperGATConv(HeadsConv):
     r"""The layer of "How to Find Your Friendly Neighborhood: Graph Attention Design with Self-Supervision"
     (Kim and Oh, 2021), with H heads side by side.
 
@@ -37,7 +37,7 @@ class SuperGATConv(MessagePassing):
         concat: heads side by side, or their average.
         negative_slope: of the leaky ReLU.
         dropout: of the attention coefficients, in training.
-        self_loops: whether a node attends to itself too, beside any loops that the graph has.
+        self_loops: whether a node attends to itself too; the loop replaces those that the graph has.
         bias: whether there is a bias.
 
     Raises:
@@ -57,42 +57,40 @@ class SuperGATConv(MessagePassing):
         self_loops: bool = True,
         bias: bool = True,
     ) -> None:
-        super().__init__("sum")
+        super().__init__(
+            out_channels,
+            heads=heads,
+            concat=concat,
+            negative_slope=negative_slope,
+            dropout=dropout,
+            self_loops=self_loops,
+        )
         if attention not in get_args(Attention):
             raise ValueError(f"attention must be MX or SD, got {attention!r}")
-        self.heads, self.out_channels, self.concat = heads, out_channels, concat
-        self.negative_slope, self.dropout, self.adds_loops = negative_slope, dropout, self_loops
         self.lin = Linear(in_channels, heads * out_channels, bias=False)
         mixed = attention == "MX"
         self.att_src = nn.Parameter(torch.empty(heads, out_channels)) if mixed else None
         self.att_dst = nn.Parameter(torch.empty(heads, out_channels)) if mixed else None
-        self.bias = nn.Parameter(torch.zeros(heads * out_channels if concat else out_channels)) if bias else None
+        self.bias = self.new_bias(bias)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the weights anew (Glorot)."""
-        for weight in (self.lin.weight, self.att_src, self.att_dst):
-            if weight is not None:
-                nn.init.xavier_uniform_(weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
+        self.draw(self.lin, self.att_src, self.att_dst)
 
     def forward(self, x: Pair, edge_index: EdgeIndex, edge_mask: Tensor | None = None) -> Tensor:
         """(D, heads * out_channels), or (D, out_channels)."""
         source, target = self._hidden(x, edge_index.num_dst)
-        if self.adds_loops:
-            edge_index, loops, edges = edge_index.with_self_loops()
-            edge_mask = with_loops(edge_mask, loops, edges)
+        loops = self.looped(edge_index)
+        if loops is not None:
+            edge_index, edge_mask = loops.edge_index, loops.values(edge_mask)
         scores = self._logits(edge_index, source, target)
         if self.att_src is not None and self.att_dst is not None:
             ranks = gather_src(edge_index, (source * self.att_src).sum(-1))
             ranks = ranks + gather_dst(edge_index, (target * self.att_dst).sum(-1))
             scores = ranks * scores.sigmoid()
-        alpha = edge_softmax(edge_index, nn.functional.leaky_relu(scores, self.negative_slope))
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
-        out = spmm(edge_index, source, alpha if edge_mask is None else alpha * edge_mask[:, None])
-        out = out.flatten(1) if self.concat else out.mean(1)
-        return out if self.bias is None else out + self.bias
+        alpha = self.coefficients(edge_index, scores, loops)
+        return self.joined(self.weighed(edge_index, source, alpha, None, edge_mask), target)
 
     def edge_loss(self, x: Pair, edge_index: EdgeIndex, negatives: EdgeIndex) -> Tensor:
         """Binary cross-entropy of telling edges from pairs that are none, by the logits averaged over heads.
@@ -111,10 +109,9 @@ class SuperGATConv(MessagePassing):
         return nn.functional.binary_cross_entropy_with_logits(torch.cat([there, absent]), truth)
 
     def _hidden(self, x: Pair, num_dst: int) -> tuple[Tensor, Tensor]:
-        shape = (-1, self.heads, self.out_channels)
         if isinstance(x, tuple):
-            return self.lin(x[0]).view(shape), self.lin(x[1]).view(shape)
-        return ends(self.lin(x).view(shape), num_dst)
+            return self.of_heads(self.lin(x[0])), self.of_heads(self.lin(x[1]))
+        return ends(self.of_heads(self.lin(x)), num_dst)
 
     def _logits(self, edge_index: EdgeIndex, source: Tensor, target: Tensor) -> Tensor:
         products = sddmm(edge_index, target, source)

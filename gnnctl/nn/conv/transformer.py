@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.conv.attention import Attention
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import edge_softmax, gather_dst, sddmm, segment_reduce, spmm
 
@@ -76,18 +77,13 @@ class TransformerConv(MessagePassing):
     ) -> Tensor:
         """(D, heads * out_channels), or (D, out_channels)."""
         source, target = ends(x, edge_index.num_dst)
-        shape = (-1, self.heads, self.out_channels)
-        query = self.lin_query(target).view(shape) / self.out_channels**0.5
-        score = sddmm(edge_index, query, self.lin_key(source).view(shape))
         edge_weight = None
         if self.edge_lin is not None and edge_attr is not None:
             edge_weight = self.edge_lin.weight.view(self.heads, self.out_channels, -1)
-            query_edge = torch.einsum("dhc,hcf->dhf", query, edge_weight)
-            score = score + (gather_dst(edge_index, query_edge) * edge_attr[:, None]).sum(-1)
-        alpha = edge_softmax(edge_index, score)
+        alpha = self.attention(x, edge_index, edge_attr).alpha
         alpha = nn.functional.dropout(alpha, self.dropout, self.training)
         alpha = alpha if edge_mask is None else alpha * edge_mask[:, None]
-        value = self.lin(source).view(shape)
+        value = self.lin(source).view(-1, self.heads, self.out_channels)
         out = spmm(edge_index, value, alpha.to(value.dtype))
         if edge_weight is not None and edge_attr is not None:
             features = segment_reduce(edge_index.colptr, alpha[:, :, None] * edge_attr[:, None])
@@ -100,3 +96,15 @@ class TransformerConv(MessagePassing):
             return out + own
         beta: Tensor = self.lin_beta(torch.cat([out, own, out - own], dim=-1)).sigmoid()
         return beta * own + (1 - beta) * out
+
+    def attention(self, x: Pair, edge_index: EdgeIndex, edge_attr: Tensor | None = None) -> Attention:
+        """The coefficients that ``forward`` weighs neighbours by, before dropout; arguments as there, edges sorted."""
+        source, target = ends(x, edge_index.num_dst)
+        shape = (-1, self.heads, self.out_channels)
+        query = self.lin_query(target).view(shape) / self.out_channels**0.5
+        score = sddmm(edge_index, query, self.lin_key(source).view(shape))
+        if self.edge_lin is not None and edge_attr is not None:
+            edge_weight = self.edge_lin.weight.view(self.heads, self.out_channels, -1)
+            query_edge = torch.einsum("dhc,hcf->dhf", query, edge_weight)
+            score = score + (gather_dst(edge_index, query_edge) * edge_attr[:, None]).sum(-1)
+        return Attention(edge_index, edge_softmax(edge_index, score))

@@ -38,7 +38,8 @@ def to_hetero_with_bases(
         input_map: which arguments are of nodes, edges or neither, where their names do not tell.
 
     Raises:
-        ValueError: as :func:`~gnnctl.nn.hetero.to_hetero`; also no bases, or a convolution without ``edge_mask``.
+        ValueError: as :func:`~gnnctl.nn.hetero.to_hetero`; also no bases, or a convolution without ``edge_mask``
+            or with self-loops.
     """
     if num_bases < 1:
         raise ValueError(f"num_bases must be at least 1, got {num_bases}")
@@ -112,6 +113,8 @@ class BasisConv(nn.Module):
         super().__init__()
         if "edge_mask" not in conv.inputs:
             raise ValueError(f"{type(conv).__name__} takes no edge_mask, so its messages cannot be weighted")
+        if getattr(conv, "self_loops", False):
+            raise ValueError(f"{type(conv).__name__} adds self-loops, which are of no edge type: pass self_loops=False")
         self.convs = nn.ModuleList(copy.deepcopy(conv) for _ in range(num_bases))
         self.comp = nn.Parameter(glorot_(torch.empty(num_bases, num_relations)))
         if num_bases > 1:

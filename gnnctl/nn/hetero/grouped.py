@@ -181,6 +181,8 @@ def alike(convs: Sequence[nn.Module]) -> bool:
     for conv in convs:
         if not isinstance(conv, SAGEConv) or conv.aggr.reduce is None:
             return False
+        if conv.normalize or conv.project is not None:
+            return False
         if conv.lin.in_features > _WIDEST * conv.lin.out_features:
             return False
         root = None if conv.root is None else conv.root.in_features

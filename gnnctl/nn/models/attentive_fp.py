@@ -53,7 +53,13 @@ class AttentiveFP(nn.Module):
         self.output = nn.Linear(width, out_channels)
 
     def forward(self, x: Tensor, edge_index: EdgeIndex, edge_attr: Tensor, ptr: Tensor | None = None) -> Tensor:
-        """Values of molecules.
+        """(B, out_channels) values of molecules, of what :meth:`represent` takes."""
+        out = self.represent(x, edge_index, edge_attr, ptr)
+        result: Tensor = self.output(dropout(out, self.dropout, self.training))
+        return result
+
+    def represent(self, x: Tensor, edge_index: EdgeIndex, edge_attr: Tensor, ptr: Tensor | None = None) -> Tensor:
+        """Fingerprints of molecules.
 
         Args:
             x: (N, in_channels) features of atoms.
@@ -62,7 +68,7 @@ class AttentiveFP(nn.Module):
             ptr: (B + 1,) int64 molecules; None: there is one.
 
         Returns:
-            (B, out_channels).
+            (B, hidden_channels).
         """
         ptr = whole(x) if ptr is None else ptr
         x = leaky_relu(self.lin(x))
@@ -74,8 +80,7 @@ class AttentiveFP(nn.Module):
         out = segment_reduce(ptr, x).relu()
         for _ in range(self.num_timesteps):
             out = self._round(self.molecule_conv((x, out), members), out, self.molecule_cell)
-        result: Tensor = self.output(dropout(out, self.dropout, self.training))
-        return result
+        return out
 
     def _round(self, brought: Tensor, state: Tensor, cell: nn.Module) -> Tensor:
         out: Tensor = cell(dropout(elu(brought), self.dropout, self.training), state)

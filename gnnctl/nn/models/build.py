@@ -18,7 +18,8 @@ def build_model(
 
     ``package.module:Class`` is imported and called as
     ``Class(schema=..., node_type=..., out_channels=..., options=..., **options.parameters)``; its ``forward(batch)``
-    returns (num_seeds, out_channels).
+    returns (num_seeds, out_channels). With ``num_layers`` it is scored from neighbourhoods so many hops wide, with
+    ``whole_graph`` (True) it is trained and scored on the graph at once.
 
     Raises:
         UsageError: there is no such model, or options do not fit.

@@ -22,6 +22,11 @@ _DECIDED = {
 }  # fmt: skip
 
 
+# What layers of any convolution make use of.
+_LAYERS_USE = (
+    "hidden", "dropout", "input_dropout", "norm", "activation", "order", "residual", "jump", "encode", "embedding",
+    "feed_forward",
+)  # fmt: skip
 NN_HIDDEN = 32  # width between edge features and the matrices that NNConv makes of them
 
 
@@ -101,6 +106,17 @@ class ConvKind:
     def attends(self) -> bool:
         """Whether it has heads side by side."""
         return "heads" in self.accepts and ("concat" in self.accepts or self.together)
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Fields of the model's options that layers of it make use of."""
+        by_itself = {
+            "heads": self.attends,
+            "output_heads": self.attends and not self.together,
+            "attention_dropout": "dropout" in self.accepts,
+            "aggr": "aggr" in self.accepts,
+        }
+        return (*_LAYERS_USE, *(name for name, used in by_itself.items() if used))
 
     def parameters(self) -> dict[str, Value | None]:
         """Its own parameters with their defaults: ``--model NAME:parameter=value``."""

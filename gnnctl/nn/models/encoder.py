@@ -6,9 +6,10 @@ from torch import Tensor, nn
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.options import Activation, Norm
 from gnnctl.nn.norm import BatchNorm, DiffGroupNorm, LayerNorm
+from gnnctl.nn.relu import ReLU
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "relu": nn.ReLU,
+    "relu": ReLU,
     "elu": nn.ELU,
     "gelu": nn.GELU,
     "leaky_relu": nn.LeakyReLU,

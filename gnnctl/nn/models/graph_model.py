@@ -73,6 +73,11 @@ class GraphModel(OverNodes):
         """
         return cast(Tensor, self.output(self.represent(batch, edge_mask)))
 
+    def outputs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, out_channels) logits, and what enters the last Linear, (B, hidden)."""
+        represented = self.represent(batch)
+        return self.output(represented), represented
+
     def represent(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
         """(B, hidden) of the graphs: what enters the last Linear.
 

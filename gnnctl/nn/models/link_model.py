@@ -16,6 +16,7 @@ from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.build import build_model
 from gnnctl.nn.models.encoder import activation_of
 from gnnctl.nn.models.gnn import GNN
+from gnnctl.nn.models.light_gcn_model import LightGCNModel
 from gnnctl.nn.models.options import ModelOptions
 from gnnctl.nn.models.over_nodes import OverNodes
 from gnnctl.nn.models.registry import models
@@ -92,6 +93,8 @@ class PairModel(OverNodes):
         if isinstance(self.nodes, GNN):
             found = run_layers(self.nodes, batch, edge_mask)
             return {t: self.nodes.head(found[t]) for t in self.end_types if t in found}
+        if isinstance(self.nodes, LightGCNModel):
+            return self.nodes.representations(batch, edge_mask)
         only = self.end_types[0]
         count = batch.num_nodes(only) if batch.node_counts is None else batch.node_counts[only][0]
         return {only: self.nodes(replace(batch, node_type=only, num_seeds=count, seed_rows=None), edge_mask)}
@@ -281,8 +284,12 @@ def _encoder(options: ModelOptions, schema: GraphSchema, end_types: list[str]) -
     known = models().get(options.name)
     if known is not None and known.path == f"{GNN.__module__}:{GNN.__qualname__}":
         return GNN(options, schema, first, options.hidden, towards=end_types)
+    if known is not None:
+        known.check(options.name, "link")
     if options.name == "embedding":
         return Embedding(options, schema, first, options.hidden, towards=end_types)
+    if options.name == "lightgcn":
+        return LightGCNModel(options, schema, first, options.hidden, towards=end_types)
     if len(end_types) > 1:
         raise UsageError(f"{options.name} represents one node type, links join several", fix="choose another model")
     return build_model(options, schema, first, options.hidden)

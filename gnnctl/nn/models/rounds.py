@@ -41,6 +41,8 @@ class Rounds:
     layers: int = 2
 
 
+# Of a model's options; see Model.uses.
+ROUNDS_USE = ("hidden", "dropout", "input_dropout", "activation", "embedding")
 # Without `hops`, one convolution makes all the rounds.
 KINDS: dict[str, Rounds] = {
     "sgc": Rounds(

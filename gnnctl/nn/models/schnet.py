@@ -85,13 +85,22 @@ class SchNet(nn.Module):
         Returns:
             (B, out_channels).
         """
+        return self.values(z, self.atoms(z, pos, ptr, edge_index), ptr)
+
+    def atoms(self, z: Tensor, pos: Tensor, ptr: Tensor | None = None, edge_index: EdgeIndex | None = None) -> Tensor:
+        """(N, hidden_channels // 2) of the atoms, of what :meth:`forward` takes; their values are linear in it."""
         edges = self.edges(pos, ptr) if edge_index is None else edge_index
         length = torch.linalg.vector_norm(gather_src(edges, pos) - gather_dst(edges, pos), dim=-1)
         expanded = self.expansion(length)
         h = self.embedding(z)
         for interaction in self.interactions:
             h = h + interaction(h, edges, length, expanded)
-        values = self.output(self.activation(self.hidden(h))) * self.std + self.mean
+        out: Tensor = self.activation(self.hidden(h))
+        return out
+
+    def values(self, z: Tensor, atoms: Tensor, ptr: Tensor | None = None) -> Tensor:
+        """(B, out_channels) of molecules whose atoms are what :meth:`atoms` gives."""
+        values = self.output(atoms) * self.std + self.mean
         if self.reference is not None:
             values = values + self.reference(z)
         return segment_reduce(whole(z) if ptr is None else ptr, values, self.readout)

@@ -13,11 +13,12 @@ from gnnctl.nn.pool.topk import keep
 class PANPooling(nn.Module):
     r"""The pooling of "Path Integral Based Convolution and Pooling for Graph Neural Networks" (Ma et al., 2020).
 
-    .. math:: s_i = \sigma \left( \beta_1 \, x_i \cdot p + \beta_2 \sum_{i \to j} M_{ij} \right)
+    .. math:: s_i = \sigma \left( \beta_1 \, x_i \cdot p + \beta_2 \sum_j M_{ji} \right)
 
-    The nodes of highest score are kept, as :math:`s_i x_i`; M are the weights of the maximal entropy transition matrix
-    of PANConv's edges. How many nodes there are depends on the data; see
-    :mod:`gnnctl.nn.pool` on compiling.
+    The nodes of highest score are kept, as :math:`s_i x_i`. M is the maximal entropy transition matrix of a
+    :class:`~gnnctl.nn.conv.PANConv`; it is never formed, the layer's
+    :meth:`~gnnctl.nn.conv.PANConv.leaving` gives the sums of its columns. How many nodes there are depends on the
+    data; see :mod:`gnnctl.nn.pool` on compiling.
 
     Args:
         in_channels: width of x.
@@ -41,9 +42,8 @@ class PANPooling(nn.Module):
         self.projection = nn.Parameter(torch.ones(in_channels))
         self.beta = nn.Parameter(torch.full((2,), 0.5))
 
-    def forward(self, x: Tensor, edge_index: EdgeIndex, edge_weight: Tensor, ptr: Tensor | None = None) -> Pooled:
-        """Pool the graphs ``ptr`` (B + 1,) of x (N, F); ``edge_weight`` (E,) is M."""
-        leaving = edge_weight.new_zeros(x.shape[0]).index_add(0, edge_index.row, edge_weight)
+    def forward(self, x: Tensor, edge_index: EdgeIndex, leaving: Tensor, ptr: Tensor | None = None) -> Pooled:
+        """Pool the graphs ``ptr`` (B + 1,) of x (N, F); ``leaving`` (N,) are the sums of M's columns."""
         score = self.beta[0] * (x @ self.projection) + self.beta[1] * leaving
         score = self.activation(score) if self.min_score is None else score
         kept, score = keep(score, one_graph(x, ptr), self.ratio, self.min_score)

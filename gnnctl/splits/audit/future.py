@@ -10,9 +10,9 @@ from gnnctl.graph.stores import destinations
 from gnnctl.graph.types import EdgeType
 from gnnctl.splits.audit.findings import ROWS_KEPT, Finding, Level, NotApplicable, Row
 from gnnctl.splits.audit.subject import BLOCK, Subject, share
+from gnnctl.splits.columns import column_of
 from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.node import PARTS
-from gnnctl.splits.target import column_of
 from gnnctl.splits.times import times_of
 
 _HEED = "train with --time before (or until), and tell it to audit --time"

@@ -9,7 +9,10 @@ from gnnctl.splits.audit.findings import Finding, NotApplicable, Row
 from gnnctl.splits.audit.predictor import Labelled, feature_scores
 from gnnctl.splits.audit.subject import BLOCK, Subject, counted
 from gnnctl.splits.link import LinkSplit
+from gnnctl.splits.link_target import LinkTarget
 from gnnctl.splits.node import NodeSplit
+from gnnctl.splits.several import SEVERAL
+from gnnctl.splits.target import Target
 
 _PERFECT = 0.95
 _STRONG, _AHEAD = 0.5, 0.3
@@ -54,7 +57,7 @@ def giveaway_features(subject: Subject) -> list[Finding]:
         train, judged = (_sample(table, part) for part in (table.train, table.judged))
         names, columns = _joined(table)
         each = [Labelled(columns(sample.x), sample.y) for sample in (train, judged)]
-        scores = feature_scores(each[0], each[1], target.problem, target.num_outputs)
+        scores = _scores(each[0], each[1], target)
         scored += [(float(s), name, table.what) for s, name in zip(scores, names, strict=True)]
     scored.sort(key=lambda entry: (-entry[0], entry[1:]))
     perfect = [entry for entry in scored if entry[0] >= _PERFECT]
@@ -68,6 +71,26 @@ def giveaway_features(subject: Subject) -> list[Finding]:
         text = f"one feature alone predicts the label with score {best:.2f}, the next best with {others[0][0]:.2f}"
         return [Finding("note", text, "check that it is known when predicting", 1, [Row(what, name)])]
     return []
+
+
+def _scores(train: Labelled, judged: Labelled, target: Target | LinkTarget) -> np.ndarray:
+    """As :func:`feature_scores`; of several targets the best of each feature."""
+    if target.problem not in SEVERAL:
+        return feature_scores(train, judged, target.problem, target.num_outputs)
+    found = np.zeros((target.num_outputs, train.x.shape[1]))
+    for i in range(target.num_outputs):
+        parts = [
+            Labelled(part.x[known], part.y[known, i]) for part in (train, judged) for known in [~np.isnan(part.y[:, i])]
+        ]
+        if min(len(part.y) for part in parts) < _LEAST_ROWS:
+            continue
+        if target.problem == "multibinary":
+            yes = [Labelled(part.x, part.y.astype(np.int64)) for part in parts]
+            found[i] = feature_scores(yes[0], yes[1], "multiclass", 2)
+        else:
+            found[i] = feature_scores(parts[0], parts[1], "regression", 1)
+    best: np.ndarray = found.max(axis=0)
+    return best
 
 
 def _of_seeds(split: NodeSplit) -> list[_Table]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from gnnctl.splits.audit.findings import ROWS_KEPT, Finding, NotApplicable
 from gnnctl.splits.audit.subject import Subject, counted, share
+from gnnctl.splits.columns import column_of
 from gnnctl.splits.node import PARTS
-from gnnctl.splits.target import column_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

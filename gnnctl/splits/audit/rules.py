@@ -15,7 +15,7 @@ from gnnctl.splits.audit.overlap import overlapping_parts
 from gnnctl.splits.audit.reachable import crossing_links, reachable_links
 from gnnctl.splits.audit.same_graphs import repeated_graphs
 from gnnctl.splits.audit.subject import Subject
-from gnnctl.splits.target import nearest_of
+from gnnctl.splits.columns import nearest_of
 
 
 class Rule(NamedTuple):

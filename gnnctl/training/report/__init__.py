@@ -30,7 +30,7 @@ def report_page(
         command: the command line that made it; "" where there was none.
     """
     best = "" if fit.best_value is None else f": validation {escape(fit.monitor)} <strong>{fit.best_value:.4f}</strong>"
-    lead = f"Best epoch {fit.best_epoch} of {fit.epochs}{best}"
+    lead = f"Best epoch {fit.best_epoch} of {fit.epochs}{best}" if fit.epochs else "Nothing was trained"
     chips = [*(["stopped early"] if fit.stopped_early else []), f"{sum(_seconds(r) for r in fit.history):,.0f} s"]
     found = [*_curves(fit), _metrics(evaluation.metrics), *evaluation.cards]
     if audit is not None:
@@ -44,6 +44,8 @@ def _curves(fit: FitResult) -> list[Card]:
     def points(name: str) -> list[tuple[float, float]]:
         return [(r["epoch"], r[name]) for r in fit.history if r.get(name) is not None]
 
+    if not fit.history:
+        return []
     losses = {"training": points("loss"), "validation": points("val_loss")}
     note = "The dotted line is the epoch whose weights were kept. In training, dropout and regularisation are at work."
     drawn = {title: line for title, line in losses.items() if line}

@@ -5,6 +5,7 @@ import torch
 
 from gnnctl.page import Card, html_table
 from gnnctl.page.charts import line_chart, matrix_chart
+from gnnctl.training.metrics import METRICS, evaluate
 from gnnctl.training.tasks import Task
 
 MOST_CLASSES = 20  # in the matrix, the largest ones
@@ -22,6 +23,8 @@ def quality_cards(task: Task, logits: np.ndarray, y: np.ndarray, names: list[str
     scores = task.scores(torch.from_numpy(logits)).numpy()
     if task.problem == "regression":
         return [_predicted_values(scores[:, 0], y, part)]
+    if task.names:
+        return [_targets(task, logits, y, part)]
     if task.problem == "multilabel":
         said, truth = scores >= 0.5, y >= 0.5
         return [_table("label", names, truth.sum(0), said.sum(0), (truth & said).sum(0), part)]
@@ -30,6 +33,18 @@ def quality_cards(task: Task, logits: np.ndarray, y: np.ndarray, names: list[str
     classes = _table("class", names, counts.sum(1), counts.sum(0), np.diag(counts), part)
     cards = [classes, _confusion(counts, names, part)]
     return [*cards, _calibration(scores, y, part)]
+
+
+def _targets(task: Task, logits: np.ndarray, y: np.ndarray, part: str) -> Card:
+    """Each of several targets, the rows that have its value, and its metrics."""
+    found = evaluate(task, torch.from_numpy(logits), torch.from_numpy(y))
+    names = METRICS[task.problem]
+    known = (~np.isnan(y)).sum(0)
+    rows = [
+        [of, int(known[i]), *("-" if (value := found[f"{name}/{of}"]) is None else f"{value:.4f}" for name in names)]
+        for i, of in enumerate(task.names)
+    ]
+    return Card(f"Targets, {part}", html_table(["target", "known", *names], rows))
 
 
 def confusion(y: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

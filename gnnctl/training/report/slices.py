@@ -37,7 +37,7 @@ def slice_cards(
     cards = [_table(f"{metric} by {what}", what, metric, *by_powers(sizes), value)]
     table = graph.store(node_type).columns
     if table is not None:
-        others = [name for name in table.column_names if name != column]
+        others = [name for name in table.column_names if name not in column.split(",") and name != column]
         groups = {name: by_values(table[name].take(pa.array(rows))) for name in others}
         cards += [_table(f"{metric} by {n}", n, metric, *found, value) for n, found in groups.items() if found]
     time = graph.store(node_type).time

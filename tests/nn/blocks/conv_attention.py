@@ -2,8 +2,9 @@
 
 import torch_geometric.nn as peer
 from conv_case import EDGE_WIDTH, WIDTH, ConvCase
+from torch import nn
 
-from gnnctl.nn.conv import AGNNConv, FeaStConv, GATv2Conv, TransformerConv
+from gnnctl.nn.conv import AGNNConv, DNAConv, FeaStConv, GATv2Conv, TransformerConv
 
 GATV2_NAMES = {
     "lin.weight": "lin_l.weight",
@@ -20,6 +21,38 @@ TRANSFORMER_NAMES = {
     "edge_lin.weight": "lin_edge.weight",
 }
 PAIR = WIDTH, WIDTH - 2
+DNA_NAMES = {
+    f"layer.{ours}.{part}": f"layer.multi_head.{theirs}.{part}"
+    for ours, theirs in {"lin_query": "lin_q", "lin_key": "lin_k", "lin": "lin_v"}.items()
+    for part in ("weight", "bias")
+}
+
+
+class OfLayers(nn.Module):
+    """A layer over three earlier layers' rows, called with them side by side."""
+
+    inputs = frozenset({"edge_mask", "degree"})
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x, edge_index, **values):
+        parts = [rows.view(len(rows), 3, WIDTH) for rows in (x if isinstance(x, tuple) else (x,))]
+        return self.layer(tuple(parts) if isinstance(x, tuple) else parts[0], edge_index, **values)
+
+
+def _dna(takes=(), **options):
+    renames = {"self_loops": "add_self_loops"}
+    return ConvCase(
+        "-".join(["dna", *(f"{k}-{v}" for k, v in options.items())]),
+        lambda: OfLayers(DNAConv(WIDTH, **options)),
+        lambda: OfLayers(peer.DNAConv(WIDTH, **{renames.get(k, k): v for k, v in options.items()})),
+        takes=takes,
+        names=DNA_NAMES,
+        x_width=3 * WIDTH,
+    )
+
 
 CASES = [
     ConvCase(
@@ -28,7 +61,6 @@ CASES = [
         lambda: peer.GATv2Conv(WIDTH, 4, heads=2, edge_dim=EDGE_WIDTH, residual=True),
         takes=("edge_attr",),
         names=GATV2_NAMES,
-        loops=False,
         pair=(
             lambda: GATv2Conv(PAIR, 4, heads=2, self_loops=False, edge_channels=EDGE_WIDTH),
             lambda: peer.GATv2Conv(PAIR, 4, heads=2, add_self_loops=False, edge_dim=EDGE_WIDTH),
@@ -39,7 +71,6 @@ CASES = [
         lambda: GATv2Conv(WIDTH, 4, heads=2, concat=False, share_weights=True, bias=False),
         lambda: peer.GATv2Conv(WIDTH, 4, heads=2, concat=False, share_weights=True, bias=False),
         names=GATV2_NAMES,
-        loops=False,
     ),
     ConvCase(
         "transformer-beta-edges",
@@ -58,13 +89,16 @@ CASES = [
         lambda: peer.TransformerConv(WIDTH, 4, heads=2, concat=False),
         names=TRANSFORMER_NAMES,
     ),
-    ConvCase("agnn", AGNNConv, peer.AGNNConv, loops=False),
+    ConvCase("agnn", AGNNConv, peer.AGNNConv),
+    _dna(takes=("edge_weight",), heads=6, groups=2),
+    _dna(groups=3, bias=False),
+    _dna(heads=2, self_loops=False),
+    _dna(takes=("edge_weight",), heads=2, normalize=False),
     ConvCase(
         "feast",
         lambda: FeaStConv(WIDTH, 5, heads=3),
         lambda: peer.FeaStConv(WIDTH, 5, heads=3),
         names={"lin_steer.weight": "u.weight", "offset": "c"},
-        loops=False,
         pair=(
             lambda: FeaStConv(WIDTH, 5, heads=3, self_loops=False),
             lambda: peer.FeaStConv(WIDTH, 5, heads=3, add_self_loops=False),

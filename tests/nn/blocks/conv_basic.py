@@ -40,15 +40,41 @@ CASES = [
         names=SAGE_NAMES,
     ),
     ConvCase(
-        "gcn",
-        lambda: GCNConv(WIDTH, 5),
-        lambda: peer.GCNConv(WIDTH, 5),
-        takes=("edge_weight",),
+        "sage-pool",
+        lambda: SAGEConv(WIDTH, 5, aggr="max", project=True, normalize=True),
+        lambda: peer.SAGEConv(WIDTH, 5, aggr="max", project=True, normalize=True),
+        names=SAGE_NAMES | {f"project.{part}": f"lin.{part}" for part in ("weight", "bias")},
+        pair=(
+            lambda: SAGEConv((WIDTH, WIDTH - 2), 5, project=True, root=False),
+            lambda: peer.SAGEConv((WIDTH, WIDTH - 2), 5, project=True, root_weight=False),
+        ),
+    ),
+    *(
+        ConvCase(
+            "-".join(["gcn", *theirs]),
+            lambda ours=ours: GCNConv(WIDTH, 5, **ours),
+            lambda theirs=theirs: peer.GCNConv(WIDTH, 5, **theirs),
+            takes=("edge_weight",),
+        )
+        for ours, theirs in (
+            ({}, {}),
+            ({"loop_weight": 2.0}, {"improved": True}),
+            ({"normalize": False}, {"normalize": False}),
+            ({"self_loops": False, "bias": False}, {"add_self_loops": False, "bias": False}),
+        )
     ),
     ConvCase(
         "gin",
         lambda: GINConv(nn.Linear(WIDTH, 4), train_eps=True),
         _gin(peer.GINConv, train_eps=True),
+        names=GIN_NAMES,
+        pair=(lambda: GINConv(nn.Linear(WIDTH, 4), eps=0.3), _gin(peer.GINConv, eps=0.3)),
+        pair_width=WIDTH,
+    ),
+    ConvCase(
+        "gin-eps",
+        lambda: GINConv(nn.Linear(WIDTH, 4), eps=0.3),
+        _gin(peer.GINConv, eps=0.3),
         names=GIN_NAMES,
     ),
     ConvCase(
@@ -62,11 +88,17 @@ CASES = [
         "gat",
         lambda: GATConv(WIDTH, 4, heads=2),
         lambda: peer.GATConv(WIDTH, 4, heads=2),
-        loops=False,
         pair=(
             lambda: GATConv((WIDTH, WIDTH - 2), 4, heads=2, self_loops=False),
             lambda: peer.GATConv((WIDTH, WIDTH - 2), 4, heads=2, add_self_loops=False),
         ),
         pair_names={"lin.weight": "lin_src.weight"},
+    ),
+    ConvCase(
+        "gat-edges-mean-residual",
+        lambda: GATConv(WIDTH, 4, heads=2, concat=False, edge_channels=EDGE_WIDTH, residual=True),
+        lambda: peer.GATConv(WIDTH, 4, heads=2, concat=False, edge_dim=EDGE_WIDTH, residual=True),
+        takes=("edge_attr",),
+        names={"edge_lin.weight": "lin_edge.weight"},
     ),
 ]

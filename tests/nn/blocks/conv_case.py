@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-# A parameter of ours and its partners among the peer's.
-Partners = tuple[Tensor, Tensor | tuple[Tensor, ...]]
+# A parameter of ours and its partners among the peer's; where theirs are laid out otherwise, what makes ours of them.
+Partners = tuple[Tensor, Tensor | tuple[Tensor, ...]] | tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]
 WIDTH, EDGE_WIDTH, RELATIONS = 6, 3, 4
 
 
@@ -28,9 +28,11 @@ class ConvCase:
         pair: (ours, theirs) for sources of WIDTH and destinations of ``pair_width`` features; None where it needs
             sources and destinations to be the same nodes.
         pair_names: ``names`` of the pair, where they differ.
+        keeps: our parameters that stay as they were made, where others are drawn.
         pair_width: features of the pair's destinations.
+        alone: how destinations alone can be given: as a pair with their sources, or as the first of them; nothing where
+            the layer needs all nodes at both ends.
         compiles: whether the compiled layer is tried though another case of its class comes before.
-        loops: whether the random edges may have self loops (peers replace those that are there).
         x_width: features of x.
         equivariant: renumbering nodes renumbers the rows.
         their_x: makes of our x what the peer takes in its place.
@@ -48,9 +50,10 @@ class ConvCase:
     formula: Callable[..., Tensor] | None = None
     pair: tuple[Callable[[], nn.Module], Callable[[], nn.Module]] | None = None
     pair_names: Mapping[str, str] | None = None
+    keeps: tuple[str, ...] = ()
     pair_width: int = WIDTH - 2
+    alone: tuple[str, ...] = ("pair", "first")
     compiles: bool = False
-    loops: bool = True
     x_width: int = WIDTH
     equivariant: bool = True
     their_x: Callable[[Tensor], object] | None = None
@@ -94,7 +97,14 @@ def tied(case: ConvCase, ours: nn.Module, theirs: nn.Module, *, pair: bool = Fal
     Every parameter of both sides must find its partner, so that none is forgotten.
     """
     if case.tie is not None:
-        return case.tie(ours, theirs)
+        known = case.tie(ours, theirs)
+        there = {
+            id(p) for mine, others, *_ in known for p in (mine, *(others if isinstance(others, tuple) else (others,)))
+        }
+        for side in (ours, theirs):
+            forgotten = {name for name, parameter in side.named_parameters() if id(parameter) not in there}
+            assert not forgotten, f"{forgotten} have no partner"
+        return known
     names = case.pair_names if pair and case.pair_names is not None else case.names
     state = dict(theirs.named_parameters()) | dict(theirs.named_buffers())
     pairs, used = [], set()

@@ -1,5 +1,7 @@
 """Layers whose messages depend on both ends, or on the features of the edge."""
 
+from functools import partial
+
 import torch
 import torch_geometric.nn as peer
 from conv_case import EDGE_WIDTH, WIDTH, ConvCase
@@ -31,9 +33,20 @@ def _tie_gmm(ours, theirs):
         theirs.g.copy_(ours.lin.weight.t())
         for mine, other in pairs:
             other.copy_(mine)
-    return pairs
+    return [*pairs, (ours.lin.weight, theirs.g, torch.t)]
 
 
+def _gen(in_channels, learn):
+    aggr = PowerMeanAggregation(p=2.0, learn=learn)
+    return GENConv(in_channels, WIDTH, aggr=aggr, batch_norm=False, message_norm=True, learn_scale=True)
+
+
+def _peer_gen(in_channels, learn):
+    options = {"norm": None, "msg_norm": True, "learn_msg_scale": True}
+    return peer.GENConv(in_channels, WIDTH, aggr="powermean", p=2.0, learn_p=learn, **options)
+
+
+GEN_POWER_NAMES = GEN_NAMES | {"network.2.weight": "mlp.3.weight"}
 DEGREES = torch.tensor([1, 4, 6, 3, 2, 1])
 
 
@@ -168,16 +181,22 @@ CASES = [
         lambda: peer.GENConv(WIDTH, WIDTH, learn_t=True, edge_dim=EDGE_WIDTH),
         takes=("edge_attr",),
         names=GEN_NAMES,
+        pair=(
+            lambda: GENConv(PAIR, WIDTH + 1, edge_channels=EDGE_WIDTH, num_layers=1),
+            lambda: peer.GENConv(PAIR, WIDTH + 1, edge_dim=EDGE_WIDTH, num_layers=1),
+        ),
         tolerance=1e-4,  # normalised by a batch
     ),
-    ConvCase(
-        "gen-power-mean",
-        lambda: GENConv(
-            WIDTH, WIDTH, aggr=PowerMeanAggregation(p=2.0), batch_norm=False, message_norm=True, learn_scale=True
-        ),
-        lambda: peer.GENConv(WIDTH, WIDTH, aggr="powermean", p=2.0, norm=None, msg_norm=True, learn_msg_scale=True),
-        names={"network.0.weight": "mlp.0.weight", "network.2.weight": "mlp.3.weight"}
-        | {"message_norm.scale": "msg_norm.scale"},
-        compiles=True,
+    *(
+        ConvCase(
+            f"gen-power-mean-{'learned' if learn else 'fixed'}",
+            partial(_gen, WIDTH, learn),
+            partial(_peer_gen, WIDTH, learn),
+            names=GEN_POWER_NAMES,
+            pair=(partial(_gen, PAIR, learn), partial(_peer_gen, PAIR, learn)),
+            compiles=learn,
+            keeps=("aggr.p",),  # a power near zero has no numbers to compare
+        )
+        for learn in (False, True)
     ),
 ]

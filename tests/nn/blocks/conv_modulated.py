@@ -5,6 +5,7 @@ import itertools
 import torch
 import torch_geometric.nn as peer
 from conv_case import EDGE_WIDTH, RELATIONS, WIDTH, ConvCase
+from torch import nn
 
 from gnnctl.nn.conv import FiLMConv, GPSConv, GraphConv, SplineConv, SuperGATConv
 
@@ -80,7 +81,6 @@ CASES = [
         lambda: SuperGATConv(WIDTH, 4, heads=2),
         lambda: peer.SuperGATConv(WIDTH, 4, heads=2),
         names={"att_src": "att_l", "att_dst": "att_r"},
-        loops=False,
     ),
     ConvCase(
         "supergat-dot-mean",
@@ -92,10 +92,12 @@ CASES = [
         lambda: GPSConv(WIDTH, GraphConv(WIDTH, WIDTH), heads=2),
         lambda: peer.GPSConv(WIDTH, peer.GraphConv(WIDTH, WIDTH), heads=2),
         names=GPS_NAMES,
+        alone=(),  # every node attends to all of its graph
     ),
     ConvCase(
         "gps-attention-alone",
-        lambda: GPSConv(WIDTH, None, heads=3, norm=False),
-        lambda: peer.GPSConv(WIDTH, None, heads=3, norm=None),
+        lambda: GPSConv(WIDTH, None, heads=3, norm=False, activation=nn.Tanh(), attention_dropout=0.3).eval(),
+        lambda: peer.GPSConv(WIDTH, None, heads=3, norm=None, act="tanh", attn_kwargs={"dropout": 0.3}).eval(),
+        alone=(),
     ),
 ]

@@ -68,6 +68,7 @@ def _cloud_case(name, ours, theirs, names, takes=("batch",)):
         lambda: PeersOwnEdges(theirs),
         takes=takes,
         names={f"layer.{a}": f"layer.{b}" for a, b in names.items()},
+        alone=(),  # the layer finds the edges among all points
     )
 
 
@@ -105,7 +106,15 @@ def _tie_gate(ours, theirs):
         "bias": ours.bias,
     }
     theirs.load_state_dict({n: v.detach() for n, v in state.items()})
-    return [(ours.lin.weight, theirs.lin2.weight), (ours.att_src, theirs.att_l), (ours.bias, theirs.bias)]
+    joint, width = theirs.lin1.weight, ours.lin_node.weight.shape[1]
+    return [
+        (ours.lin_node.weight, joint, lambda g: g[:, :width]),
+        (ours.lin_edge.weight, joint, lambda g: g[:, width:]),
+        (ours.lin.weight, theirs.lin2.weight),
+        (ours.att_src, theirs.att_l),
+        (ours.att_dst, theirs.att_r),
+        (ours.bias, theirs.bias),
+    ]
 
 
 CASES = [
@@ -138,7 +147,6 @@ CASES = [
             lambda loops=loops: peer.PointNetConv(nn.Linear(WIDTH + 3, 4), nn.Linear(4, 5), add_self_loops=loops),
             takes=("pos",),
             names=POINT_NET_NAMES,
-            loops=False,
             pair=None
             if loops
             else (
@@ -154,7 +162,6 @@ CASES = [
         lambda: peer.PPFConv(nn.Linear(WIDTH + 4, 4), nn.Linear(4, 5)),
         takes=("pos", "normal"),
         names=POINT_NET_NAMES,
-        loops=False,
     ),
     ConvCase(
         "point-transformer",
@@ -162,7 +169,6 @@ CASES = [
         lambda: peer.PointTransformerConv(WIDTH, 5, attn_nn=nn.Linear(5, 5)),
         takes=("pos",),
         names=TRANSFORMER_NAMES,
-        loops=False,
         pair=(
             lambda: PointTransformerConv((WIDTH, WIDTH - 2), 5, self_loops=False),
             lambda: peer.PointTransformerConv((WIDTH, WIDTH - 2), 5, add_self_loops=False),

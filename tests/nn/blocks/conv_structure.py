@@ -133,6 +133,7 @@ CASES = [
         lambda: SimpleConv(aggr="mean", own="loop"),
         lambda: peer.SimpleConv(aggr="mean", combine_root="self_loop"),
         takes=WEIGHTED,
+        alone=("first",),  # a pair has no loops
     ),
     ConvCase(
         "simple-max-cat",
@@ -161,6 +162,7 @@ CASES = [
         lambda: peer.PDNConv(WIDTH, 4, EDGE_WIDTH, 5),
         takes=("edge_attr",),
         names=PDN_NAMES,
+        alone=(),  # degrees are sums of weights that the layer learns, of the sources' edges too
     ),
     ConvCase(
         "pdn-as-it-is",
@@ -228,11 +230,13 @@ CASES = [
             "root.weight": "lin.weight",
             "root.bias": "lin.bias",
         },
+        alone=(),  # messages go both ways
     ),
     ConvCase(
         "dir-gcn",
         lambda: DirGNNConv(WIDTH, 5, partial(GCNConv, self_loops=False), root=False),
         lambda: peer.DirGNNConv(peer.GCNConv(WIDTH, 5), root_weight=False),
+        alone=(),
     ),
     ConvCase(
         "antisymmetric",
@@ -251,8 +255,20 @@ CASES = [
         )
         for first in (True, False)
     ),
-    ConvCase("hypergraph", lambda: HypergraphConv(WIDTH, 5), lambda: Hypergraph(WIDTH, 5), names=HYPERGRAPH_NAMES),
-    ConvCase("hypergraph-weighted", lambda: HypergraphConv(WIDTH, 5), takes=("hyperedge_weight",), formula=_hypergraph),
+    ConvCase(
+        "hypergraph",
+        lambda: HypergraphConv(WIDTH, 5),
+        lambda: Hypergraph(WIDTH, 5),
+        names=HYPERGRAPH_NAMES,
+        alone=(),  # its edges lead to hyperedges, and back
+    ),
+    ConvCase(
+        "hypergraph-weighted",
+        lambda: HypergraphConv(WIDTH, 5),
+        takes=("hyperedge_weight",),
+        formula=_hypergraph,
+        alone=(),
+    ),
     *(
         ConvCase(
             f"hypergraph-{mode}",
@@ -262,11 +278,18 @@ CASES = [
             ),
             takes=("hyperedge_attr",),
             names=HYPERGRAPH_NAMES,
+            alone=(),
         )
         for mode, concat in (("node", True), ("edge", False))
     ),
     *(
-        ConvCase(f"pan-{width}", lambda width=width: PANConv(WIDTH, width, hops=3), takes=WEIGHTED, formula=_pan)
+        ConvCase(
+            f"pan-{width}",
+            lambda width=width: PANConv(WIDTH, width, hops=3),
+            takes=WEIGHTED,
+            formula=_pan,
+            alone=(),  # the transition matrix is that of the whole graph
+        )
         for width in (3, 8)
     ),
 ]

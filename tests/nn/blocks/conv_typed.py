@@ -79,11 +79,11 @@ def _tie_scaled(ours, theirs):
     """The peer's second matrix of the degree's network stands transposed."""
     pairs, state = [], dict(theirs.named_parameters())
     for name, value in ours.named_parameters():
-        other = state["l2" if name == "degree_out.weight" else RGAT_NAMES.get(name, name)]
+        turned = name == "degree_out.weight"
+        other = state["l2" if turned else RGAT_NAMES.get(name, name)]
         with torch.no_grad():
-            other.copy_(value.T if name == "degree_out.weight" else value.view_as(other))
-        if name != "degree_out.weight":
-            pairs.append((value, other))
+            other.copy_(value.T if turned else value.view_as(other))
+        pairs.append((value, other, torch.t) if turned else (value, other))
     return pairs
 
 
@@ -131,7 +131,7 @@ class Typed(nn.Module):
         self.wrapped = layer
 
     def forward(self, x, edge_index, edge_mask=None):
-        rows = {"a": x, "b": x.sin()}
+        rows = {"a": x, "b": tuple(part.sin() for part in x) if isinstance(x, tuple) else x.sin()}
         if isinstance(edge_index, torch.Tensor) and isinstance(self.wrapped, HeteroConv | HANConv | HGTConv):
             edge_index, order = EdgeIndex.from_coo(edge_index, x.shape[0])
             edge_mask = None if edge_mask is None else edge_mask[order]
@@ -148,35 +148,45 @@ HAN_NAMES = {
 }
 
 
-def _tie_typed(ours, theirs):
-    """Parameters that the peer keeps by type, or in other orders: compared through the input's gradient alone."""
+def _tie_han(ours, theirs):
+    """The peer keeps vectors by edge type."""
+    mine, other, state, pairs = ours.wrapped, theirs.wrapped, dict(theirs.named_parameters()), []
+    for name, value in ours.named_parameters():
+        partners = (state[HAN_NAMES[name]],) if name in HAN_NAMES else ()
+        if value is mine.att_src or value is mine.att_dst:
+            by_type = other.lin_src if value is mine.att_src else other.lin_dst
+            partners = tuple(by_type[t.key] for t in METADATA[1])
+        with torch.no_grad():
+            for partner, part in zip(partners, value if len(partners) > 1 else (value,), strict=True):
+                partner.copy_(part.view_as(partner))
+        pairs.append((value, partners))
+    return pairs
+
+
+def _tie_hgt(ours, theirs):
+    """The peer keeps keys, queries and values in one matrix, and relations within heads."""
     mine, other, pairs = ours.wrapped, theirs.wrapped, []
     with torch.no_grad():
-        if isinstance(mine, HANConv):
-            for number, t in enumerate(METADATA[1]):
-                other.lin_src[t.key].copy_(mine.att_src[number][None])
-                other.lin_dst[t.key].copy_(mine.att_dst[number][None])
-            state = dict(theirs.named_parameters())
-            for name, value in ours.named_parameters():
-                if name in HAN_NAMES:
-                    state[HAN_NAMES[name]].copy_(value)
-                    pairs.append((value, state[HAN_NAMES[name]]))
-            return pairs
         for name in "ab":
-            keys, values = mine.keys[name].weight.chunk(2)
-            key_bias, value_bias = mine.keys[name].bias.chunk(2)
-            query, last = mine.queries[name], mine.outputs[name]
-            other.kqv_lin.lins[name].weight.copy_(torch.cat([keys, query.weight, values]))
-            other.kqv_lin.lins[name].bias.copy_(torch.cat([key_bias, query.bias, value_bias]))
+            last = mine.outputs[name]
             for kind in ("weight", "bias"):
+                key_value, query = getattr(mine.keys[name], kind), getattr(mine.queries[name], kind)
+                key, value = key_value.chunk(2)
+                joint = getattr(other.kqv_lin.lins[name], kind)
+                joint.copy_(torch.cat([key, query, value]))
+                pairs.append((key_value, joint, lambda g: torch.cat([g.chunk(3)[0], g.chunk(3)[2]])))
+                pairs.append((query, joint, lambda g: g.chunk(3)[1]))
                 getattr(other.out_lin.lins[name], kind).copy_(getattr(last, kind))
                 pairs.append((getattr(last, kind), getattr(other.out_lin.lins[name], kind)))
             other.skip[name].copy_(mine.gates[name])
             pairs.append((mine.gates[name], other.skip[name]))
         for number, t in enumerate(METADATA[1]):
             other.p_rel[t.key].copy_(mine.prior[number][None])
-        other.k_rel.weight.copy_(mine.key_relation.transpose(0, 1).flatten(0, 1))
-        other.v_rel.weight.copy_(mine.value_relation.transpose(0, 1).flatten(0, 1))
+        pairs.append((mine.prior, tuple(other.p_rel[t.key] for t in METADATA[1])))
+        for value, weight in ((mine.key_relation, other.k_rel.weight), (mine.value_relation, other.v_rel.weight)):
+            shape = value.transpose(0, 1).shape
+            weight.copy_(value.transpose(0, 1).flatten(0, 1))
+            pairs.append((value, weight, lambda g, shape=shape: g.view(shape).transpose(0, 1)))
     return pairs
 
 
@@ -188,7 +198,7 @@ def _hetero(package, aggr, made=Typed):
         AB: package.GATConv((WIDTH, WIDTH), 4, **pair),
         BA: package.SAGEConv(WIDTH, 4, aggr="max"),
     }
-    return made(package.HeteroConv(convs, aggr=aggr))
+    return made(package.HeteroConv(convs, aggr=None if aggr == "stack" and not ours else aggr))
 
 
 class OurPackage:
@@ -232,14 +242,16 @@ CASES = [
         "han",
         lambda: Typed(HANConv(WIDTH, 4, METADATA, heads=2)),
         lambda: Typed(peer.HANConv(WIDTH, 4, METADATA, heads=2)),
-        tie=_tie_typed,
+        tie=_tie_han,
+        alone=(),  # relations are weighed by means over all nodes
     ),
     *(
         ConvCase(
             f"hgt-{width}",
             lambda width=width: Typed(HGTConv(WIDTH, width, METADATA, heads=2)),
             lambda width=width: Typed(peer.HGTConv(WIDTH, width, METADATA, heads=2)),
-            tie=_tie_typed,
+            tie=_tie_hgt,
+            alone=("pair",),  # one tensor of a type would not say how many of it are destinations
         )
         for width in (4, WIDTH)
     ),
@@ -249,7 +261,8 @@ CASES = [
             lambda aggr=aggr: _hetero(OurPackage, aggr),
             lambda aggr=aggr: _hetero(peer, aggr),
             tie=_tie_hetero,
+            alone=("pair",),
         )
-        for aggr in ("sum", "mean", "max", "cat")
+        for aggr in ("sum", "mean", "min", "max", "cat", "stack")
     ),
 ]

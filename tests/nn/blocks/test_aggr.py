@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+import torch_geometric.nn as peer
 from aggr_case import CASES, WIDTH
 from conv_case import tied
 from hypothesis import given, settings
@@ -190,6 +191,15 @@ def test_every_aggregation_has_a_case_that_is_compiled():
     assert classes == {type(case.ours()).__name__ for case in CASES if case.compiled}
 
 
+def test_weights_of_a_softmax_may_count_as_constants():
+    x, ptr = torch.randn(9, WIDTH, requires_grad=True), ptr_of((3, 0, 4, 2))
+    index, factor = torch.repeat_interleave(torch.arange(4), ptr.diff()), torch.randn(4, WIDTH)
+    mine = aggr.SoftmaxAggregation(t=0.7, semi_grad=True)(x, ptr)
+    other = peer.aggr.SoftmaxAggregation(t=0.7, semi_grad=True)(x, index, dim_size=4)
+    torch.testing.assert_close(mine, other)
+    torch.testing.assert_close(*(torch.autograd.grad(v, x, factor)[0] for v in (mine, other)))
+
+
 # -- buckets ----------------------------------------------------------------------------------------------------------
 
 
@@ -301,6 +311,7 @@ def test_one_of_a_sequence_is_itself():
         (lambda: aggr.MultiAggregation(["sum"], "product"), "combine must be"),
         (lambda: aggr.MultiAggregation(["sum", "max"], "attention"), "in_channels is needed"),
         (lambda: aggr.SoftmaxAggregation(channels=3), "channels must be 1"),
+        (lambda: aggr.SoftmaxAggregation(learn=True, semi_grad=True), "semi_grad leaves t"),
         (lambda: aggr.PowerMeanAggregation(0), "p must not be zero"),
         (lambda: aggr.PowerMeanAggregation(channels=3), "channels must be 1"),
         (lambda: aggr.PowerMeanAggregation(2, least=0), "least and most"),

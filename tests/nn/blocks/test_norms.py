@@ -277,6 +277,19 @@ def test_a_typed_norm_gives_the_oracle_s_numbers(kind):
 
 
 @pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_a_typed_norm_neither_sees_the_order_of_nodes_nor_loses_its_weights(kind, tmp_path):
+    torch.manual_seed(2)
+    first, second = norms.TypedNorm(kind, WIDTH, 5), norms.TypedNorm(kind, WIDTH, 5)
+    for parameter in first.parameters():
+        nn.init.normal_(parameter)
+    x, order = torch.randn(len(TYPES), WIDTH), torch.randperm(len(TYPES))
+    torch.testing.assert_close(first(x[order], TYPES[order]), first(x, TYPES)[order])
+    torch.save(first.state_dict(), tmp_path / "weights.pt")
+    second.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    torch.testing.assert_close(second.eval()(x, TYPES), first.eval()(x, TYPES))
+
+
+@pytest.mark.parametrize("kind", ["batch", "layer"])
 def test_sorted_nodes_may_come_with_bounds(kind):
     typed = norms.TypedNorm(kind, WIDTH, 4, track_running_stats=False).double()
     nn.init.normal_(typed.weight)
@@ -303,6 +316,20 @@ def test_a_typed_norm_compiles_whole_and_once(kind):
     module.reset_parameters()
     fresh = norms.TypedNorm(kind, WIDTH, 4).state_dict()
     assert all(torch.equal(value, fresh[name]) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("nodes", [30, 1500])
+def test_distances_between_classes_over_those_within(nodes):
+    torch.manual_seed(3)
+    y = torch.randint(0, 4, (nodes,))
+    x = torch.randn(nodes, WIDTH) + 3 * y[:, None]
+    found = norms.DiffGroupNorm.group_distance_ratio(x, y, eps=0.1)
+    assert found == pytest.approx(peer.DiffGroupNorm.group_distance_ratio(x, y, eps=0.1), rel=1e-4)
+    assert norms.DiffGroupNorm.group_distance_ratio(x, 7 * y - 3, eps=0.1) == pytest.approx(found)
+    assert norms.DiffGroupNorm.group_distance_ratio(x - 3 * y[:, None], y) < 0.8 * found
+    for wrong in (torch.zeros_like(y), y[1:]):
+        with pytest.raises(ValueError, match="y "):
+            norms.DiffGroupNorm.group_distance_ratio(x, wrong)
 
 
 # -- the rest ---------------------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
-"""What the shared suite does not ask of the layers that propagate: trimmed rounds, destinations alone, dropout."""
+"""What the shared suite does not ask of the layers that propagate: trimmed rounds, autocast, dropout."""
 
 import conv_propagation
 import conv_structure
 import pytest
 import torch
 import torch_geometric.nn as peer
-from conv_case import NODE_VALUES, WIDTH, given
+from conv_case import WIDTH, given
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv import (
@@ -34,8 +34,6 @@ from gnnctl.nn.conv.wl import colour_counts
 
 CASES = [*conv_propagation.CASES, *conv_structure.CASES]
 NODES = 24
-# Layers that need the nodes of both ends to be the same, or all of the graph.
-WHOLE = (DirGNNConv, HypergraphConv, PANConv)
 
 
 def graph(loops=True, seed=0):
@@ -43,49 +41,6 @@ def graph(loops=True, seed=0):
     coo = torch.randint(0, NODES - 2, (2, 90), generator=draw)
     coo = coo[:, coo[0] != coo[1]]
     return torch.cat([coo, torch.tensor([[1, 5, 9], [1, 5, 9]])], 1) if loops else coo
-
-
-def one_round(case):
-    layer = case.ours()
-    if isinstance(layer, WHOLE) or (isinstance(layer, PDNConv) and layer.normalize):
-        return False
-    if isinstance(layer, SimpleConv) and layer.own == "loop":
-        return False
-    return getattr(layer, "rounds", getattr(layer, "steps", 1)) == 1
-
-
-def into(coo, chosen, order):
-    """The edges into ``chosen`` from sources in ``order``, and which they are."""
-    place = torch.full((NODES,), -1)
-    place[chosen] = torch.arange(len(chosen))
-    kept = (place[coo[1]] >= 0).nonzero()[:, 0]
-    return torch.stack([torch.argsort(order)[coo[0, kept]], place[coo[1, kept]]]), kept
-
-
-@pytest.mark.parametrize("case", [c for c in CASES if one_round(c)], ids=str)
-def test_destinations_alone_have_the_rows_that_they_have_in_the_graph(case):
-    torch.manual_seed(0)
-    layer = case.ours().double().eval()
-    coo = graph()
-    values = given(case.takes, NODES, coo.shape[1], torch.float64, seed=3)
-    x = torch.randn(NODES, case.x_width, dtype=torch.float64)
-    whole = layer(x, coo, **values)
-    chosen, order = torch.tensor([9, 3, 20, 5, 23]), torch.randperm(NODES)
-    part, kept = into(coo, chosen, order)
-    edges, sorting = EdgeIndex.from_coo(part, NODES, len(chosen))
-    some = {n: v[chosen] if n in NODE_VALUES else v[kept][sorting] for n, v in values.items()}
-    if "degree" in layer.inputs:
-        all_edges, placed = EdgeIndex.from_coo(coo, NODES)
-        weight = values["edge_weight"][placed] if "edge_weight" in values else None
-        degree = own_degrees(all_edges, weight, homogeneous=True, loops=True)
-        some["degree"] = degree._replace(
-            src=degree.src[order],
-            dst=degree.dst[chosen],
-            in_edges=degree.in_edges[chosen],
-            src_loop=degree.src_loop[order],
-            dst_loop=degree.dst_loop[chosen],
-        )
-    torch.testing.assert_close(layer((x[order], x[chosen]), edges, **some), whole[chosen])
 
 
 MULTI_HOP = {case.name: case for case in CASES if isinstance(case.ours(), MultiHop)}
@@ -169,6 +124,22 @@ def test_what_leaves_a_node_is_its_column_of_the_transition_matrix(weighted):
     torch.nn.init.zeros_(layer.lin.bias)
     matrix = layer(torch.eye(NODES), edges, weight)
     torch.testing.assert_close(layer.leaving(edges, weight), matrix.sum(0))
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_hyperedges_may_be_fewer_or_more_than_nodes(count):
+    torch.manual_seed(0)
+    coo = torch.stack([torch.randint(0, NODES, (90,)), torch.randint(0, count, (90,))])
+    edges, _ = EdgeIndex.from_coo(coo, NODES, count)
+    x, attr = torch.randn(NODES, WIDTH), torch.randn(count, WIDTH)
+    ours, theirs = (
+        HypergraphConv(WIDTH, 4, mode="edge", heads=2),
+        peer.HypergraphConv(WIDTH, 4, use_attention=True, attention_mode="edge", heads=2),
+    )
+    theirs.load_state_dict({n: v.view_as(theirs.state_dict()[n]) for n, v in ours.state_dict().items()})
+    torch.testing.assert_close(
+        ours(x, edges, hyperedge_attr=attr), theirs(x, coo, hyperedge_attr=attr, num_edges=count)
+    )
 
 
 def test_a_dropout_of_everything_leaves_what_is_not_dropped():
