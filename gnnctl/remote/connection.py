@@ -1,6 +1,7 @@
 """A client of a server of graphs: its requests, and what goes wrong with them in one line each."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ class Connection:
     def __init__(
         self, address: str, token: str | None = None, tls_ca: Path | None = None, seconds: float = REQUEST_SECONDS
     ) -> None:
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails is said in one line
         import pyarrow.flight as flight
 
         if not is_whole_address(address):
@@ -69,20 +71,16 @@ class Connection:
         with self._told():
             return self._get(Request("table", {"name": name}, columns)).read_all()
 
-    def rows(self, name: str, rows: np.ndarray, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> np.ndarray:
-        """Rows (n,) of an array, (n, *shape)."""
-        out = np.empty((len(rows), *shape), dtype)
+    def read_rows(self, name: str, rows: np.ndarray, out: np.ndarray) -> None:
+        """Rows (n,) of an array, into ``out`` (n, ...)."""
         for start in range(0, len(rows), REQUEST_ROWS):
             part = rows[start : start + REQUEST_ROWS]
             self._fill(out[start : start + len(part)], Request("array", {"name": name}, {"rows": part}))
-        return out
 
-    def range(self, name: str, start: int, stop: int, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> np.ndarray:
-        """Rows ``start`` to ``stop - 1`` of an array."""
-        out = np.empty((max(0, stop - start), *shape), dtype)
-        if len(out):
+    def read_range(self, name: str, start: int, stop: int, out: np.ndarray) -> None:
+        """Rows ``start`` to ``stop - 1`` of an array, into ``out``."""
+        if out.size:
             self._fill(out, Request("array", {"name": name, "start": start, "stop": stop}))
-        return out
 
     def _get(self, request: Request) -> Any:
         import pyarrow.flight as flight
@@ -115,7 +113,9 @@ class Connection:
         except flight.FlightTimedOutError:
             raise ResourceError(f"{self.address} did not answer in {self._seconds:g} s", fix=_AGAIN) from None
         except flight.FlightUnavailableError as error:
-            raise ResourceError(f"{self.address} is not reached: {_brief(error)}", fix=_AGAIN) from None
+            text = _brief(error)
+            fix = "name who signed it with --tls-ca" if "certificate verify failed" in text else _AGAIN
+            raise ResourceError(f"{self.address} is not reached: {text}", fix=fix) from None
         except pa.ArrowInvalid as error:
             raise UsageError(f"{self.address} refuses: {_brief(error)}") from None
         except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:

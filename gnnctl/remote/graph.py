@@ -14,63 +14,23 @@ from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.features import Stored, decode_features
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.layout import open_edges, open_nodes
+from gnnctl.graph.store_interfaces import Column
 from gnnctl.graph.stores import NodeStore
 from gnnctl.graph.types import EdgeType
 from gnnctl.remote.connection import Connection
 from gnnctl.remote.protocol import is_address
+from gnnctl.remote.stores import ServedEdges, ServedFeatures
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class RemoteArray:
-    """An array on a server. It is indexed along its first axis like one of NumPy's, and answers with one of these.
-
-    What takes it whole (``np.asarray``) brings it into memory.
-    """
-
-    def __init__(self, connection: Connection, name: str, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> None:
-        self._connection, self._name = connection, name
-        self.dtype, self.shape, self.ndim = dtype, shape, len(shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        if isinstance(key, tuple):
-            found: np.ndarray = self[key[0]][(slice(None), *key[1:])]
-            return found
-        if isinstance(key, slice):
-            start, stop, step = key.indices(len(self))
-            return self._range(start, stop) if step == 1 else self._rows(np.arange(start, stop, step))
-        index = np.asarray(key)
-        if index.dtype == bool:
-            index = np.flatnonzero(index)
-        flat = index.reshape(-1).astype(np.int64)
-        flat = np.where(flat < 0, flat + len(self), flat)
-        if len(flat) and not (flat.min() >= 0 and flat.max() < len(self)):
-            raise IndexError(f"{self._name}: a row outside 0..{len(self) - 1}")
-        values: np.ndarray = self._rows(flat).reshape(*index.shape, *self.shape[1:])
-        return values if index.ndim else values[()]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        whole = self._range(0, len(self))
-        return whole if dtype is None else whole.astype(dtype, copy=False)
-
-    def _rows(self, rows: np.ndarray) -> np.ndarray:
-        if len(rows) > 1 and rows[-1] - rows[0] == len(rows) - 1 and bool(np.all(np.diff(rows) == 1)):
-            return self._range(int(rows[0]), int(rows[-1]) + 1)
-        return self._connection.rows(self._name, rows, self.dtype, self.shape[1:])
-
-    def _range(self, start: int, stop: int) -> np.ndarray:
-        return self._connection.range(self._name, start, stop, self.dtype, self.shape[1:])
-
-
 class ServedArtifact(Artifact):
-    """The graph artifact of a server; arrays are remote, tables are fetched when asked for."""
+    """The graph artifact of a server; arrays are columns of a store, tables are fetched when asked for."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection, self._description = connection, connection.description
+        self.features = ServedFeatures(connection)
         try:
             super().__init__(Path(connection.address), Manifest(**self._description["manifest"]))
         except (KeyError, TypeError):
@@ -82,13 +42,9 @@ class ServedArtifact(Artifact):
 
     def array(self, name: str) -> np.ndarray:
         """See :class:`Artifact`."""
-        try:
-            found = self._description["arrays"][name]
-        except KeyError:
-            raise ArtifactError(f"{self.connection.address} has no array {name}", fix="serve the graph again") from None
-        # It indexes like an array, which is all that is done with arrays of a size.
-        remote = RemoteArray(self.connection, name, np.dtype(found["dtype"]), tuple(found["shape"]))
-        return cast(np.ndarray, np.asarray(remote) if name.endswith("/x_scale") else remote)
+        column = Column(self.features, self.features.key_of(name))
+        # A column is indexed like an array, which is all that is done with arrays that may be large.
+        return cast(np.ndarray, np.asarray(column) if name.endswith("/x_scale") else column)
 
     def table(self, name: str) -> "pa.Table":
         """See :class:`Artifact`."""
@@ -141,6 +97,8 @@ class ServedGraph(Graph):
 
     Attributes:
         connection: to the server.
+        features: all arrays of its nodes and edges, as a FeatureStore.
+        structure: its edges, as a GraphStore.
     """
 
     def __init__(self, artifact: ServedArtifact) -> None:
@@ -149,7 +107,8 @@ class ServedGraph(Graph):
         kinds = {EdgeType(*entry["type"]): entry for entry in layout["edges"]}
         edges = {t: open_edges(artifact, t, {**entry, "columns": None}) for t, entry in kinds.items()}
         super().__init__(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact)
-        self.connection = artifact.connection
+        self.connection, self.features = artifact.connection, artifact.features
+        self.structure = ServedEdges(self.features, {t: n.num_nodes for t, n in nodes.items()}, list(edges))
 
 
 def open_served(address: str, *, token: str | None = None, tls_ca: Path | None = None) -> ServedGraph:
