@@ -40,6 +40,9 @@ def ingest(
             show_default="float32",
         ),
     ] = None,
+    store: Annotated[
+        str, typer.Option(help="Keep node features in zarr, rocksdb, or a store of one's own, package.module:Class.")
+    ] = "zarr",
     memory: Annotated[str | None, typer.Option(help="Memory to use, as 4GB.", show_default="half")] = None,
     threads: Annotated[int | None, typer.Option(help="DuckDB's threads.", min=1, show_default="all")] = None,
     nodes: Annotated[
@@ -111,7 +114,7 @@ def ingest(
         *(tuple(features or ()), tuple(columns or ()), reverse, undirected, relation, tuple(edge_columns or ())),
     )
     request = Request(
-        *(list(tables or ()), output, guess, flags, encoders_from, on_missing, feature_dtype),
+        *(list(tables or ()), output, guess, flags, encoders_from, on_missing, feature_dtype, store),
         *(memory, threads, dry_run, force),
     )
     run(request, console)

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "native": {"errors"},
     "schemas": set(),
     "artifacts": {"errors", "native", "schemas"},
-    "graph": {"errors", "artifacts", "native", "console"},
+    "graph": {"errors", "artifacts", "native", "console", "parameters"},
     "ingest": {"errors", "artifacts", "graph", "native", "console"},
     "remote": {"errors", "artifacts", "graph"},
     "splits": {"errors", "artifacts", "graph", "native", "remote", "console", "page"},

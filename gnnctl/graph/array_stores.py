@@ -26,11 +26,13 @@ class ArrayFeatures:
 
     def shape(self, key: Key) -> tuple[int, ...]:
         """(rows, ...)."""
-        return self._arrays[key].shape
+        shape: tuple[int, ...] = self._arrays[key].shape
+        return shape
 
     def dtype(self, key: Key) -> "np.dtype[Any]":
         """Of the values."""
-        return self._arrays[key].dtype
+        dtype: np.dtype[Any] = self._arrays[key].dtype
+        return dtype
 
     def read(self, key: Key, rows: Rows, out: np.ndarray, *, num_threads: int = 1) -> None:
         """Read rows into a buffer."""

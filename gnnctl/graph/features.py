@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from gnnctl.graph.store_interfaces import Column
 from gnnctl.native import gather_features
 
 FeatureFormat = Literal["float32", "float16", "bfloat16", "int8"]
@@ -24,7 +25,7 @@ class Stored(NamedTuple):
     scale: np.ndarray | None
 
 
-def feature_format(values: np.ndarray, scale: np.ndarray | None) -> FeatureFormat:
+def feature_format(values: np.ndarray | Column, scale: np.ndarray | None) -> FeatureFormat:
     """What an array of features holds.
 
     Raises:
@@ -115,3 +116,26 @@ def decode_features(
         values = np.ascontiguousarray(values)
     rows = np.arange(len(values)) if rows is None else np.ascontiguousarray(rows, dtype=np.int64)
     return gather_features(values, rows, stored.scale, out, num_threads)
+
+
+def read_features(
+    values: np.ndarray | Column,
+    scale: np.ndarray | None,
+    rows: np.ndarray | None = None,
+    *,
+    out: np.ndarray | None = None,
+    num_threads: int = 1,
+) -> np.ndarray:
+    """Rows as float32, of an array or of a store's column; arguments as :func:`decode_features` takes them.
+
+    Raises:
+        ValueError: a row is out of range of an array. IndexError: of a column.
+        ArtifactError: a column's store is damaged.
+    """
+    if not isinstance(values, Column):
+        return decode_features(Stored(values, scale), rows, out=out, num_threads=num_threads)
+    wanted = slice(None) if rows is None else np.ascontiguousarray(rows, dtype=np.int64)
+    if scale is None and values.dtype == np.float32:
+        return values.read(wanted, out, num_threads=num_threads)
+    read = Stored(values.read(wanted, num_threads=num_threads), scale)
+    return decode_features(read, out=out, num_threads=num_threads)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_EDGE", "DEFAULT_NODE", "EdgeStore", "Graph", "NodeStore"]
 
+_ROWS = 1 << 18  # written at once
+
 DEFAULT_NODE = "node"
 DEFAULT_EDGE = EdgeType("node", "to", "node")
 
@@ -100,7 +102,7 @@ class Graph:
             return self.artifact.fingerprint
         parts: dict[str, Any] = {"schema": self.schema.to_json()}
         for name, n in self.nodes.items():
-            parts[name] = None if n.x is None else array_checksum(n.x)
+            parts[name] = None if n.x is None else array_checksum(np.asarray(n.x))
             if n.x_scale is not None:
                 parts[f"{name} scale"] = array_checksum(n.x_scale)
         for t, e in self.edges.items():
@@ -135,7 +137,9 @@ class Graph:
             edges[edge_type] = open_edges(artifact, edge_type, entry, features)
         graphs = None
         if (entry := layout.get("graphs")) is not None:
-            table = open_nodes(artifact, "graphs", {**entry, "num_nodes": entry["num_graphs"], "time": False})
+            table = open_nodes(
+                artifact, "graphs", {**entry, "name": GRAPH, "num_nodes": entry["num_graphs"], "time": False}
+            )
             graphs = GraphSet.open(artifact, table, {name: store.num_nodes for name, store in nodes.items()})
         graph = cls(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact, graphs=graphs)
         graph.check()
@@ -154,7 +158,11 @@ class Graph:
                 writer.table(f"{base}/columns", n.columns)
             for part in ("x", "x_scale", "time"):
                 if (values := getattr(n, part)) is not None:
-                    writer.array(f"{base}/{part}", values, attributes_of(values.dtype))
+                    stream = writer.array_stream(
+                        f"{base}/{part}", values.dtype, values.shape, attributes_of(values.dtype)
+                    )
+                    for start in range(0, len(values), _ROWS):
+                        stream.append(values[start : start + _ROWS])
         for t, e in self.edges.items():
             for part in ("colptr", "row", "weight", "edge_attr", "time", "forward"):
                 if (values := getattr(e, part)) is not None:

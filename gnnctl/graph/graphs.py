@@ -81,7 +81,7 @@ class GraphSet:
         """What distinguishes the graphs of one in memory."""
         x = self.table.x
         return {
-            "x": None if x is None else array_checksum(x),
+            "x": None if x is None else array_checksum(np.asarray(x)),
             "ptr": {t: array_checksum(p) for t, p in self.ptr.items()},
         }
 

@@ -1,5 +1,6 @@
 """What ``graph.json`` says of a node type and an edge type, and how their arrays are found again by it."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,9 @@ import numpy as np
 from gnnctl.artifacts import Artifact
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.features import feature_format
+from gnnctl.graph.store_interfaces import Column, Key
 from gnnctl.graph.stores import EdgeStore, NodeStore
+from gnnctl.graph.tables import SUFFIX, ZARR, table_column
 from gnnctl.graph.types import EdgeType
 
 DAMAGED = "make the graph again, or copy it whole"
@@ -45,7 +48,7 @@ def edge_entry(edge_type: EdgeType, store: EdgeStore) -> dict[str, Any]:
 def is_feature(path: str) -> bool:
     """Whether a file of a graph artifact holds features of nodes or edges."""
     parts = path.split("/")
-    return len(parts) > 2 and parts[0] in ("nodes", "edges") and parts[2] in ("x", "x_scale", "edge_attr")
+    return len(parts) > 2 and parts[0] in ("nodes", "edges") and parts[2] in ("x", "x_scale", "edge_attr", f"x{SUFFIX}")
 
 
 def _unread(rows: int, names: list[str]) -> np.ndarray:
@@ -60,10 +63,10 @@ def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any], features: b
         ArtifactError: features of another format than there is.
     """
     if entry["x"] and not features:
-        x: np.ndarray | None = _unread(entry["num_nodes"], entry["features"])
+        x: np.ndarray | Column | None = _unread(entry["num_nodes"], entry["features"])
         x_scale = None
     else:
-        x = artifact.array(f"{base}/x") if entry["x"] else None
+        x = _features(artifact, base, entry["name"]) if entry["x"] else None
         x_scale = artifact.array(f"{base}/x_scale") if x is not None and x.dtype == np.int8 else None
     if x is not None:
         try:
@@ -80,6 +83,21 @@ def open_nodes(artifact: Artifact, base: str, entry: dict[str, Any], features: b
         feature_names=entry["features"],
         label=entry["label"],
     )
+
+
+def _features(artifact: Artifact, base: str, name: str) -> np.ndarray | Column:
+    folder = artifact.path / f"{base}/x{SUFFIX}"
+    return table_column(folder, Key(name, "x")) if folder.is_dir() else artifact.array(f"{base}/x")
+
+
+def store_of(artifact: Artifact) -> str | None:
+    """Which store a graph's node features are in, as ``--store`` names it; None: it has no features."""
+    ends = f"/x{SUFFIX}/store.json"
+    stores = [entry["path"] for entry in artifact.manifest.files if entry["path"].endswith(ends)]
+    if stores:
+        return str(json.loads((artifact.path / stores[0]).read_text(encoding="utf-8"))["store"])
+    layout = artifact.json("graph")
+    return ZARR if any(entry["x"] for entry in layout["nodes"]) else None
 
 
 def open_edges(artifact: Artifact, edge_type: EdgeType, entry: dict[str, Any], features: bool = True) -> EdgeStore:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gnnctl.graph.features import Stored, decode_features
+from gnnctl.graph.features import read_features
+from gnnctl.graph.store_interfaces import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +19,8 @@ class NodeStore:
     Attributes:
         num_nodes: how many.
         ids: original ids by row, any Arrow type; None where rows are all there is.
-        x: features (N, F) as stored: float32, float16, uint16 (bfloat16) or int8; or None. Read :meth:`features`.
+        x: features (N, F) as stored: float32, float16, uint16 (bfloat16) or int8; or None. An array,
+            mapped or in memory, or a column of another :class:`FeatureStore`. Read :meth:`features`.
         x_scale: (2, F) float32, of int8 features; else None.
         time: (N,) int64, or None.
         columns: kept columns (N rows), the label's among them, or None.
@@ -28,7 +30,7 @@ class NodeStore:
 
     num_nodes: int
     ids: "pa.Array | pa.ChunkedArray | None" = None
-    x: np.ndarray | None = None
+    x: np.ndarray | Column | None = None
     time: np.ndarray | None = None
     columns: "pa.Table | None" = None
     feature_names: list[str] = field(default_factory=list)
@@ -38,10 +40,10 @@ class NodeStore:
     def features(
         self, rows: np.ndarray | None = None, *, out: np.ndarray | None = None, num_threads: int = 1
     ) -> np.ndarray | None:
-        """Features of ``rows`` (all where None) as float32, or None; see :func:`decode_features`."""
+        """Features of ``rows`` (all where None) as float32, or None; see :func:`read_features`."""
         if self.x is None:
             return None
-        return decode_features(Stored(self.x, self.x_scale), rows, out=out, num_threads=num_threads)
+        return read_features(self.x, self.x_scale, rows, out=out, num_threads=num_threads)
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gnnctl.artifacts import ArtifactWriter
-from gnnctl.artifacts.arrays import open_array
+from gnnctl.artifacts.arrays import ArrayStream, open_array
 from gnnctl.console import Progress
 from gnnctl.errors import DataError
 from gnnctl.graph.features import attributes_of
 from gnnctl.graph.graph import NodeStore
+from gnnctl.graph.store_interfaces import Column, Key
+from gnnctl.graph.tables import ZARR, TableStream, table_column
 from gnnctl.ingest.engine import Engine, quote
 from gnnctl.ingest.features import Features
 from gnnctl.ingest.graphs import check_graphs, graph_key, with_graphs
@@ -153,8 +155,11 @@ class Nodes:
             found.append(f"id {engine.value(sql, self.what)!r}")
         return found
 
-    def write(self, engine: Engine, writer: ArtifactWriter, progress: Progress) -> NodeStore:
-        """Write ids, kept columns, times and features; returns the type as it now stands on disk (arrays mapped)."""
+    def write(self, engine: Engine, writer: ArtifactWriter, progress: Progress, store: str = ZARR) -> NodeStore:
+        """Write ids, kept columns, times and features; returns the type as it now stands on disk (arrays mapped).
+
+        ``store`` is the format of the features, as :func:`table_format` reads it.
+        """
         base = self.folder
         kept = list(self.kept)
         columns = ", ".join(["row", "id", *(f"k{i}" for i in range(len(kept)))])
@@ -172,7 +177,8 @@ class Nodes:
                 stream.append(batch.column(0).to_numpy())
             stream.close()
             time = open_array(writer.path / base / "time")
-        x, x_scale, names = None, None, []
+        x: np.ndarray | Column | None = None
+        x_scale, names = None, []
         if self.features is not None and self.features.parts:
 
             def name_rows(condition: str, positions: list[int]) -> list[str]:
@@ -186,11 +192,15 @@ class Nodes:
                 self.features.write(engine, self.relation, seen, name_rows, progress, f"range of {self.spec.name}")
                 writer.array(f"{base}/x_scale", x_scale := seen.scale())
             dtype = DTYPES[format]
-            stream = writer.array_stream(f"{base}/x", dtype, shape, attributes_of(dtype))
-            sink = stream if format == "float32" else EncodedStream(stream, format, x_scale, names, self.what)
+            rows: ArrayStream | TableStream
+            if store == ZARR:
+                rows = writer.array_stream(f"{base}/x", dtype, shape, attributes_of(dtype))
+            else:
+                rows = TableStream(writer, f"{base}/x", dtype, shape, store)
+            sink = rows if format == "float32" else EncodedStream(rows, format, x_scale, names, self.what)
             self.features.write(engine, self.relation, sink, name_rows, progress, f"features of {self.spec.name}")
-            stream.close()
-            x = open_array(writer.path / base / "x")
+            rows.close()
+            x = open_array(rows.path) if store == ZARR else table_column(rows.path, Key(self.spec.name, "x"))
         label = self.spec.label[0] if self.spec.label else None
         return NodeStore(self.num_nodes, ids["id"], x, time, named, names, label, x_scale)
 

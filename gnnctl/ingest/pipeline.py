@@ -9,6 +9,7 @@ from gnnctl.artifacts import ArtifactWriter
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError
 from gnnctl.graph.graph import EdgeStore, Graph, NodeStore
+from gnnctl.graph.tables import ZARR
 from gnnctl.graph.types import EdgeType
 from gnnctl.ingest.edges import Edges
 from gnnctl.ingest.engine import Engine
@@ -118,6 +119,7 @@ def ingest(
     memory: int,
     threads: int,
     encoders_from: Graph | None = None,
+    store: str = ZARR,
     progress: Progress = no_progress,
     log: Callable[[str], None] = lambda text: None,
 ) -> Graph:
@@ -127,6 +129,7 @@ def ingest(
         memory: bytes that the process may take.
         threads: threads of DuckDB.
         encoders_from: apply this graph's encoders unchanged instead of fitting.
+        store: what the features of nodes are kept in, as :func:`table_format` reads it.
         log: takes notes as they arise.
 
     Returns:
@@ -140,7 +143,7 @@ def ingest(
     saved = None if encoders_from is None else encoders_from.encoders
     try:
         with Engine(spec.folder, memory, threads, spill) as engine:
-            return _ingest(spec, writer, engine, saved, progress, log)
+            return _ingest(spec, writer, engine, saved, store, progress, log)
     finally:
         shutil.rmtree(spill, ignore_errors=True)
 
@@ -150,6 +153,7 @@ def _ingest(
     writer: ArtifactWriter,
     engine: Engine,
     saved: dict[str, Any] | None,
+    store: str,
     progress: Progress,
     log: Callable[[str], None],
 ) -> Graph:
@@ -165,7 +169,7 @@ def _ingest(
         table = plan.graphs.write(engine, writer, progress)
     for name, node in plan.nodes.items():
         node.build(engine, progress)
-        nodes[name] = node.write(engine, writer, progress)
+        nodes[name] = node.write(engine, writer, progress, store)
         if table is not None:
             ptr[name] = graph_ptr(engine, node, table.num_nodes)
         node.slim(engine)
@@ -173,13 +177,13 @@ def _ingest(
         graphs = graph_set(table, ptr, plan.notes)
         graphs.write_ptr(writer)
     for edge in plan.edges:
-        store = edges[edge.spec.type] = edge.write(engine, writer, progress)
+        written = edges[edge.spec.type] = edge.write(engine, writer, progress)
         if graphs is not None:
-            check_edges(engine, edge, store, graphs)
+            check_edges(engine, edge, written, graphs)
         if edge.spec.reverse:
             time = nodes[edge.spec.type.dst].time
             edges[edge.spec.reverse_type] = write_reverse(
-                engine, writer, progress, edge.spec, store, edge.src, edge.dst, time
+                engine, writer, progress, edge.spec, written, edge.src, edge.dst, time
             )
     for note in plan.notes:
         log(note)

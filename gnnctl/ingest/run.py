@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
+from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, finished
 from gnnctl.console import Console, table
-from gnnctl.errors import DataError, UsageError
+from gnnctl.errors import ArtifactError, DataError, UsageError
 from gnnctl.graph.features import FORMATS
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.layout import store_of
+from gnnctl.graph.tables import ZARR, table_format
 from gnnctl.ingest.engine import Engine, default_memory, parse_memory
 from gnnctl.ingest.flags import Flags, apply_flags, named_file
 from gnnctl.ingest.guess import guess_document, guess_toml
@@ -36,6 +38,7 @@ class Request:
     encoders_from: Path | None
     on_missing: str | None
     feature_dtype: str | None
+    store: str
     memory: str | None
     threads: int | None
     dry_run: bool
@@ -66,8 +69,11 @@ def run(request: Request, console: Console) -> None:
         tempfile.TemporaryDirectory(prefix="gnnctl-") as spill,
         Engine(spec.folder, memory, threads, Path(spill)) as engine,
     ):
+        if request.store != ZARR:
+            table_format(request.store)
         recipe = _recipe(spec, engine, encoders_from)
-        if done := finished(request.output, recipe, request.force):
+        done = finished(request.output, recipe, request.force)
+        if done and _keeps(done, request):
             graph = Graph.open(done)
             console.log(f"{request.output} is up to date: same spec, same tables; nothing to do")
             _report(console, graph, done.fingerprint, done.manifest.summary.get("notes", []), done=True)
@@ -84,6 +90,7 @@ def run(request: Request, console: Console) -> None:
             memory=memory,
             threads=threads,
             encoders_from=encoders_from,
+            store=request.store,
             progress=console.progress,
             log=console.log,
         )
@@ -128,6 +135,17 @@ def _spec(request: Request, engine: Engine, console: Console) -> Spec:
             spec, nodes=tuple(dataclasses.replace(node, feature_dtype=stored) for node in spec.nodes)
         )
     return spec
+
+
+def _keeps(done: Artifact, request: Request) -> bool:
+    """Whether a graph of the same recipe has its features where they are wanted; False: it is to be replaced."""
+    kept = store_of(done)
+    if kept is None or kept == request.store:
+        return True
+    if not request.force:
+        problem = f"{request.output} keeps its features in {kept}, not in {request.store}"
+        raise ArtifactError(problem, fix="pass --force to replace it")
+    return False
 
 
 def _in_words(part: dict[str, Any]) -> str:

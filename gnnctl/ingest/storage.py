@@ -5,7 +5,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gnnctl.artifacts.arrays import ArrayStream
 from gnnctl.errors import DataError
 from gnnctl.graph.features import FeatureFormat, encode_features, int8_scale, largest_of
 
@@ -23,7 +22,7 @@ class RowSink(Protocol):
     shape: tuple[int, ...]
 
     def append(self, rows: np.ndarray) -> None:
-        """Take the next rows, float32."""
+        """Take the next rows."""
 
 
 class ColumnRange:
@@ -66,7 +65,7 @@ class EncodedStream:
     """
 
     def __init__(
-        self, stream: ArrayStream, format: FeatureFormat, scale: np.ndarray | None, names: Sequence[str], what: str
+        self, stream: RowSink, format: FeatureFormat, scale: np.ndarray | None, names: Sequence[str], what: str
     ) -> None:
         self.shape = stream.shape
         self._stream, self._format, self._scale = stream, format, scale

@@ -195,7 +195,8 @@ def packed_values(store: NodeStore, rows: np.ndarray, packed: PackedNodes, name:
     """
     assert store.x is not None
     if feature_format(store.x, store.x_scale) == packed.format:
-        return np.ascontiguousarray(store.x[rows])
+        own: np.ndarray = store.x[rows]
+        return np.ascontiguousarray(own)
     scale, parts = packed.scale_array(), []
     for start in range(0, len(rows), _ROWS):
         x = store.features(rows[start : start + _ROWS])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.store_interfaces import Column
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import Layout
 from gnnctl.sampling.description import Description
@@ -65,12 +66,12 @@ def pilot(
 
 def graph_bytes(graph: Graph) -> int:
     """Bytes of the arrays of a graph: structure, times, weights and features."""
-    arrays: list[np.ndarray | None] = []
+    arrays: list[np.ndarray | Column | None] = []
     for node in graph.nodes.values():
         arrays += [node.x, node.time]
     for edge in graph.edges.values():
         arrays += [edge.colptr, edge.row, edge.weight, edge.edge_attr, edge.time]
-    return sum(a.size * a.itemsize for a in arrays if a is not None)
+    return sum(a.nbytes for a in arrays if a is not None)
 
 
 def _sampled(producer: Producer, first: int, last: int) -> tuple[list[Produced], float]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gnnctl.graph.store_interfaces import Column
 from gnnctl.splits.audit.findings import Finding, Level, NotApplicable
 from gnnctl.splits.audit.hashing import first_of, row_hashes
 from gnnctl.splits.audit.subject import BLOCK, Subject, share
@@ -61,11 +62,12 @@ def _with_labels(hashes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return found
 
 
-def _equal(x: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _equal(x: np.ndarray | Column, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """(n,) bool: rows that are equal number by number; hashes alone could err."""
     found = np.zeros(len(rows), bool)
     step = max(1, BLOCK // x.shape[1])
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
-        found[part] = (x[rows[part]] == x[others[part]]).all(axis=1)
+        one, other = x[rows[part]], x[others[part]]
+        found[part] = (one == other).all(axis=1)
     return found

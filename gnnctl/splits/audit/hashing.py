@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from gnnctl.graph.store_interfaces import Column
+
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -13,7 +15,7 @@ def mixed(values: np.ndarray) -> np.ndarray:
     return np.asarray(found ^ (found >> np.uint64(31)))
 
 
-def row_hashes(values: np.ndarray, block: int = 1 << 20) -> np.ndarray:
+def row_hashes(values: np.ndarray | Column, block: int = 1 << 20) -> np.ndarray:
     """(n,) uint64 of the rows of stored features (n, F); the two zeros of floating point are one number.
 
     Args:
