@@ -10,7 +10,7 @@ from gnnctl.console import Console
 from gnnctl.errors import ResourceError, UsageError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-GRACE = 5.0  # seconds that answers under way have when the server is stopped
+GRACE = 2.0  # seconds that answers under way have when the server is stopped
 
 
 def serve(

@@ -11,7 +11,6 @@ import numpy as np
 from gnnctl.artifacts import Artifact
 from gnnctl.artifacts.manifest import Manifest
 from gnnctl.errors import ArtifactError, UsageError
-from gnnctl.graph.features import Stored, decode_features
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.layout import open_edges, open_nodes
 from gnnctl.graph.store_interfaces import Column
@@ -81,15 +80,6 @@ class ServedNodes(NodeStore):
     def columns(self) -> "pa.Table | None":
         """See :class:`NodeStore`."""
         return self._artifact.table(f"{self._base}/columns") if self._has["columns"] else None
-
-    def features(
-        self, rows: np.ndarray | None = None, *, out: np.ndarray | None = None, num_threads: int = 1
-    ) -> np.ndarray | None:
-        """See :class:`NodeStore`."""
-        if self.x is None:
-            return None
-        values = np.asarray(self.x) if rows is None else self.x[rows]
-        return decode_features(Stored(values, self.x_scale), out=out, num_threads=num_threads)
 
 
 class ServedGraph(Graph):

@@ -7,6 +7,7 @@ import numpy as np
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.features import Stored, decode_features
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.store_interfaces import Column
 from gnnctl.graph.types import EdgeType
 from gnnctl.remote import ServedGraph
 from gnnctl.remote.protocol import RECORD, Request
@@ -96,7 +97,7 @@ class _Arrived:
         found[positions < 0] = virtual
         return found
 
-    def _values(self, name: str, like: np.ndarray, count: int) -> np.ndarray:
+    def _values(self, name: str, like: np.ndarray | Column, count: int) -> np.ndarray:
         """(count, ...) of the dtype and the width of the array that they are rows of."""
         data = self._parts.get(name, np.zeros(0, np.uint8))
         shape = (count, *like.shape[1:])

@@ -16,6 +16,7 @@ import pyarrow.flight as flight
 from gnnctl import __version__
 from gnnctl.errors import GnnctlError, UsageError
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.store_interfaces import Column
 from gnnctl.remote.protocol import (
     CHUNK_BYTES,
     PROTOCOL,
@@ -82,12 +83,14 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
         if graph.artifact is None or graph.graphs is not None:
             what = "a graph in memory" if graph.artifact is None else "a data set of many graphs"
             raise UsageError(f"{what} is not served", fix="serve one graph from its artifact")
-        self._graph, self._artifact = graph, graph.artifact
+        artifact = graph.artifact
+        self._graph, self._artifact = graph, artifact
         self._accounts, self._slots = Accounts(memory), threading.BoundedSemaphore(threads)
         self._methods: OrderedDict[str, Method] = OrderedDict()
         self._opening = threading.Lock()
         contents = self._artifact.manifest.contents
-        self._arrays = {n: self._artifact.array(n) for n in self._artifact.array_names()}
+        self._arrays: dict[str, np.ndarray | Column] = {n: artifact.array(n) for n in artifact.array_names()}
+        self._arrays.update({f"nodes/{name}/x": n.x for name, n in graph.nodes.items() if n.x is not None})
         self._tables = {n for n in contents if n.rpartition("/")[2] in ("ids", "columns") and n not in self._arrays}
         middleware = {} if token is None else {"token": _Bearer(token)}
         super().__init__(location, middleware=middleware, tls_certificates=[] if tls is None else [tls])
@@ -163,7 +166,7 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
         with self._accounts.holding(client, held + CHUNK_BYTES):
             yield from self._rows(name, values, wanted)
 
-    def _rows(self, name: str, values: np.ndarray, rows: np.ndarray | range) -> Answer:
+    def _rows(self, name: str, values: np.ndarray | Column, rows: np.ndarray | range) -> Answer:
         """Rows of an array, gathered piece by piece."""
         width = max(1, values.dtype.itemsize * int(np.prod(values.shape[1:])))
         step = max(1, CHUNK_BYTES // width)
