@@ -94,6 +94,18 @@ def test_training_from_a_server_gives_the_weights_and_the_scores_of_training_fro
     refused(cli("predict", two, "-o", tmp_path / "again"), 4, "name it with --graph")
 
 
+def test_links_of_a_served_graph(cli, areas, tmp_path):
+    links = ["--task", "link", "--edge-type", "author writes paper", "--disjoint", "0.3", "--quiet"]
+    done(cli("split", areas / "graph", "-o", tmp_path / "links", *links, "--val", "0.1", "--test", "0.1"))
+    train = ["train", tmp_path / "links", "--num-neighbors", "4,3", "--batch-size", "256", *TRAIN]
+    done(cli(*train, "-o", tmp_path / "one"))
+    with serving(areas) as (_, address):
+        done(cli(*train, "-o", tmp_path / "two", "--graph", address))
+    one, two = (tmp_path / name for name in ("one", "two"))
+    assert (one / "weights.safetensors").read_bytes() == (two / "weights.safetensors").read_bytes()
+    assert (one / "metrics.json").read_bytes() == (two / "metrics.json").read_bytes()
+
+
 def test_records_sampled_on_a_server_are_those_sampled_here(cli, areas, served, tmp_path, token):
     options = ["--num-neighbors", "4,3", "--batch-size", "32", "--epochs", "2", "--quiet"]
     done(cli("sample", areas / "split", "-o", tmp_path / "one", *options))
