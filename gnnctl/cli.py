@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from gnnctl import __version__
 from gnnctl.console import TYPED
 from gnnctl.errors import DataError, GnnctlError, ResourceError
+from gnnctl.processes import ending, prepare, speaks
 
 STAGES = ("ingest", "split", "audit", "sample", "adopt", "train", "predict", "explain", "bench", "inspect", "serve")
 
@@ -74,6 +75,12 @@ def _as_gnnctl_error(error: BaseException) -> GnnctlError | None:
 
 def main() -> None:
     """Entry point: run the command; every failure ends in one line on stderr and a documented exit code."""
+    prepare()
+    with ending():
+        _run()
+
+
+def _run() -> None:
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except Exception as error:
@@ -84,13 +91,15 @@ def main() -> None:
             context = getattr(error, "ctx", None)
             help_of = context.command_path if context is not None else "gnnctl"
             message = " ".join(error.format_message().split()).rstrip(".")
-            sys.stderr.write(f"gnnctl: error: {message}; see {help_of} --help\n")
+            if speaks():
+                sys.stderr.write(f"gnnctl: error: {message}; see {help_of} --help\n")
             sys.exit(2)
         if known is None:
             sys.stderr.write(f"gnnctl: internal error: {type(error).__name__}: {' '.join(str(error).split())}; ")
             sys.stderr.write("run again with --traceback and report what it prints\n")
             sys.exit(1)
-        sys.stderr.write(f"gnnctl: error: {known}\n")
+        if speaks():
+            sys.stderr.write(f"gnnctl: error: {known}\n")
         sys.exit(known.exit_code)
 
 

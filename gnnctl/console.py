@@ -34,12 +34,14 @@ class Console:
         stage: name of the stage, part of the JSON document's ``schema``.
         json: print the result as one JSON document instead of text.
         quiet: no log and no progress; errors still show.
+        silent: also no warnings and no result; another process of the run says them.
     """
 
-    def __init__(self, stage: str, *, json: bool = False, quiet: bool = False) -> None:
+    def __init__(self, stage: str, *, json: bool = False, quiet: bool = False, silent: bool = False) -> None:
         self.stage = stage
         self.json = json
-        self.quiet = quiet
+        self.quiet = quiet or silent
+        self.silent = silent
 
     def log(self, text: str) -> None:
         """One line on stderr."""
@@ -48,7 +50,8 @@ class Console:
 
     def warn(self, text: str) -> None:
         """A warning on stderr, shown even when quiet."""
-        tqdm.write(f"gnnctl: warning: {text}", file=sys.stderr)
+        if not self.silent:
+            tqdm.write(f"gnnctl: warning: {text}", file=sys.stderr)
 
     def progress(
         self,
@@ -76,6 +79,8 @@ class Console:
 
     def result(self, document: dict[str, Any], text: str) -> None:
         """The stage's answer: ``document`` as JSON, or ``text``; called once, at the end."""
+        if self.silent:
+            return
         try:
             self._write(document, text)
         except BrokenPipeError:

@@ -1,6 +1,6 @@
 """Train a model: gnnctl train run/split -o run/model --model sage --hidden 128 --num-neighbors 15,10 --epochs 20"""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -8,6 +8,11 @@ from gnnctl import options
 from gnnctl.console import Console, command_line
 from gnnctl.errors import DataError, UsageError
 from gnnctl.options import architecture, batches, learning, links, machine, remote
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gnnctl.training.loop import BatchSource
 
 
 def train(
@@ -101,21 +106,24 @@ def train(
     from gnnctl.nn.models import ModelOptions
     from gnnctl.nn.models.registry import models, parse_model, preset_of
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
+    from gnnctl.processes import place
     from gnnctl.remote import graph_option
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
+    from gnnctl.training.distributed import device_of, open_processes
     from gnnctl.training.initial import open_initial, take_weights
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
     from gnnctl.training.report import FILE as REPORT
     from gnnctl.training.report import report_page
-    from gnnctl.training.run import train_model
+    from gnnctl.training.run import fit_model, train_model
     from gnnctl.training.summary import summary_text
     from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
 
-    console = Console("train", json=json, quiet=quiet)
+    here = place()
+    console = Console("train", json=json, quiet=quiet, silent=here.rank > 0)
     set_threads(threads)
-    where = resolve_device(device)
+    where = resolve_device(device_of(device, here))
     walks = parse_objective(objective)[0] in WALKS
     if walks and model is not None:
         raise UsageError(f"--model {model}: walks learn a vector a node, without layers", fix="leave it out")
@@ -243,14 +251,35 @@ def train(
         parents=found.parents if first is None else [*found.parents, Parent("init", first)],
         inputs={**code_inputs(name), **(code_inputs(found.spec.name) if isinstance(found.spec, MethodSpec) else {})},
     )
-    if done := finished(output, recipe, force):
+    if here.among > 1:
+        found.check_shared(folds is not None)
+    processes = open_processes(here, where)
+
+    def standing() -> dict[str, Any] | None:
+        made = finished(output, recipe, force)
+        return None if made is None else made.manifest.summary
+
+    if (summary := processes.first(standing)) is not None:
         console.log(f"{output} is up to date: same split, same options; nothing to do")
-        summary = done.manifest.summary
         console.result({"output": str(output), "done": False, **summary}, summary_text(summary))
         return
     if dry_run:
         console.log(f"{output} would be trained: {found.describe()}")
         console.result({"output": str(output), "done": False, **recipe.options}, "")
+        return
+    how: dict[str, Any] = {
+        "device": where,
+        "initial": begin,
+        "processes": processes,
+        "progress": console.progress,
+        "log": console.log,
+    }
+
+    def loaded(model: "nn.Module") -> "BatchSource":
+        return found.batches(model, where, loader_threads, processes.share)
+
+    if here.rank:
+        fit_model(job, loaded, design, training, None, **how)
         return
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
         for part in (STATE, HISTORY) if learns else ():
@@ -272,17 +301,7 @@ def train(
                     log=console.log,
                 )
             run = train_model(
-                job,
-                lambda model: found.batches(model, where, loader_threads),
-                design,
-                training,
-                writer.path,
-                spec=found.spec,
-                device=where,
-                save_seconds=save_seconds,
-                initial=begin,
-                progress=console.progress,
-                log=console.log,
+                job, loaded, design, training, writer.path, spec=found.spec, save_seconds=save_seconds, **how
             )
         except (UsageError, DataError):
             writer.resume = False  # going on would fail again: leave nothing behind

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from gnnctl.bench.compile_sides import OURS, Side, sides_of
+from gnnctl.bench.compile_sides import OURS, Side, on_molecules, sides_of
 from gnnctl.bench.machine import machine_facts
 from gnnctl.bench.memory import peak_growth
 from gnnctl.bench.timing import LEAST_REPEATS, Timing, interleave
@@ -122,7 +122,7 @@ def bench_compile(
         machine = machine_facts()
         for name in names:
             for work in options.works:
-                if work == "sampled" and name in models() and models()[name].whole:
+                if work == "sampled" and name in models() and models()[name].whole and not on_molecules(name):
                     notes.append(f"{name} was not measured over samples: it sees a graph at once")
                     continue
                 measured += _bench_model(name, work, graph, node_type, options, device, notes)
@@ -136,14 +136,16 @@ def _names(wanted: tuple[str, ...], graph: Graph) -> list[str]:
     every = [
         name
         for name, model in models().items()
-        if model.graphs in fits and not model.whole and (featured or not model.needs_edge_attr)
+        if model.learns
+        and (
+            model.whole or (model.graphs in fits and "node" in model.tasks and (featured or not model.needs_edge_attr))
+        )
     ]
     found = list(dict.fromkeys(n for name in wanted for n in (every if name == "all" else [name])))
     for name in found:
         known = models().get(name)
-        if known is not None and (known.of_graphs or not known.learns):
-            problem = f"--models {name}: " + ("it is of whole graphs" if known.of_graphs else "it has nothing to train")
-            raise UsageError(problem, fix="measure models of nodes")
+        if known is not None and not known.learns:
+            raise UsageError(f"--models {name}: it has nothing to train", fix="measure another")
     return found
 
 

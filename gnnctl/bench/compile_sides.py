@@ -8,19 +8,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gnnctl.bench.molecules import molecules
 from gnnctl.bench.peers import PEER, PEER_SORTED, peer_edges, peer_model
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.graph_batches import graphs_batch
 from gnnctl.nn import ModelOptions, build_model
+from gnnctl.nn.models.registry import models
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
+from gnnctl.splits import Target
+from gnnctl.training.graphs import columns_for
+from gnnctl.training.models import model_for
 
 if TYPE_CHECKING:
     from gnnctl.bench.compile import CompileOptions, Work
 
 OURS, OURS_UNSORTED = "gnnctl", "gnnctl, unsorted edges"
 SAMPLED_BATCHES = 8
+MOLECULES = 256
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,11 @@ def sides_of(
     """By name; those that cannot be measured are missing, with a note.
 
     Beside the whole graph with its edges sorted, ours is also measured with edges that every step brings in another
-    order: sorting them is part of the step.
+    order: sorting them is part of the step. What sees a graph at once, and gives outputs of graphs, is measured on
+    molecules of its own, which stand for the graph.
     """
+    if on_molecules(name):
+        return {OURS: _of_molecules(name, work, options, device)}
     layers = 1 if name == "linkx" else options.layers
     torch.manual_seed(options.seed)
     model_options = ModelOptions(name=name, hidden=options.hidden, layers=layers, dropout=0.0)
@@ -88,6 +98,32 @@ def sides_of(
             peer = peer.to(device).train(work != "inference")
             found |= _peers(peer, [(b.x[node_type], b.edge_index[edge_type], b.num_seeds) for b in batches], gradients)
     return found
+
+
+def on_molecules(name: str) -> bool:
+    """Whether a model is measured on whole molecules."""
+    known = models().get(name)
+    return known is not None and known.whole and "graph" in known.tasks
+
+
+def _of_molecules(name: str, work: "Work", options: "CompileOptions", device: torch.device) -> Side:
+    graph = molecules(MOLECULES, options.seed)
+    torch.manual_seed(options.seed)
+    # DimeNet++'s last weights are zeros otherwise, and zeros tell nothing.
+    parameters: dict[str, Any] = {"output_init": "orthogonal"} if name == "dimenet++" else {}
+    model_options = ModelOptions(
+        name=name, parameters=parameters, hidden=options.hidden, layers=options.layers, dropout=0.0
+    )
+    target = Target("graph", "value", "regression", None, 1, task="graph")
+    model: Any = model_for(target, model_options, graph.schema).to(device)
+    model.train(work != "inference")
+    columns = columns_for(model, graph)
+    order, batches = np.random.default_rng(options.seed).permutation(MOLECULES), []
+    for rows in np.split(order, SAMPLED_BATCHES if work == "sampled" else 1):
+        batch = graphs_batch(graph, rows, degrees=bool(getattr(model, "needs_degree", False)), columns=columns)
+        prepare = getattr(model, "prepare", None)
+        batches.append((batch if prepare is None else prepare(batch)).to(device))
+    return Side(model, model, batches, [torch.randn(b.num_seeds, 1).to(device) for b in batches])
 
 
 def _whole(graph: Graph, node_type: str) -> Batch:

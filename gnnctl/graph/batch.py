@@ -113,10 +113,12 @@ class Batch:
         edge_counts: by edge type edges per hop, 1..H, or None.
         layers: by layer its edges, where :meth:`prepare` has been called.
         ptr: of a batch of B whole graphs, by node type (B + 1,) int64: whose each node is.
+        largest: by node type the nodes of the largest of those graphs, so that a compiled model need not look it up.
         graph_x: (num_seeds, F) float32 features of those graphs, where they are the seeds, or None.
         pairs: by layer its edges of all types together, where a model arranged them ahead.
         columns: by node type and name (n,) numbers of kept columns, int64 or float32, where the model takes any.
         made: edges that a model made of the nodes ahead of its forward, by names of its own.
+        counted: False where the seeds are another process's, which counts them; only to have something to compute with.
         links: of a batch of links; ``num_seeds`` and ``y`` are then of its positive ones, and ``node_type`` is that of
             the first relation's sources.
     """
@@ -135,11 +137,13 @@ class Batch:
     edge_counts: dict[EdgeType, list[int]] | None = None
     layers: dict[int, dict[EdgeType, EdgeIndex]] = field(default_factory=dict)
     ptr: dict[str, Tensor] | None = None
+    largest: dict[str, int] | None = None
     graph_x: Tensor | None = None
     pairs: dict[int, RelationPairs] = field(default_factory=dict)
     links: LinkSeeds | None = None
     columns: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     made: dict[str, EdgeIndex] = field(default_factory=dict)
+    counted: bool = True
 
     @classmethod
     def full(
@@ -173,6 +177,9 @@ class Batch:
             ptr=None
             if graph.graphs is None
             else {t: torch.from_numpy(np.array(p)) for t, p in graph.graphs.ptr.items()},
+            largest=None
+            if graph.graphs is None
+            else {t: int(np.diff(p).max(initial=0)) for t, p in graph.graphs.ptr.items()},
         )
 
     @classmethod

@@ -74,6 +74,7 @@ def graphs_batch(
         y=None if y is None else torch.from_numpy(y.astype(np.float32 if y.dtype.kind == "f" else np.int64)),
         degree={t: gathered_degrees(graph, t, nodes[t.src], nodes[t.dst]) for t in graph.edges} if degrees else None,
         ptr={t: torch.from_numpy(p) for t, p in ptr.items()},
+        largest={t: int(c.max(initial=0)) for t, c in counts.items()},
         graph_x=_tensor(graphs.table.features(np.asarray(rows))),
         columns={
             t: {name: torch.from_numpy(values[nodes[t]]) for name, values in named.items()}

@@ -12,6 +12,7 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.link_negatives import LinkNegatives
 from gnnctl.sampling.link_sampler import LinkSampler
 from gnnctl.sampling.loader import Loader, Records, Source
+from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.splits.link import Links
 
 
@@ -32,7 +33,8 @@ class LinkLoader(Loader):
         negatives: how they are drawn, or fixed ones; see :class:`LinkSampler`. Records have their own.
         opposite: as for :class:`LinkSampler`.
         batch_size: links a batch, not counting negatives.
-        shuffle_seed, epoch, part, num_threads, ahead, device, degrees, prepare, balanced: as for :class:`Loader`.
+        balanced, shuffle_seed, epoch, part, num_threads, ahead, device, degrees, prepare, share: as for
+            :class:`Loader`.
 
     Raises:
         UsageError, DataError, ValueError: as :class:`LinkSampler` and :class:`Loader`.
@@ -57,6 +59,7 @@ class LinkLoader(Loader):
         device: torch.device | str = "cpu",
         degrees: bool = False,
         prepare: Callable[[Batch], Any] | None = None,
+        share: Share = WHOLE,
     ) -> None:
         stored = isinstance(source, Records)
         if not isinstance(source, Records):
@@ -77,4 +80,5 @@ class LinkLoader(Loader):
             device=device,
             degrees=degrees,
             prepare=prepare,
+            share=share,
         )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch, LinkSeeds
 from gnnctl.graph.graph import Graph
 from gnnctl.sampling.concatenate import concatenate
@@ -19,6 +20,7 @@ from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.packs import Pack, PackedFeatures
 from gnnctl.sampling.records import Block
 from gnnctl.sampling.seeds import batches
+from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.sampling.subgraph import Subgraph
@@ -33,6 +35,7 @@ class _Work(NamedTuple):
     structure: Callable[[], Subgraph]
     labels: np.ndarray | None
     packs: tuple[Pack, ...] = ()
+    counted: bool = True
 
 
 class Loader:
@@ -58,9 +61,10 @@ class Loader:
         device: where batches go; to a GPU from page-locked memory, on a stream of its own.
         degrees: also gather degrees (models with ``needs_degree``).
         prepare: called with each batch in its thread, for example to build transposed views ahead.
+        share: of every batch, where processes share them; of the part train each has at least one seed to compute with.
 
     Raises:
-        UsageError: records of single seeds that do not merge.
+        UsageError: records of single seeds that do not merge; records of batches, or a stream, to be shared.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Loader:
         device: torch.device | str = "cpu",
         degrees: bool = False,
         prepare: Callable[[Batch], Any] | None = None,
+        share: Share = WHOLE,
     ) -> None:
         self._source = source
         self._graph = graph
@@ -99,6 +104,9 @@ class Loader:
         self._device = torch.device(device)
         self._degrees = degrees
         self._prepare = prepare
+        self._share = share
+        if share.among > 1 and isinstance(source, Records):
+            check_shared(source)
         if isinstance(source, Records) and source.description.unit == "seed":
             check_mergeable(source.description.spec)
 
@@ -119,7 +127,7 @@ class Loader:
         source = self._source
         if not isinstance(source, Records):
             lookup = _Lookup(self._seeds, self._labels)
-            for seeds in batches(
+            order = batches(
                 self._seeds,
                 self._batch_size,
                 shuffle=self._shuffle_seed is not None,
@@ -127,8 +135,10 @@ class Loader:
                 epoch=self._epoch,
                 groups=None if self._balanced else source.groups(self._seeds, self._node_type),
                 classes=self._labels if self._balanced else None,
-            ):
-                yield _Work(partial(source.sample, seeds, self._node_type, self._epoch), lookup.of(seeds))
+            )
+            for seeds, counted in self._share.of(order, filled=self._part == "train"):
+                structure = partial(source.sample, seeds, self._node_type, self._epoch)
+                yield _Work(structure, lookup.of(seeds), counted=counted)
             return
         if isinstance(source, SubgraphRecords):
             blocks = source.blocks(self._part, self._epoch, ahead=2 * self._num_threads, order=self._order)
@@ -139,8 +149,11 @@ class Loader:
         lookup = _Lookup(self._seeds, self._labels)
         for block in _sized(blocks, self._batch_size) if merged else blocks:
             if merged:
-                labels = block.labels if self._labels is None else lookup.of(block.columns.seeds)
-                yield _Work(partial(merge, block.columns), labels, block.packs)
+                start, end, counted = self._share.stretch(len(block), filled=self._part == "train")
+                if start < end:
+                    own = block.rows(start, end)
+                    labels = own.labels if self._labels is None else lookup.of(own.columns.seeds)
+                    yield _Work(partial(merge, own.columns), labels, own.packs, counted)
                 continue
             for i, count in enumerate(block.columns.seed_counts):
                 start = int(block.columns.seed_counts[:i].sum())
@@ -157,6 +170,7 @@ class Loader:
         )
         if subgraph.links is not None:
             batch.links, batch.num_seeds = link_seeds(subgraph.links), len(subgraph.links.relation)
+        batch.counted = work.counted
         if self._prepare is not None:
             self._prepare(batch)
         return batch
@@ -178,6 +192,14 @@ class Loader:
             for tensor in _tensors(batch):
                 tensor.record_stream(current)
             yield batch
+
+
+def check_shared(source: Records) -> None:
+    """UsageError for records whose batches cannot be shared among processes."""
+    if isinstance(source, StreamRecords):
+        raise UsageError("a stream of subgraphs reaches one process alone", fix="sample into a folder first")
+    if source.description.unit == "batch":
+        raise UsageError("these subgraphs are of whole batches, which processes cannot share", fix="use --unit seed")
 
 
 def link_seeds(links: LinkBatch) -> LinkSeeds:

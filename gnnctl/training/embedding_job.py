@@ -15,6 +15,7 @@ from gnnctl.parameters import Value
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
 from gnnctl.splits.several import SEVERAL
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.inference import exact_logits, sampled_logits
 from gnnctl.training.job import PARTS, fitted_degrees
@@ -52,7 +53,13 @@ class OwnLoss:
         found: Tensor = forward(batch)
         return found
 
-    def validate(self, model: nn.Module, batches: "Iterable[Batch]") -> dict[str, float | None]:
+    def weight(self, batch: "Batch") -> float:
+        """The batch's seeds."""
+        return float(batch.num_seeds)
+
+    def validate(
+        self, model: nn.Module, batches: "Iterable[Batch]", processes: Processes = ALONE
+    ) -> dict[str, float | None]:
         """The mean over the batches, weighted by their seeds; what is drawn is the same each time."""
         total, seeds = 0.0, 0
         with torch.random.fork_rng():

@@ -15,6 +15,7 @@ from gnnctl.graph.graph_batches import graphs_batch
 from gnnctl.graph.kept import NumericColumns, numeric_columns
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.seeds import batches
+from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.splits import NodeSplit
 
 NODE_BUDGET = 1 << 18  # nodes of the graphs that are scored together
@@ -33,6 +34,7 @@ class GraphBatches:
         columns: that the model takes; see :func:`columns_for`.
         num_threads: that load ahead; 0 loads between the steps.
         balanced: training batches have an equal part of each class.
+        share: of every batch.
 
     Raises:
         UsageError: balanced, and no classes.
@@ -50,12 +52,14 @@ class GraphBatches:
         columns: NumericColumns | None = None,
         num_threads: int = 2,
         balanced: bool = False,
+        share: Share = WHOLE,
     ) -> None:
         if balanced and split.target.problem != "multiclass":
             raise UsageError(f"--balanced: a {split.target.problem} has no classes to balance", fix="leave it out")
         self._split, self._batch_size, self._device, self._seed = split, batch_size, device, seed
         self._columns = columns
         self._prepare, self._degrees, self._num_threads, self._balanced = prepare, degrees, num_threads, balanced
+        self._share = share
         self.steps = -(-len(split.part("train")[0]) // batch_size)
         self.has_validation = len(split.part("val")[0]) > 0
 
@@ -70,20 +74,26 @@ class GraphBatches:
             epoch=epoch,
             classes=labels if self._balanced else None,
         )
-        return self._loaded(order, rows, labels, self._prepare)
+        return self._loaded(self._share.of(order, filled=True), rows, labels, self._prepare)
 
     def validation(self) -> Iterable[Batch]:
         """The batches of the validation part."""
         rows, labels = self._split.part("val")
         order = batches(rows, self._batch_size, shuffle=False, seed=0, epoch=0)
-        return self._loaded(order, rows, labels, None)
+        return self._loaded(self._share.of(order, filled=False), rows, labels, None)
 
     def _loaded(
-        self, order: list[np.ndarray], rows: np.ndarray, labels: np.ndarray, prepare: Callable[[Batch], Any] | None
+        self,
+        order: Iterable[tuple[np.ndarray, bool]],
+        rows: np.ndarray,
+        labels: np.ndarray,
+        prepare: Callable[[Batch], Any] | None,
     ) -> Iterator[Batch]:
-        def load(chosen: np.ndarray) -> Batch:
+        def load(part: tuple[np.ndarray, bool]) -> Batch:
+            chosen, counted = part
             found = labels[np.searchsorted(rows, chosen)]
             batch = graphs_batch(self._split.graph, chosen, found, degrees=self._degrees, columns=self._columns)
+            batch.counted = counted
             if prepare is not None:
                 prepare(batch)
             return batch

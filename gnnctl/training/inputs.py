@@ -16,8 +16,9 @@ from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
 from gnnctl.parameters import Value
-from gnnctl.sampling.loader import Records
+from gnnctl.sampling.loader import Records, check_shared
 from gnnctl.sampling.methods import Spec, spec_of
+from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
@@ -248,10 +249,29 @@ class TrainingInput:
             raise UsageError(f"--epochs {wanted}: the stream holds {held}", fix="sample with more --epochs")
         return wanted or held
 
-    def batches(self, model: nn.Module, device: torch.device, threads: int) -> BatchSource:
+    def check_shared(self, folds: bool = False) -> None:
+        """UsageError for training whose batches several processes cannot share."""
+        if self.objective is not None:
+            raise UsageError(f"--objective {self.objective[0]} learns in one process", fix="leave torchrun out")
+        if folds:
+            raise UsageError("--folds are trained in one process", fix="leave torchrun out")
+        if self.batch_size is None and isinstance(self.split, NodeSplit):
+            raise UsageError("the full batch is one process's", fix="pass for example --num-neighbors 15,10")
+        if self.links is not None and self.links.negative_method == "in-batch":
+            raise UsageError(
+                "--negative-method in-batch looks at a whole batch, of which each process has a part",
+                fix="use uniform or degree",
+            )
+        if self.records is not None:
+            check_shared(self.records)
+
+    def batches(self, model: nn.Module, device: torch.device, threads: int, share: Share = WHOLE) -> BatchSource:
         """The batches for a model, on its device.
 
         Without labels all nodes of the type are seeds, but for a tenth to validate on; stored samples have their own.
+
+        Args:
+            share: of every batch; see :meth:`check_shared`.
         """
         if self.objective is not None and self.records is None and self.split.artifact is not None:
             assert isinstance(self.split, NodeSplit)
@@ -281,6 +301,7 @@ class TrainingInput:
                 prepare=prepare,
                 degrees=degrees,
                 num_threads=threads,
+                share=share,
             )
         if self.split.target.task == "graph" and self.batch_size is not None:
             return GraphBatches(
@@ -293,6 +314,7 @@ class TrainingInput:
                 columns=columns_for(model, self.split.graph),
                 num_threads=threads,
                 balanced=self.balanced,
+                share=share,
             )
         if self.spec is None or self.batch_size is None:
             return FullBatches(self.split, device, degrees=degrees)
@@ -306,6 +328,7 @@ class TrainingInput:
             degrees=degrees,
             num_threads=threads,
             balanced=self.balanced,
+            share=share,
         )
 
     def describe(self) -> str:

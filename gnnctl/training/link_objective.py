@@ -11,6 +11,7 @@ from torch.nn import functional
 from gnnctl.errors import UsageError
 from gnnctl.nn.models.link_model import Answer, LinkModel, Question, links_of
 from gnnctl.splits.link import LinkSplit
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.link_loss import hardest, pair_loss
 from gnnctl.training.link_metrics import JUDGED, RANKED, Ranking, judged, pair_scores, score_by
 from gnnctl.training.link_options import HARD_POOL, LinkOptions
@@ -86,11 +87,24 @@ class LinkObjective:
         assert options.loss != "all"
         return pair_loss(options.loss, positive, negative, of, margin=options.margin, adversarial=options.adversarial)
 
-    def validate(self, model: nn.Module, batches: "Iterable[Batch]") -> dict[str, float | None]:
-        """Metrics of the validation links (of so many as the options say), over the validation view; exact."""
+    def weight(self, batch: "Batch") -> float:
+        """The batch's positive links."""
+        return float(batch.num_seeds)
+
+    def validate(
+        self, model: nn.Module, batches: "Iterable[Batch]", processes: Processes = ALONE
+    ) -> dict[str, float | None]:
+        """Metrics of the validation links (of so many as the options say), over the validation view; exact.
+
+        The first process does it while the others wait: each would need every node's representation.
+        """
         assert isinstance(model, LinkModel)
-        represented = represent_all(model, self.split.view("val"), self.device)
-        return link_metrics(model, represented, self.split, "val", self.ranking, self.asked, self.options)
+
+        def judge() -> dict[str, float | None]:
+            represented = represent_all(model, self.split.view("val"), self.device)
+            return link_metrics(model, represented, self.split, "val", self.ranking, self.asked, self.options)
+
+        return processes.first(judge)
 
 
 def link_metrics(

@@ -15,6 +15,7 @@ from gnnctl.sampling.link_sampler import opposites_of
 from gnnctl.sampling.links import LinkLoader
 from gnnctl.sampling.loader import Records
 from gnnctl.sampling.methods import Spec, open_method
+from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.training.link_options import HARD_POOL, LinkOptions, check_sampled
@@ -31,6 +32,7 @@ class FullLinkBatches:
         negatives: draws those of each batch; None: batches have none.
         seed: of the links' order, which is another each epoch.
         degrees: the model asks for degrees.
+        share: of every batch.
     """
 
     def __init__(
@@ -42,9 +44,10 @@ class FullLinkBatches:
         negatives: LinkNegatives | None = None,
         seed: int = 0,
         degrees: bool = False,
+        share: Share = WHOLE,
     ) -> None:
         self._split, self._device, self._degrees = split, device, degrees
-        self._negatives, self._seed = negatives, seed
+        self._negatives, self._seed, self._share = negatives, seed, share
         count = len(split.part("train").relation)
         self._batch_size = batch_size or max(1, count)
         self.steps = -(-count // self._batch_size)
@@ -55,13 +58,15 @@ class FullLinkBatches:
         """The batches of an epoch."""
         links, size = self._split.part("train"), self._batch_size
         order = np.random.default_rng([self._seed, epoch]).permutation(len(links.relation))
-        for start in range(0, len(order), size):
-            chosen = links.take(order[start : start + size] if self.steps > 1 else np.sort(order))
-            yield self._batch("train", chosen, epoch)
+        cut = (order[start : start + size] for start in range(0, len(order), size))
+        for chosen, counted in self._share.of(cut if self.steps > 1 else [np.sort(order)], filled=True):
+            yield replace(self._batch("train", links.take(chosen), epoch), counted=counted)
 
     def validation(self) -> Iterable[Batch]:
         """One batch of the validation links, without negatives."""
-        yield self._batch("val", self._split.part("val"), None)
+        links = self._split.part("val")
+        for chosen, _ in self._share.of([np.arange(len(links.relation))], filled=False):
+            yield self._batch("val", links.take(chosen), None)
 
     def _batch(self, part: str, links: Links, epoch: int | None) -> Batch:
         if part not in self._views:
@@ -129,6 +134,7 @@ class SampledLinkBatches:
         prepare: called with each batch in its loading thread.
         degrees: the model asks for degrees.
         num_threads: that load ahead.
+        share: of every batch.
 
     Raises:
         UsageError: records of edges with features, which they do not hold.
@@ -146,11 +152,12 @@ class SampledLinkBatches:
         prepare: Callable[[Batch], Any] | None = None,
         degrees: bool = False,
         num_threads: int = 2,
+        share: Share = WHOLE,
     ) -> None:
         self._split, self._spec, self._device, self._records = split, spec, device, records
         self._batch_size, self._negatives = batch_size, negatives
         self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
-        self._types = split.target.edge_types
+        self._share, self._types = share, split.target.edge_types
         self._labelled = split.target.task == "edge"
         self._attr = {
             name: link_features(split.graph, self._types, links.relation, links.pos)
@@ -202,6 +209,7 @@ class SampledLinkBatches:
             device=self._device,
             degrees=self._degrees,
             prepare=self._prepare if part == "train" else None,
+            share=self._share,
         )
         return (self._with_features(batch, part) for batch in batches) if numbered else iter(batches)
 
@@ -229,6 +237,7 @@ def link_batches(
     prepare: Callable[[Batch], Any] | None,
     degrees: bool,
     num_threads: int,
+    share: Share = WHOLE,
 ) -> BatchSource:
     """The batches of a split of links, over the full graph or sampled.
 
@@ -237,7 +246,7 @@ def link_batches(
         spec: fan-outs; None: the full graph.
         batch_size: links a batch; None: all of them.
         seed: of the negatives, and of the order over the full graph.
-        records, prepare, degrees, num_threads: see :class:`SampledLinkBatches`.
+        records, prepare, degrees, num_threads, share: see :class:`SampledLinkBatches`.
 
     Raises:
         UsageError: as :class:`SampledLinkBatches`; a loss that samples do not go with.
@@ -246,7 +255,7 @@ def link_batches(
         check_sampled(links)
     if spec is None or batch_size is None:
         negatives = None if links is None else negatives_of(split, links, seed)
-        return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees)
+        return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees, share=share)
     return SampledLinkBatches(
         split,
         spec,
@@ -257,4 +266,5 @@ def link_batches(
         prepare=prepare,
         degrees=degrees,
         num_threads=num_threads,
+        share=share,
     )

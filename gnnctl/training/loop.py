@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError, UsageError
 from gnnctl.training.checkpoint import History, State, clone_weights, load_state, save_state
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.metrics import better
 from gnnctl.training.objective import Objective
 from gnnctl.training.optim import Plateau, build_optimizer, rate_factor
@@ -65,6 +66,7 @@ class Trainer:
         folder: where state.pt and metrics.jsonl are kept; None keeps nothing.
         progress: makes the progress bar.
         state_seconds: least time between two saves of the state.
+        processes: that train the model together, each with its part of the batches. The first one's folder counts.
     """
 
     def __init__(
@@ -77,18 +79,19 @@ class Trainer:
         folder: Path | None = None,
         progress: Progress = no_progress,
         state_seconds: float = STATE_SECONDS,
+        processes: Processes = ALONE,
     ) -> None:
         check_precision(options.precision, device)
         if options.epochs < 1:
             raise UsageError(f"--epochs {options.epochs} trains nothing", fix="pass 1 or more")
         self.model, self.objective, self.source = model, objective.to(device), source
         self.options, self.device, self.folder, self.progress = options, device, folder, progress
-        self.state_seconds = state_seconds
+        self.state_seconds, self.processes = state_seconds, processes
         self.monitor = objective.monitor(options.monitor)
         self.optimizer = build_optimizer(model, options)
         self.plateau = Plateau()
         self.scaler = torch.amp.GradScaler(device.type, enabled=options.precision == "float16")
-        self.forward = torch.compile(model, dynamic=True) if options.compile else model
+        self.forward = processes.wrap(torch.compile(model, dynamic=True) if options.compile else model)
         self.history = History(folder / "metrics.jsonl") if folder else None
         self.records: list[dict[str, Any]] = []
         self.epoch = 0  # epochs done
@@ -104,19 +107,25 @@ class Trainer:
 
     def resume(self) -> int:
         """Continue from the folder's saved state, if there is one; returns the number of epochs already done."""
-        if self.state_path is None or not self.state_path.exists():
-            if self.history:
-                self.history.restart([])
-            return 0
-        self._restore(load_state(self.state_path))
+        path = self.state_path
+        with self.processes.watched():
+            state = self.processes.first(lambda: load_state(path) if path is not None and path.exists() else None)
+        if state is not None:
+            self._restore(state)
+        elif self.history:
+            self.history.restart([])
         return self.epoch
 
     def fit(self) -> FitResult:
         """Train until the last epoch or until patience ends.
 
         Raises:
-            DataError: the loss is no finite number.
+            DataError: the loss is no finite number. ResourceError: another process was lost.
         """
+        with self.processes.watched():
+            return self._fit()
+
+    def _fit(self) -> FitResult:
         stopped = self._out_of_patience()
         with self.progress(total=self.options.epochs * self.source.steps, desc="train", unit="batch") as bar:
             bar.update(self.epoch * self.source.steps)
@@ -140,10 +149,11 @@ class Trainer:
 
     def _run_epoch(self, bar: Any) -> dict[str, Any]:
         started = time.perf_counter()
-        seed_torch(self.options.seed, self.epoch + 1)
+        seed_torch(self.options.seed, self.epoch + 1, self.processes.share.rank)
         self.model.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        seeds, wait, step = 0, 0.0, self.epoch * self.source.steps
+        wait, step = 0.0, self.epoch * self.source.steps
+        seeds: int | Tensor = 0
         batches = iter(self.source.train(self.epoch + 1))
         while True:
             asked = time.perf_counter()
@@ -151,50 +161,55 @@ class Trainer:
             wait += time.perf_counter() - asked
             if batch is None:
                 break
-            total += self._step(batch, step) * batch.num_seeds
-            seeds += batch.num_seeds
+            loss, count = self._step(batch, step)
+            total += loss * count
+            seeds += count
             step += 1
             bar.update(1)
         if seeds == 0:
             raise DataError(f"epoch {self.epoch} has no training batch", fix="check the split and the samples")
-        loss = float(total) / seeds
+        mean = float(self.processes.total(total)) / int(seeds)
         trained = time.perf_counter()
-        if not math.isfinite(loss):
+        if not math.isfinite(mean):
             raise DataError(
-                f"the training loss is {loss} in epoch {self.epoch + 1}", fix="lower --lr or pass --clip-grad 1"
+                f"the training loss is {mean} in epoch {self.epoch + 1}", fix="lower --lr or pass --clip-grad 1"
             )
-        record = {"epoch": self.epoch + 1, "loss": loss, "lr": self.optimizer.param_groups[0]["lr"]}
+        record = {"epoch": self.epoch + 1, "loss": mean, "lr": self.optimizer.param_groups[0]["lr"]}
         record |= self._validate()
         record["seconds"] = {
             "train": round(trained - started, 4),
             "wait": round(wait, 4),
             "validation": round(time.perf_counter() - trained, 4),
         }
-        return record
+        return self.processes.first(lambda: record)
 
-    def _step(self, batch: "Batch", step: int) -> Tensor:
-        """One update; returns the loss, detached, float64."""
+    def _step(self, batch: "Batch", step: int) -> tuple[Tensor, int | Tensor]:
+        """One update; returns this process's part of the mean loss, detached, float64, and the seeds of the step."""
         factor = rate_factor(self.options, step, self.source.steps) * self.plateau.factor
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.lr * factor
         self.optimizer.zero_grad(set_to_none=True)
+        counted = batch.num_seeds if batch.counted else 0
+        joint = self.processes.joint(self.objective.weight(batch) if counted else 0.0, counted)
         with self._autocast():
             loss = self.objective.loss(self.forward, batch)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch gives backward no types
+        part, pull, seeds = joint.result()
+        self.scaler.scale(loss * pull).backward()  # type: ignore[no-untyped-call]  # torch gives backward no types
         if self.options.clip_grad:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_grad)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss.detach().double()
+        return loss.detach().double() * part, seeds
 
     def _validate(self) -> dict[str, Any]:
         last = self.epoch + 1 == self.options.epochs
         if not self.source.has_validation or ((self.epoch + 1) % self.options.eval_every and not last):
             return {}
         self.model.eval()
+        self.processes.settle(self.model)
         with torch.no_grad(), self._autocast():
-            found = self.objective.validate(self.model, self.source.validation())
+            found = self.objective.validate(self.model, self.source.validation(), self.processes)
         return {f"val_{name}": value for name, value in found.items()}
 
     def _autocast(self) -> torch.autocast:
@@ -264,9 +279,13 @@ class Trainer:
             self.history.restart(self.records)
 
 
-def seed_torch(seed: int, epoch: int) -> None:
-    """Seed torch's generators on all devices; epoch 0 is the initialisation, training epochs count from 1."""
-    torch.manual_seed(mix(seed, epoch))
+def seed_torch(seed: int, epoch: int, rank: int = 0) -> None:
+    """Seed torch's generators on all devices; epoch 0 is the initialisation, training epochs count from 1.
+
+    Each process of a run drops and draws otherwise; the first one as if it were alone.
+    """
+    key = mix(seed, epoch)
+    torch.manual_seed(mix(key, rank) if rank else key)
 
 
 def mix(seed: int, epoch: int) -> int:

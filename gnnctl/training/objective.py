@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.errors import DataError
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.metrics import evaluate, resolve_monitor
 from gnnctl.training.tasks import Task
 
@@ -28,8 +29,18 @@ class Objective(Protocol):
     def loss(self, forward: Forward, batch: "Batch") -> Tensor:
         """Mean loss over the batch's seeds, a scalar; ``forward`` calls the model, or its compiled form."""
 
-    def validate(self, model: nn.Module, batches: "Iterable[Batch]") -> dict[str, float | None]:
-        """Metrics over the validation batches by name, ``loss`` among them; called without gradients."""
+    def weight(self, batch: "Batch") -> float | Tensor:
+        """What the batch's mean loss weighs in the mean over several batches."""
+
+    def validate(
+        self, model: nn.Module, batches: "Iterable[Batch]", processes: Processes = ALONE
+    ) -> dict[str, float | None]:
+        """Metrics over the validation batches by name, ``loss`` among them; called without gradients.
+
+        Args:
+            batches: of this process.
+            processes: all that were given some.
+        """
 
 
 class Supervised:
@@ -54,13 +65,19 @@ class Supervised:
         """The task's loss over the batch's labels."""
         return self.task.loss(forward(batch), labels_of(batch))
 
-    def validate(self, model: nn.Module, batches: "Iterable[Batch]") -> dict[str, float | None]:
+    def weight(self, batch: "Batch") -> float | Tensor:
+        """See :class:`Objective`; by class weights, where there are any."""
+        return self.task.weight(labels_of(batch))
+
+    def validate(
+        self, model: nn.Module, batches: "Iterable[Batch]", processes: Processes = ALONE
+    ) -> dict[str, float | None]:
         """The task's metrics over all batches together."""
         logits, labels = [], []
         for batch in batches:
             logits.append(model(batch).float())
             labels.append(labels_of(batch))
-        return evaluate(self.task, torch.cat(logits), torch.cat(labels))
+        return evaluate(self.task, processes.gather(logits), processes.gather(labels))
 
 
 def labels_of(batch: "Batch") -> Tensor:

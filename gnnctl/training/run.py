@@ -13,6 +13,7 @@ from gnnctl.errors import UsageError
 from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.methods import Spec
 from gnnctl.training.checkpoint import clone_weights, save_weights
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import Job
 from gnnctl.training.loop import STATE_SECONDS, BatchSource, FitResult, Trainer
@@ -61,6 +62,7 @@ def train_model(
     initial: Callable[[nn.Module], object] | None = None,
     progress: Progress = no_progress,
     log: Callable[[str], None] = lambda text: None,
+    processes: Processes = ALONE,
 ) -> TrainedRun:
     """Train, keep the best epoch, evaluate it exactly on every part.
 
@@ -71,21 +73,27 @@ def train_model(
         spec: what the batches were sampled with, for the record.
         initial: called with the model before it is trained, to give it other first weights.
         save_seconds: least time between two saves of the state.
+        processes: this one, the first, and those in which :func:`fit_model` runs; ``source`` gives each its share.
 
     Raises:
         DataError: a part without seeds, a loss that is no number. UsageError: options that do not fit the task.
+        ResourceError: another process was lost.
     """
     device = torch.device(device)
-    split, objective = job.split, job.objective(options)
-    model = job.initial_model(model_options, options.seed)
-    if initial is not None:
-        initial(model)
-    model.to(device)
-    if not learns(model):
-        log(f"{model_options.name}: nothing to train")
-        fit = _nothing_to_fit(model, objective, options)
-    else:
-        fit = _fitted(model, objective, source, model_options, options, folder, save_seconds, progress, log)
+    split = job.split
+    model, fit = fit_model(
+        job,
+        source,
+        model_options,
+        options,
+        folder,
+        device=device,
+        save_seconds=save_seconds,
+        initial=initial,
+        progress=progress,
+        log=log,
+        processes=processes,
+    )
     weights = save_weights(folder / WEIGHTS, fit.best_weights)
     model.load_state_dict(fit.best_weights)
     evaluation = job.evaluate(model, device, None if spec is None else spec.whole(), progress)
@@ -96,6 +104,7 @@ def train_model(
         "weights": weights,
         "threads": torch.get_num_threads(),
         "device": device.type,
+        **({} if processes.share.among == 1 else {"processes": processes.share.among}),
         "parameters": count_parameters(model),
         **job.recorded,
     }
@@ -103,27 +112,51 @@ def train_model(
     return TrainedRun(model, fit, evaluation, document, weights)
 
 
-def _fitted(
-    model: nn.Module,
-    objective: Objective,
+def fit_model(
+    job: Job,
     source: Callable[[nn.Module], BatchSource],
     model_options: ModelOptions,
     options: TrainOptions,
-    folder: Path,
-    save_seconds: float,
-    progress: Progress,
-    log: Callable[[str], None],
-) -> FitResult:
-    """Epochs of training, on the model's device."""
-    device = next(model.parameters()).device
-    batches = source(model)
+    folder: Path | None,
+    *,
+    device: torch.device,
+    save_seconds: float = STATE_SECONDS,
+    initial: Callable[[nn.Module], object] | None = None,
+    progress: Progress = no_progress,
+    log: Callable[[str], None] = lambda text: None,
+    processes: Processes = ALONE,
+) -> tuple[nn.Module, FitResult]:
+    """Train until the best epoch is known; the model has the weights of the last one.
+
+    Args:
+        folder: as for :func:`train_model`; None in a process that is not the first of its run.
+        job, source, model_options, options, device, save_seconds, initial, processes: as for :func:`train_model`.
+
+    Raises:
+        As :func:`train_model`.
+    """
+    objective = job.objective(options)
+    model = job.initial_model(model_options, options.seed)
+    if initial is not None:
+        initial(model)
+    model.to(device)
+    if not learns(model):
+        log(f"{model_options.name}: nothing to train")
+        return model, _nothing_to_fit(model, objective, options)
+    batches, count = source(model), processes.share.among
     steps = "1 step" if batches.steps == 1 else f"{batches.steps:,} steps"
-    log(f"{model_options.name}: {count_parameters(model):,} parameters, {steps} an epoch, on {device}")
-    trainer = Trainer(model, objective, batches, options, device, folder, progress, save_seconds)
-    done = trainer.resume()
+    where = f"{count} processes with {device.type}" if count > 1 else str(device)
+    log(f"{model_options.name}: {count_parameters(model):,} parameters, {steps} an epoch, on {where}")
+    if count > 1 and any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+        log("batch norm: the statistics are of each process's part of a batch, not of the whole")
+    with processes.watched():
+        trainer = Trainer(model, objective, batches, options, device, folder, progress, save_seconds, processes)
+        done = trainer.resume()
     if done:
         log(f"resuming after epoch {done} of {options.epochs}")
-    return trainer.fit()
+    fit = trainer.fit()
+    processes.part()
+    return model, fit
 
 
 def learns(model: nn.Module) -> bool:

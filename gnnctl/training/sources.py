@@ -15,6 +15,7 @@ from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.reorder import reading_key
 from gnnctl.sampling.seeds import batches
+from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
@@ -106,6 +107,7 @@ class SampledBatches:
         degrees: the model asks for degrees.
         num_threads: that load ahead; 0 loads between the steps.
         balanced: training batches have an equal part of each class.
+        share: of every batch.
 
     Raises:
         UsageError: a model or target that the way of sampling does not go with.
@@ -123,11 +125,12 @@ class SampledBatches:
         degrees: bool = False,
         num_threads: int = 2,
         balanced: bool = False,
+        share: Share = WHOLE,
     ) -> None:
         self._split, self._spec, self._device = split, spec, device
         self._batch_size, self._records = batch_size, records
         self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
-        self._balanced = balanced
+        self._balanced, self._share = balanced, share
         if degrees and spec.time is None and spec.whole() is not None:
             why = "not those of the sampler"
             raise UsageError(f"this model counts a node's edges in the whole graph, {why}", fix="use sage or gat")
@@ -177,4 +180,5 @@ class SampledBatches:
             device=self._device,
             degrees=self._degrees,
             prepare=self._prepare if part == "train" else None,
+            share=self._share,
         )

@@ -118,6 +118,14 @@ class Task:
                 each = (1 - p) ** self.focal * each
         return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)
 
+    def weight(self, y: Tensor) -> float | Tensor:
+        """What :meth:`loss` divides by, up to a constant: means weighted with it are means over all labels together."""
+        if self.problem == "multiclass" and self.class_weights is not None:
+            return self.class_weights[y].sum()
+        if self.names:
+            return float((~y.isnan()).sum())
+        return float(len(y))
+
     def _focal(self, logits: Tensor, y: Tensor) -> Tensor:
         r""":math:`-(1 - p_t)^\gamma \log p_t`, p_t the probability of what is true, averaged as cross-entropy is.
 

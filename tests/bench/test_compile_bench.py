@@ -62,3 +62,16 @@ def test_a_typed_graph_has_no_peer():
     sides = sides_of("gcn", "full", graph, graph.node_types[0], options, torch.device("cpu"), notes)
     assert list(sides) == [OURS]
     assert "several types" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["gps", "graph-unet", "attentive-fp", "schnet", "dimenet++"])
+def test_what_sees_a_graph_at_once_is_measured_on_molecules(name):
+    options = CompileOptions((name,), hidden=8, layers=2)
+    for work in WORKS:
+        side = sides_of(name, work, uniform(40, 200, features=4), "node", options, torch.device("cpu"), [])[OURS]
+        assert sum(batch.num_seeds for batch in side.inputs) == 256
+        assert len(side.inputs) == (8 if work == "sampled" else 1)
+        out = side.call(side.inputs[0])
+        assert out.shape == side.gradients[0].shape
+        assert out.isfinite().all()
+        assert float(out.detach().std()) > 0

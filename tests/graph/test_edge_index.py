@@ -127,5 +127,10 @@ def test_reversed_edges_are_the_edges_turned_round(graph):
 def test_loop_flags_name_the_nodes_with_a_loop():
     edges, _ = EdgeIndex.from_coo(torch.tensor([[0, 1, 1, 2, 0], [1, 1, 1, 0, 2]]), 4)
     assert edges.loop_flags().tolist() == [0, 1, 0, 0]
+    assert edges.is_loop().tolist() == [False, False, True, True, False]
+    moved = edges._mapped(torch.clone)
+    assert torch.equal(moved.is_loop(), edges.is_loop())
+    assert torch.equal(moved.loop_flags(), edges.loop_flags())
     assert edges.to("cpu").loop_flags() is edges.loop_flags()
-    assert EdgeIndex.from_coo(torch.tensor([[0, 1], [1, 0]]), 2)[0].loop_flags() is None
+    without = EdgeIndex.from_coo(torch.tensor([[0, 1], [1, 0]]), 2)[0]
+    assert (without.loop_flags(), without.is_loop()) == (None, None)

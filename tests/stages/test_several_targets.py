@@ -18,7 +18,7 @@ PARTS = ("--val", "0.2", "--test", "0.2")
 @pytest.fixture
 def graph(cli, tmp_path):
     """Molecules with two yes-or-no targets and a number, a third of the values missing."""
-    spec = write_molecules(tmp_path / "tables", 160)
+    spec = write_molecules(tmp_path / "tables", 100)
     table = pq.read_table(tmp_path / "tables" / "graphs.parquet")
     rng = np.random.default_rng(1)
     ring, nitrogens = (np.array(table[name].to_pylist()) for name in ("label", "nitrogens"))
@@ -63,7 +63,7 @@ def trained(cli, graph, target, *more):
 def test_yes_or_no_with_missing_values(cli, graph, tmp_path):
     found = trained(cli, graph, "ring,rich", "--class-weights", "balanced")["test"]
     assert found["auroc"] == pytest.approx((found["auroc/ring"] + found["auroc/rich"]) / 2)
-    assert found["auroc/rich"] > 0.85
+    assert found["auroc/ring"] > 0.95
     assert found["accuracy"] > found["baseline"]["accuracy"]
     assert cli("predict", tmp_path / "model", "-o", tmp_path / "predictions")[0] == 0
     metrics = json.loads((tmp_path / "predictions" / "metrics.json").read_text())

@@ -23,6 +23,7 @@ from gnnctl.nn.conv.gatv2 import GATv2Conv
 from gnnctl.nn.conv.gcn import GCNConv
 from gnnctl.nn.conv.gcn2 import GCN2Conv
 from gnnctl.nn.conv.gen import GENConv
+from gnnctl.nn.conv.general import GeneralConv
 from gnnctl.nn.conv.gin import GINConv
 from gnnctl.nn.conv.gmm import GMMConv
 from gnnctl.nn.conv.gps import GPSConv
@@ -88,6 +89,7 @@ __all__ = [
     "GMMConv",
     "GPSConv",
     "GatedGraphConv",
+    "GeneralConv",
     "GraphConv",
     "GravNetConv",
     "HANConv",

@@ -16,7 +16,7 @@ class Attention(NamedTuple):
 
     ``edge_index``, those that were given, or those with loops (see
     :meth:`~gnnctl.graph.edge_index.EdgeIndex.with_self_loops`); ``alpha`` (E, H), the coefficient of each for each
-    head, zero for a loop that another replaces.
+    head, as good as zero for a loop that another replaces.
     """
 
     edge_index: EdgeIndex

@@ -255,6 +255,9 @@ CONVS: dict[str, ConvKind] = {
     "gen": ConvKind(
         "gnnctl.nn.conv:GENConv", "softmax aggregation and an MLP; with --order pre --residual, DeepGCN", own=True
     ),
+    "general": ConvKind(
+        "gnnctl.nn.conv:GeneralConv", "attention, direction and skip are options; to search architectures", own=True
+    ),
     "edge": ConvKind("gnnctl.nn.conv:EdgeConv", "an MLP of both ends of each edge, the maximum taken", make=_edge),
     "cg": ConvKind("gnnctl.nn.conv:CGConv", "gated messages with edge features; crystals", encoded=True, own=True),
     "nn": ConvKind(

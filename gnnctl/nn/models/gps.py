@@ -100,10 +100,11 @@ class GPS(nn.Module):
             "x_0": h,
         }
         ptr = None if batch.ptr is None else batch.ptr[self.node_type]
+        largest = None if batch.largest is None else batch.largest[self.node_type]
         for layer in self.layers:
             conv = cast(GPSConv, layer).conv
             taken = {} if conv is None else {name: value for name, value in values.items() if name in conv.inputs}
-            h = layer(h, batch.edge_index[t], ptr, **taken)
+            h = layer(h, batch.edge_index[t], ptr, largest, **taken)
         return batch.seeds_of(h)
 
 

@@ -8,7 +8,7 @@ from conv_case import EDGE_WIDTH, WIDTH, ConvCase
 from torch import nn
 
 from gnnctl.nn.aggr import PowerMeanAggregation, SoftmaxAggregation
-from gnnctl.nn.conv import CGConv, EdgeConv, GENConv, GMMConv, NNConv, PNAConv, ResGatedGraphConv
+from gnnctl.nn.conv import CGConv, EdgeConv, GENConv, GeneralConv, GMMConv, NNConv, PNAConv, ResGatedGraphConv
 
 PAIR = WIDTH, WIDTH - 2
 GATED_NAMES = {
@@ -72,7 +72,37 @@ def _pna_names(towers):
 
 AGGRS, SCALERS = ["mean", "min", "max", "std"], ["identity", "amplification", "attenuation", "linear"]
 
+GENERAL_NAMES = {
+    f"{ours}.{part}": f"{theirs}.{part}"
+    for ours, theirs in {"lin": "lin_msg", "lin_dst": "lin_msg_i", "edge_lin": "lin_edge", "root": "lin_self"}.items()
+    for part in ("weight", "bias")
+} | {"att": "att_msg"}
+
+
+def _general(name, *, edges=False, pair=None, **options):
+    options |= {"edge_channels": EDGE_WIDTH} if edges else {}
+    return ConvCase(
+        f"general-{name}",
+        lambda: GeneralConv(WIDTH, WIDTH, **options),
+        lambda: _peer_general(WIDTH, **options),
+        takes=("edge_attr",) if edges else (),
+        names=GENERAL_NAMES,
+        pair=pair and (lambda: GeneralConv(PAIR, 5, **options), lambda: _peer_general(PAIR, 5, **options)),
+    )
+
+
+def _peer_general(in_channels, out_channels=WIDTH, *, attention="none", **options):
+    renames = {"edge_channels": "in_edge_channels", "directed": "directed_msg", "normalize": "l2_normalize"}
+    options = {renames.get(k, k): v for k, v in options.items()}
+    if attention != "none":
+        options |= {"attention": True, "attention_type": attention.replace("-", "_")}
+    return peer.GeneralConv(in_channels, out_channels, **options)
+
+
 CASES = [
+    _general("plain", heads=2, skip_linear=True),
+    _general("additive", edges=True, heads=2, attention="additive", normalize=True, pair=True),
+    _general("dot-product", edges=True, heads=2, attention="dot-product", directed=False, aggr="max"),
     ConvCase(
         "res-gated-edges",
         lambda: ResGatedGraphConv(WIDTH, 5, edge_channels=EDGE_WIDTH),

@@ -85,7 +85,7 @@ def assert_same(case, ours, theirs, inputs, pairs, tolerance):
         if mine is None or other is None:
             assert all(g is None or not g.any() for g in (mine, other))
         else:
-            assert_near(mine, other.view_as(mine), 10 * tolerance, least)
+            assert_near(mine, other.view_as(mine), tolerance, least)
 
 
 @every

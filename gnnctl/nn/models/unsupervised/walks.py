@@ -22,6 +22,7 @@ class WalkBatch:
     positive: Tensor
     negative: Tensor
     num_seeds: int
+    counted: bool = True
 
     def to(self, device: torch.device | str) -> "WalkBatch":
         """The batch on another device."""

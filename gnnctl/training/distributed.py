@@ -1,0 +1,223 @@
+"""Training in one process or in many: what the loop asks of the others.
+
+The batch is joint: each process takes its part of every batch, and the gradient of the whole is the sum of the parts',
+weighted so that what is descended is the mean over the joint batch. All processes then hold the same weights; the first
+one judges, writes and reports.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
+from torch.nn.parallel import DistributedDataParallel
+
+from gnnctl.errors import UsageError
+from gnnctl.processes import Place, end_at_signal, lost, say
+from gnnctl.sampling.share import WHOLE, Share
+
+T = TypeVar("T")
+PATIENCE = timedelta(hours=2)  # that the others wait for one, which may be judging an epoch by itself
+_FAILURES = ("gloo", "NCCL", "Connection closed by peer", "Connection reset by peer", "Broken pipe")
+
+
+class Processes(Protocol):
+    """Those that train one model together."""
+
+    share: Share
+
+    def wrap(self, forward: Any) -> Any:
+        """What calls the model, with gradients averaged over the processes."""
+
+    def joint(self, weight: float | Tensor, seeds: int) -> "Joint":
+        """Begin to add up what the parts of a step weigh."""
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum over the processes."""
+
+    def gather(self, values: Sequence[Tensor]) -> Tensor:
+        """All rows of all processes, the same everywhere, in the order of the processes; on the CPU where there are
+        several."""
+
+    def first(self, make: Callable[[], T]) -> T:
+        """What the first process makes, by itself, for all."""
+
+    def settle(self, model: nn.Module) -> None:
+        """Give the model's buffers the values that the first process has."""
+
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """Within it the loss of another process is a ResourceError."""
+
+    def part(self) -> None:
+        """Nothing more is to be asked of each other."""
+
+
+class Joint(Protocol):
+    """Sums of a step that are on their way."""
+
+    def result(self) -> tuple[float | Tensor, float | Tensor, int | Tensor]:
+        """What to multiply this part's mean loss with to have (its share in the joint mean loss, what is to be
+        differentiated), and the seeds of the joint batch."""
+
+
+class Alone:
+    """One process: nothing is asked of anyone."""
+
+    share = WHOLE
+
+    def wrap(self, forward: Any) -> Any:
+        """As it is."""
+        return forward
+
+    def joint(self, weight: float | Tensor, seeds: int) -> Joint:
+        """Its own."""
+        return _OwnStep(seeds)
+
+    def total(self, value: Tensor) -> Tensor:
+        """As it is."""
+        return value
+
+    def gather(self, values: Sequence[Tensor]) -> Tensor:
+        """One after another."""
+        return torch.cat(list(values))
+
+    def first(self, make: Callable[[], T]) -> T:
+        """Makes it."""
+        return make()
+
+    def settle(self, model: nn.Module) -> None:
+        """Nothing to do."""
+
+    def watched(self) -> contextlib.AbstractContextManager[None]:
+        """There is no other to lose."""
+        return contextlib.nullcontext()
+
+    def part(self) -> None:
+        """Nothing to do."""
+
+
+ALONE = Alone()
+
+
+class _OwnStep:
+    def __init__(self, seeds: int) -> None:
+        self._seeds = seeds
+
+    def result(self) -> tuple[float | Tensor, float | Tensor, int | Tensor]:
+        return 1.0, 1.0, self._seeds
+
+
+class _JointStep:
+    def __init__(self, weight: float | Tensor, seeds: int, count: int, device: torch.device) -> None:
+        self._own = torch.as_tensor(weight, dtype=torch.float64, device=device).detach()
+        self._sums = torch.stack([self._own, self._own.new_tensor(float(seeds))])
+        self._count = count
+        self._work = dist.all_reduce(self._sums, async_op=True)
+
+    def result(self) -> tuple[float | Tensor, float | Tensor, int | Tensor]:
+        self._work.wait()
+        part = self._own / self._sums[0]
+        # The gradients are averaged over the processes, and their sum is wanted.
+        return part, (part * self._count).float(), self._sums[1]
+
+
+class Group:
+    """Several processes, by torch.distributed: gloo on CPUs, nccl on GPUs.
+
+    Args:
+        place: this process's.
+        device: that it trains on.
+
+    Raises:
+        ResourceError: the others cannot be reached.
+    """
+
+    def __init__(self, place: Place, device: torch.device) -> None:
+        self.share = Share(place.rank, place.among)
+        self._device = device
+        end_at_signal(lambda: say(lost()))
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        with self.watched():
+            store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+            # The store outlives an attempt that torchrun repeats, and with it the addresses of those that are gone.
+            store = PrefixStore(f"gnnctl/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+            backend = "nccl" if device.type == "cuda" else "gloo"
+            dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+
+    def wrap(self, forward: Any) -> Any:
+        """Parameters that no process used keep no gradient, as in one process."""
+        return DistributedDataParallel(forward, find_unused_parameters=True)
+
+    def joint(self, weight: float | Tensor, seeds: int) -> Joint:
+        """See :class:`Processes`."""
+        return _JointStep(weight, seeds, self.share.among, self._device)
+
+    def total(self, value: Tensor) -> Tensor:
+        """See :class:`Processes`."""
+        found = value.clone()
+        dist.all_reduce(found)
+        return found
+
+    def gather(self, values: Sequence[Tensor]) -> Tensor:
+        """See :class:`Processes`."""
+        parts: list[Any] = [None] * self.share.among
+        dist.all_gather_object(parts, torch.cat(list(values)).cpu().numpy() if values else None)
+        return torch.cat([torch.from_numpy(part) for part in parts if part is not None])
+
+    def first(self, make: Callable[[], T]) -> T:
+        """See :class:`Processes`."""
+        held: list[Any] = [make() if self.share.rank == 0 else None]
+        with self.watched():
+            dist.broadcast_object_list(held, src=0, device=self._device)
+        found: T = held[0]
+        return found
+
+    def settle(self, model: nn.Module) -> None:
+        """See :class:`Processes`."""
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """See :class:`Processes`."""
+        try:
+            yield
+        except (dist.DistError, RuntimeError) as error:
+            if isinstance(error, dist.DistError) or any(sign in str(error) for sign in _FAILURES):
+                raise lost() from error
+            raise
+
+    def part(self) -> None:
+        """See :class:`Processes`; after the slowest, so that nobody waits for one that is gone."""
+        with self.watched():
+            dist.barrier()
+        dist.destroy_process_group()
+
+
+def device_of(name: str, place: Place) -> str:
+    """The device that a process asks for: on a machine with several processes each has the GPU of its number.
+
+    Raises:
+        UsageError: one GPU for several processes.
+    """
+    if place.among == 1 or name == "cpu":
+        return name
+    if name not in ("auto", "cuda"):
+        if place.local_among > 1:
+            raise UsageError(f"--device {name}: each process needs a GPU of its own", fix="pass auto, cpu or cuda")
+        return name
+    if name == "auto" and torch.cuda.device_count() < place.local_among:
+        return "cpu"
+    return f"cuda:{place.local}"
+
+
+def open_processes(place: Place, device: torch.device) -> Processes:
+    """The processes of a run: one alone, or all that torchrun started."""
+    return ALONE if place.among == 1 else Group(place, device)
