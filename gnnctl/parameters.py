@@ -2,12 +2,14 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from gnnctl.errors import UsageError
 
 Value = int | float | bool | str
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def split_name(text: str, known: Container[str]) -> tuple[str, str]:
@@ -62,6 +64,18 @@ def imported(what: str, path: str, fix: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError, TypeError) as problem:
         raise UsageError(f"{what}: cannot import {path}: {problem}", fix=fix) from problem
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes of ``"4GB"``, ``"500M"``, ``"1.5g"`` (powers of 1024).
+
+    Raises:
+        ValueError: no such size.
+    """
+    match = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)i?b?", text.strip().lower())
+    if match is None:
+        raise ValueError(f"'{text}' is no size")
+    return int(float(match[1]) * _UNITS[match[2]])
 
 
 def _value(what: str, key: str, value: str, default: Value | None) -> Value:

@@ -85,6 +85,7 @@ def train(
     device: machine.Device = "auto",
     threads: machine.Threads = 0,
     loader_threads: machine.LoaderThreads = 2,
+    feature_cache: machine.FeatureCache = None,
     resume: machine.Resume = True,
     save_seconds: machine.SaveSeconds = 10.0,
     graph: remote.Graph = None,
@@ -267,6 +268,7 @@ def train(
         console.log(f"{output} would be trained: {found.describe()}")
         console.result({"output": str(output), "done": False, **recipe.options}, "")
         return
+    cache = found.cache(feature_cache)
     how: dict[str, Any] = {
         "device": where,
         "initial": begin,
@@ -327,6 +329,9 @@ def train(
         writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}
         writer.summary.update({**run.summary(), **({"folds": brief} if brief else {})})
+        if cache is not None:
+            writer.summary["feature_cache"] = cache.to_json()
+            console.log(f"feature cache: {cache.describe()}")
         summary = writer.summary
     console.log(f"wrote {output}")
     console.result({"output": str(output), "done": True, **summary}, summary_text(summary))

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "schemas": set(),
     "artifacts": {"errors", "native", "schemas"},
     "graph": {"errors", "artifacts", "native", "console", "parameters"},
-    "ingest": {"errors", "artifacts", "graph", "native", "console"},
+    "ingest": {"errors", "artifacts", "graph", "native", "console", "parameters"},
     "remote": {"errors", "artifacts", "graph"},
     "splits": {"errors", "artifacts", "graph", "native", "remote", "console", "page"},
     "sampling": {"errors", "artifacts", "graph", "native", "remote", "splits", "console", "parameters"},

@@ -8,6 +8,7 @@ import numpy as np
 from gnnctl.graph.store_interfaces import Key, Rows, check_read
 from gnnctl.graph.stores import EdgeStore
 from gnnctl.graph.types import EdgeType
+from gnnctl.native import gather_features
 
 
 class ArrayFeatures:
@@ -38,10 +39,12 @@ class ArrayFeatures:
         """Read rows into a buffer."""
         values = self._arrays[key]
         check_read(key, values.shape, values.dtype, rows, out)
-        if not isinstance(rows, slice):
-            np.take(values, rows, axis=0, out=out, mode="clip")  # in range, as was checked: "raise" would copy twice
-        else:
+        if isinstance(rows, slice):
             out[...] = values[rows]
+        elif values.dtype == np.float32 and values.ndim == 2 and values.flags.c_contiguous and values.flags.aligned:
+            gather_features(values, rows, None, out, num_threads)
+        else:
+            np.take(values, rows, axis=0, out=out, mode="clip")  # in range, as was checked: "raise" would copy twice
 
 
 class ArrayGraph:

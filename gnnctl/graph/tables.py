@@ -5,9 +5,10 @@ made; ``Class(folder, dtype, shape)`` reads them. The folder also holds ``store.
 every later stage finds the features by itself.
 """
 
+import contextlib
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -153,19 +154,15 @@ class TableFeatures:
         if isinstance(rows, slice):
             rows = slice(rows.start or 0, shape[0] if rows.stop is None else rows.stop)
         if len(out):
-            self._table(key).read(rows, out, num_threads=num_threads)
+            with _reading(self._folders[key]):
+                self._table(key).read(rows, out, num_threads=num_threads)
 
     def _table(self, key: Key) -> RowTable:
         with self._lock:
             if key not in self._tables:
                 folder, name = self._folders[key], self._described[key]["store"]
                 format = table_format(name, f"{folder}: its store")
-                try:
-                    self._tables[key] = format(folder, self.dtype(key), self.shape(key))
-                except (GnnctlError, ImportError):
-                    raise
-                except Exception as error:
-                    raise damaged(folder, error) from error
+                self._tables[key] = format(folder, self.dtype(key), self.shape(key))
             return self._tables[key]
 
 
@@ -178,8 +175,18 @@ def table_column(folder: Path, key: Key) -> Column:
     return Column(TableFeatures({key: folder}), key)
 
 
-def damaged(folder: Path, error: object) -> ArtifactError:
-    """What to raise of a table that cannot be read."""
+@contextlib.contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """What a table's class raises is said in one line; databases raise what they like."""
+    try:
+        yield
+    except GnnctlError:
+        raise
+    except Exception as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: object) -> ArtifactError:
     text = " ".join(str(error).split())
     fix = "make the graph again; gnnctl inspect --verify names the files that changed"
     return ArtifactError(f"{folder} cannot be read: {text}", fix=fix)
@@ -192,5 +199,5 @@ def _described(folder: Path) -> dict[str, Any]:
             raise ValueError(f"its format is {found['format']}, not 1")
         np.dtype(found["dtype"]), [int(n) for n in found["shape"]], str(found["store"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(folder, error) from None
+        raise _damaged(folder, error) from None
     return found

@@ -1,6 +1,5 @@
 """The DuckDB connection of an ingest: bounded memory, errors in our words, Arrow batches out."""
 
-import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gnnctl.console import Progress
 from gnnctl.errors import DataError, GnnctlError, ResourceError, UsageError
+from gnnctl.parameters import parse_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 OVERHEAD = 300 << 20
 LEAST = 256 << 20
 
-_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
 
 def parse_memory(text: str) -> int:
     """Bytes of ``"4GB"``, ``"500M"``, ``"1.5g"`` (powers of 1024).
@@ -26,9 +24,8 @@ def parse_memory(text: str) -> int:
     Raises:
         UsageError: no such size, or less than is needed to run at all.
     """
-    match = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)i?b?", text.strip().lower())
     try:
-        size = int(float(match[1]) * _UNITS[match[2]]) if match else 0
+        size = parse_bytes(text)
     except ValueError:
         size = 0
     if size < OVERHEAD + LEAST:

@@ -26,7 +26,7 @@ from gnnctl.ingest.spec import (
 )
 
 _TOP = ("nodes", "edges", "graphs", "setup", "self_loops", "duplicates", "on_missing")
-_SOURCE = ("table", "sql", "options")
+_SOURCE = ("table", "sql", "database", "cypher", "options")
 _NODE = (*_SOURCE, "id", "graph", "label", "time", "columns", "features", "fit", "feature_dtype")
 _GRAPHS = (*_SOURCE, "id", "label", "columns", "features", "fit", "feature_dtype")
 _MOLECULES = ("smiles", "unreadable")
@@ -147,11 +147,20 @@ class _Reader:
         return name
 
     def source(self, table: Mapping[str, Any], section: str) -> Source | None:
-        if "table" in table and "sql" in table:
-            raise self.error(f"[{section}] has both table and sql", "keep one")
+        given = [key for key in ("table", "sql", "database") if key in table]
+        if len(given) > 1:
+            raise self.error(f"[{section}] has both {given[0]} and {given[1]}", "keep one")
+        if ("database" in table) != ("cypher" in table):
+            one, other = ("database", "cypher") if "database" in table else ("cypher", "database")
+            raise self.error(f"[{section}] has {one} and no {other}", f"add {other}")
         options = self.get(table, "options", dict, {}, section)
         if "sql" in table:
             return Source(sql=self.get(table, "sql", str, None, section).strip().rstrip(";"), options=options)
+        if "database" in table:
+            if options:
+                raise self.error(f"[{section}] options are for files", "leave them out")
+            path, query = (self.get(table, key, str, None, section).strip() for key in ("database", "cypher"))
+            return Source(database=path, cypher=query)
         if "table" not in table:
             return None
         files = table["table"]

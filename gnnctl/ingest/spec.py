@@ -15,25 +15,31 @@ SPLIT = "split"  # column of a table given in parts: which part a row is from
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: files, or a query; exactly one of ``table`` and ``sql`` is set.
+    """Where rows come from: files, a query, or a database; exactly one of ``table``, ``sql`` and ``cypher`` is set.
 
     Args:
         table: files as written in the spec, relative to its folder; globs allowed.
         parts: where the files are parts of a data set, the name of each; rows have it in the column ``split``.
         sql: a DuckDB query; file names in it are relative to the spec's folder too.
         options: reader options of DuckDB (``delim``, ``header``, ``types``, ...), for CSV and JSON.
+        database: a ladybug database, its path relative to the spec's folder.
+        cypher: a query to it.
     """
 
     table: tuple[str, ...] = ()
     sql: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     parts: tuple[str, ...] = ()
+    database: str | None = None
+    cypher: str | None = None
 
     @property
     def label(self) -> str:
         """How messages call it."""
         if self.sql is not None:
             return "its query"
+        if self.database is not None:
+            return self.database
         return self.table[0] if len(self.table) == 1 else f"{self.table[0]} and {len(self.table) - 1} more"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gnnctl.artifacts import file_checksum
 from gnnctl.errors import DataError
+from gnnctl.ingest.cypher import cypher_table
 from gnnctl.ingest.engine import Engine, literal, quote
 from gnnctl.ingest.parse import nearest
 from gnnctl.ingest.spec import SPLIT, EdgeSpec, NodeSpec, Source, Spec
@@ -171,7 +172,11 @@ def checksums(spec: Spec, engine: Engine) -> dict[str, str]:
             name = os.path.relpath(path, spec.folder)
             if name not in found:
                 found[name] = file_checksum(path)
-        if source.sql is not None or any("://" in t for t in source.table):
+        if source.cypher is not None:
+            engine.register("gnnctl_cypher", cypher_table(source, spec.folder, what))
+            found[owner] = _rows_digest(engine, "gnnctl_cypher", what)
+            engine.unregister("gnnctl_cypher")
+        elif source.sql is not None or any("://" in t for t in source.table):
             query = f"({source.sql})" if source.sql is not None else _relation(source, spec.folder, what)
             found[owner] = _rows_digest(engine, query if source.sql is not None else f"({query})", what)
     return found
@@ -239,10 +244,13 @@ def _suffix(path: Path) -> str:
 
 
 def _arrow(engine: Engine, view: str, source: Source, folder: str, what: str) -> str | None:
-    """Register Arrow files under the view's name; '' when done, None when the source is something else."""
+    """Register Arrow files, or what Cypher gives, under the view's name; None when the source is something else."""
     import pyarrow as pa
     import pyarrow.dataset as ds
 
+    if source.cypher is not None:
+        engine.register(f"{view}_arrow", cypher_table(source, folder, what))
+        return f"SELECT * FROM {view}_arrow"
     if source.sql is not None or not source.table or not source.table[0].lower().endswith(_ARROW):
         return None
     files = source_files(source, folder, what)

@@ -20,6 +20,14 @@ Export = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=PANEL)]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0: all.", min=0, rich_help_panel=PANEL)]
 LoaderThreads = Annotated[int, typer.Option(help="Threads that sample ahead.", min=0, rich_help_panel=PANEL)]
+FeatureCache = Annotated[
+    str | None,
+    typer.Option(
+        help="Keep the most read node features in this much memory, as 512M.",
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume/--no-resume", help="Continue an interrupted run.", rich_help_panel=PANEL)
 ]

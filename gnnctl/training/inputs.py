@@ -12,10 +12,11 @@ from torch import nn
 
 from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
+from gnnctl.graph.feature_cache import Hits, cache_features
 from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
-from gnnctl.parameters import Value
+from gnnctl.parameters import Value, parse_bytes
 from gnnctl.sampling.loader import Records, check_shared
 from gnnctl.sampling.methods import Spec, spec_of
 from gnnctl.sampling.share import WHOLE, Share
@@ -193,6 +194,21 @@ class TrainingInput:
     def packed(self) -> bool:
         """Whether features lie beside the records, so that the graph's are not touched."""
         return isinstance(self.records, SubgraphRecords) and self.records.packed
+
+    def cache(self, size: str | None) -> Hits | None:
+        """Keep the most read features of the graph's nodes in memory; None: nothing is asked for.
+
+        Raises:
+            UsageError: no size, too small a one, or features that are not read from the graph.
+        """
+        if size is None:
+            return None
+        if self.packed:
+            raise UsageError("--feature-cache: the records have features of their own", fix="leave it out")
+        try:
+            return cache_features(self.split.graph, parse_bytes(size))
+        except ValueError as error:
+            raise UsageError(f"--feature-cache {size}: {error}", fix="pass a size that fits, as 512M") from None
 
     def job(self) -> Job:
         """What the split asks of training."""

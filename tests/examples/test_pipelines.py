@@ -65,3 +65,21 @@ def test_the_custom_model(cli, tiny, tmp_path, monkeypatch):
         *("--device", "cpu", "--quiet"),
     )
     assert code == 0, err
+
+
+def test_the_custom_store(cli, tiny, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER / "custom_store"))
+    graph = tmp_path / "graph"
+    spec = FOLDER / "tiny" / "graph.toml"
+    code, _, err = cli("ingest", spec, "-o", graph, "--store", "columns:Columns", "--quiet")
+    assert code == 0, err
+    for name, chosen in (("own", graph), ("zarr", tiny / "graph")):
+        code, _, err = cli(
+            *("train", tiny / "split", "-o", tmp_path / name, "--graph", chosen, "--hidden", "16"),
+            *("--num-neighbors", "3,2", "--epochs", "2", "--device", "cpu", "--quiet"),
+        )
+        assert code == 0, err
+    own, zarr = (tmp_path / name / "weights.safetensors" for name in ("own", "zarr"))
+    assert own.read_bytes() == zarr.read_bytes()
+    code, _, err = cli("inspect", graph, "--verify")
+    assert code == 0, err

@@ -113,7 +113,7 @@ def test_the_written_contract_names_every_key_and_encoder_and_its_example_is_val
 
 def test_the_written_example_of_many_graphs_is_valid():
     text = (Path(gnnctl.__file__).parent / "schemas" / "spec.md").read_text()
-    graphs, triples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    graphs, triples, _ = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     (edge,) = parse_spec(tomllib.loads(triples)).edges
     assert edge.relation == "relation"
     assert edge.source.parts == ("train", "valid", "test")

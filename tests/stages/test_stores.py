@@ -78,6 +78,28 @@ def test_training_prediction_and_explanation_are_the_same_to_the_byte(cli, tiny,
     assert _bytes_of(rocks / "graph") == before  # reading writes nothing
 
 
+def test_a_cache_of_hot_rows_changes_no_weight_and_is_reported(cli, tiny, rocks, tmp_path):
+    split = tiny / "split"
+    for name, options in (("plain", []), ("cached", ["--feature-cache", "200"])):
+        out = tmp_path / name
+        code, text, error = cli("train", split, "-o", out, "--graph", rocks / "graph", *SAMPLED, "--json", *options)
+        assert code == 0, error
+    cache = json.loads(text)["feature_cache"]
+    assert cache["rows"] > 0
+    assert cache["bytes"] <= 200
+    assert 0 < cache["hit_rate"] < 1
+    assert Artifact.open(tmp_path / "cached").manifest.summary["feature_cache"] == cache
+    assert Artifact.open(tmp_path / "cached").content == Artifact.open(tmp_path / "plain").content
+
+
+@pytest.mark.parametrize(("size", "words"), [("much", "'much' is no size"), ("1K", ""), ("10", "too few")])
+def test_a_cache_of_no_size_is_refused(cli, tiny, rocks, tmp_path, size, words):
+    out = tmp_path / "model"
+    options = ["--graph", rocks / "graph", *SAMPLED, "--feature-cache", size]
+    code, _, error = cli("train", tiny / "split", "-o", out, *options)
+    assert (code == 2, words in error) == (bool(words), True)
+
+
 def test_packed_records_are_the_same(cli, tiny, rocks, tmp_path):
     for name, graph in (("zarr", tiny / "graph"), ("rocks", rocks / "graph")):
         options = ["--num-neighbors", "3,2", "--features", "packed", "--graph", graph, "--quiet"]
