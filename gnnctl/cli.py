@@ -16,7 +16,7 @@ from gnnctl.console import TYPED
 from gnnctl.errors import DataError, GnnctlError, ResourceError
 from gnnctl.processes import ending, prepare, speaks
 
-STAGES = ("ingest", "split", "audit", "sample", "adopt", "train", "predict", "explain", "bench", "inspect")
+STAGES = ("ingest", "split", "audit", "sample", "adopt", "train", "predict", "explain", "bench", "inspect", "serve")
 
 
 class _Command(TyperGroup):

@@ -8,6 +8,7 @@ import typer
 from gnnctl import options
 from gnnctl.console import Console, table
 from gnnctl.errors import UsageError
+from gnnctl.options import remote
 
 WHICH, PAIRS, HOW = "Which nodes", "Which links (of models of links)", "How"
 
@@ -88,9 +89,9 @@ def predict(
     ] = 2.0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=HOW)] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all.", min=0, rich_help_panel=HOW)] = 0,
-    graph: Annotated[
-        Path | None, typer.Option(help="Where the model's graph lies, if moved.", rich_help_panel=HOW)
-    ] = None,
+    graph: remote.Graph = None,
+    token_file: remote.TokenFile = None,
+    tls_ca: remote.TlsCa = None,
     split: Annotated[
         Path | None, typer.Option(help="Where the model's split lies, if moved.", rich_help_panel=HOW)
     ] = None,
@@ -112,12 +113,14 @@ def predict(
         raise UsageError("--smooth takes labels of the model's split, --on is another graph", fix="pass one of them")
 
     from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, file_checksum, finished
+    from gnnctl.remote import graph_option
     from gnnctl.training.link_predict import LinkPrediction
     from gnnctl.training.link_trained import is_of_links
     from gnnctl.training.options import resolve_device, set_threads
     from gnnctl.training.predict import Prediction
     from gnnctl.training.predictions import EMBEDDINGS, FILE, write_predictions
 
+    place = graph_option(graph, token_file, tls_ca)
     console = Console("predict", json=json, quiet=quiet)
     set_threads(threads)
     where = resolve_device(device)
@@ -131,7 +134,7 @@ def predict(
         job = LinkPrediction.prepare(
             opened,
             on=on,
-            graph=graph,
+            graph=place,
             split=split,
             pairs=pairs,
             part=part,
@@ -148,7 +151,7 @@ def predict(
         job = Prediction.prepare(
             model,
             on=on,
-            graph=graph,
+            graph=place,
             split=split,
             node=node,
             nodes=nodes,

@@ -7,7 +7,7 @@ import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
-from gnnctl.options import batches, links, records
+from gnnctl.options import batches, links, records, remote
 
 if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
@@ -73,9 +73,9 @@ def sample(
     threads: Annotated[
         int, typer.Option(help="Sampling threads; no result depends on it.", min=1, rich_help_panel=_WRITING)
     ] = 2,
-    graph: Annotated[
-        Path | None, typer.Option(help="Where the graph lies, if moved.", show_default=False, rich_help_panel=_WRITING)
-    ] = None,
+    graph: remote.Graph = None,
+    token_file: remote.TokenFile = None,
+    tls_ca: remote.TlsCa = None,
     split: Annotated[
         Path | None,
         typer.Option(
@@ -96,6 +96,7 @@ def sample(
     """Sample the neighbourhoods of a split's seeds, nodes or links, into an artifact, or with -o - into a pipe."""
     from gnnctl.artifacts import Parent, Recipe
     from gnnctl.errors import UsageError
+    from gnnctl.remote import graph_option
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.link_produce import link_producer
     from gnnctl.sampling.merge import check_mergeable
@@ -112,7 +113,7 @@ def sample(
         return
     if len(sources) != 1:
         raise UsageError(f"{len(sources)} splits are named", fix="name one, or pass --join to join shards")
-    opened = open_split(sources[0], graph)
+    opened = open_split(sources[0], graph_option(graph, token_file, tls_ca))
     if opened.target.task == "graph":
         raise UsageError(f"{sources[0]} is of graphs, which are taken whole, not sampled", fix="train on the split")
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}

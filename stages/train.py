@@ -7,7 +7,7 @@ import typer
 from gnnctl import options
 from gnnctl.console import Console, command_line
 from gnnctl.errors import DataError, UsageError
-from gnnctl.options import architecture, batches, learning, links, machine
+from gnnctl.options import architecture, batches, learning, links, machine, remote
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,7 +88,9 @@ def train(
     feature_cache: machine.FeatureCache = None,
     resume: machine.Resume = True,
     save_seconds: machine.SaveSeconds = 10.0,
-    graph: machine.Graph = None,
+    graph: remote.Graph = None,
+    token_file: remote.TokenFile = None,
+    tls_ca: remote.TlsCa = None,
     split: machine.Split = None,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -106,6 +108,7 @@ def train(
     from gnnctl.nn.models.registry import models, parse_model, preset_of
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
     from gnnctl.processes import place
+    from gnnctl.remote import graph_option
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
     from gnnctl.training.distributed import device_of, open_processes
@@ -130,7 +133,7 @@ def train(
     learns = name not in models() or models()[name].learns
     found = TrainingInput.open(
         source,
-        graph=graph,
+        graph=graph_option(graph, token_file, tls_ca),
         split=split,
         num_neighbors=num_neighbors,
         sampler=sampler,

@@ -1,6 +1,7 @@
 """Reading an artifact: what its manifest says is checked, its arrays are mapped."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,10 @@ class Artifact:
                 what = "is missing" if size is None else f"has {size:,} bytes, not {entry['bytes']:,}"
                 raise ArtifactError(f"{file} {what}", fix="make the artifact again, or copy it whole")
 
+    def reference(self, folder: Path) -> str:
+        """How an artifact at ``folder`` names this one: its relative path."""
+        return os.path.relpath(self.path.resolve(), folder.resolve())
+
     @property
     def kind(self) -> str:
         """One of the keys of ``gnnctl.artifacts.FORMATS``."""
@@ -142,6 +147,10 @@ class Artifact:
         entry = next((p for p in self.manifest.parents if p["role"] == role), None)
         if entry is None:
             raise ArtifactError(f"{self.path} was made without a {role}", fix="make the artifact again")
+        if override is None and "://" in entry["path"]:
+            raise ArtifactError(
+                f"{self.path} was made from the {role} that {entry['path']} served", fix=f"name it with --{role}"
+            )
         path = override if override is not None else Path(self.path.resolve(), entry["path"]).resolve()
         if not path.exists():
             recover(path)

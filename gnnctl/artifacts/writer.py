@@ -202,7 +202,7 @@ class ArtifactWriter:
             parents=[
                 {
                     "role": p.role,
-                    "path": os.path.relpath(p.artifact.path.resolve(), self.output.resolve()),
+                    "path": p.artifact.reference(self.output),
                     "fingerprint": p.artifact.fingerprint,
                 }
                 for p in recipe.parents

@@ -49,6 +49,7 @@ class Sampled(Protocol):
     node_type: str
     node_group: dict[str, np.ndarray] | None
     seed_times: SeedTimes | None
+    features: "FeatureSource | None"
 
     @property
     def edges(self) -> Mapping[EdgeType, SampledEdges]: ...
@@ -206,9 +207,9 @@ class Batch:
                 later than their times, as the seed of each node's tree sees them.
             num_threads: for the gathering.
             pin: into page-locked memory, for asynchronous copies to a GPU.
-            features: of nodes and edges, if not the graph's.
+            features: of nodes and edges, if neither the graph's nor the subgraph's own.
         """
-        nodes = subgraph.nodes
+        nodes, features = subgraph.nodes, features or subgraph.features
         if features is None:
             x = {t: _features(graph.nodes[t], rows, num_threads, pin) for t, rows in nodes.items()}
         else:

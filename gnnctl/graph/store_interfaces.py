@@ -166,7 +166,7 @@ class Column:
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             return self.read(slice(start, max(start, stop)))[::step] if step > 0 else self.read(slice(None))[rows]
-        return self.read(np.ascontiguousarray(rows, np.int64))
+        return self.read(np.ascontiguousarray(np.flatnonzero(rows) if rows.dtype == bool else rows, np.int64))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """All of it, in memory."""

@@ -35,9 +35,6 @@ SaveSeconds = Annotated[
     float,
     typer.Option(help="Seconds from one save of the resumable state to the next.", min=0, rich_help_panel=PANEL),
 ]
-Graph = Annotated[
-    Path | None, typer.Option(help="Where the graph lies, if moved or for a stream.", rich_help_panel=PANEL)
-]
 Split = Annotated[
     Path | None, typer.Option(help="Where the split lies, if moved or for a stream.", rich_help_panel=PANEL)
 ]

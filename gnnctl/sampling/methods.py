@@ -9,6 +9,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.parameters import Value, defaults_of, imported, read_parameters, split_name
+from gnnctl.remote import ServedGraph
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec, rules_of
@@ -123,12 +124,19 @@ def spec_of(
     return MethodSpec.parse(sampler, seed)
 
 
-def open_method(graph: Graph, spec: Spec, *, num_threads: int = 1) -> Method:
-    """What samples by a spec.
+def open_method(graph: Graph, spec: Spec, *, num_threads: int = 1, features: bool = False) -> Method:
+    """What samples by a spec; from a served graph, its server.
+
+    Args:
+        features: whether those of its nodes and edges will be wanted: a server sends them along.
 
     Raises:
         UsageError, DataError: the graph or the parameters do not allow it.
     """
+    if isinstance(graph, ServedGraph):
+        from gnnctl.sampling.served import ServedMethod
+
+        return ServedMethod(graph, spec, features)
     if isinstance(spec, SampleSpec):
         return Sampler(graph, spec, num_threads=num_threads)
     made: Method = _class_of(spec.name)(graph, spec.hops, spec.seed, **_arguments(spec))

@@ -157,7 +157,7 @@ class SubgraphRecords:
 
     @classmethod
     def open(
-        cls, source: Path | str | Artifact, *, split: Path | None = None, graph: Path | None = None
+        cls, source: Path | str | Artifact, *, split: Path | None = None, graph: Graph | Path | None = None
     ) -> "SubgraphRecords":
         """Open the artifact, its split and its graph, where they were or as named.
 
@@ -174,6 +174,8 @@ class SubgraphRecords:
             )
         found = artifact.parent("split", split)
         if Description.from_json(artifact.json("subgraphs")).features is None:
+            return cls(artifact, open_split(found, graph))
+        if isinstance(graph, Graph):
             return cls(artifact, open_split(found, graph))
         structure = Graph.open(found.parent("graph", graph, optional=is_feature), features=False)
         return cls(artifact, open_split(found, structure))

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from gnnctl.artifacts import FORMATS, Artifact, Recipe
 from gnnctl.errors import ArtifactError
+from gnnctl.graph.graph import Graph
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.produce import Produced
 from gnnctl.sampling.records import Block, from_arrow, record_schema
@@ -65,7 +66,7 @@ class StreamRecords:
         ArtifactError: no such stream, or its split or graph is not found.
     """
 
-    def __init__(self, file: IO[bytes], *, split: Path | None = None, graph: Path | None = None) -> None:
+    def __init__(self, file: IO[bytes], *, split: Path | None = None, graph: Graph | Path | None = None) -> None:
         import pyarrow as pa
 
         try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gnnctl.graph.batch import FeatureSource
 from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.link_batch import LinkBatch
@@ -46,6 +47,7 @@ class Subgraph:
         node_group: by node type (n,) int32, whose tree a node is in, a seed's or a group's of links; None: joint.
         seed_times: what each seed, or group of links, has seen; None: everything.
         links: of a sample around links.
+        features: what came along with it; None: they are the graph's.
     """
 
     nodes: dict[str, np.ndarray]
@@ -57,6 +59,7 @@ class Subgraph:
     node_group: dict[str, np.ndarray] | None = None
     seed_times: SeedTimes | None = None
     links: LinkBatch | None = None
+    features: FeatureSource | None = None
 
     @property
     def hops(self) -> int:

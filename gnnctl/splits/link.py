@@ -10,6 +10,7 @@ from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
+from gnnctl.remote import ServedGraph, graph_parent
 from gnnctl.splits.link_groups import ends_of
 from gnnctl.splits.link_target import LinkTarget
 from gnnctl.splits.link_views import edges_seen
@@ -86,8 +87,9 @@ class LinkSplit:
         document = artifact.json("target")
         if document["task"] not in ("link", "edge"):
             raise ArtifactError(f"{artifact.path} is a split of {document['task']}s", fix="name a split of links")
-        if not isinstance(graph, Graph):
-            graph = Graph.open(artifact.parent("graph", None if graph is None else Path(graph)))
+        graph = graph_parent(artifact, graph)
+        if isinstance(graph, ServedGraph):
+            graph = graph.with_edges_here()  # the views hide edges of it, which the server does not know
         summary = artifact.manifest.summary
         codes = {t: artifact.array(f"codes/{t.key}") for t in graph.edges if artifact.has(f"codes/{t.key}")}
         for edge_type, code in codes.items():

@@ -10,6 +10,7 @@ from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
+from gnnctl.remote import graph_parent
 from gnnctl.splits import by as ways
 from gnnctl.splits.by import NO_PART, By, Fractions, check_sizes
 from gnnctl.splits.columns import column_of
@@ -58,8 +59,7 @@ class NodeSplit:
         if document["task"] not in get_args(Task):
             what = "links" if document["task"] == "link" else "edges"
             raise ArtifactError(f"{artifact.path} is a split of {what}", fix="name a split of nodes or graphs")
-        if not isinstance(graph, Graph):
-            graph = Graph.open(artifact.parent("graph", None if graph is None else Path(graph)))
+        graph = graph_parent(artifact, graph)
         parts = {name: _read_part(artifact.table(name)) for name in PARTS}
         summary = artifact.manifest.summary
         return cls(

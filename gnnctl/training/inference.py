@@ -201,7 +201,7 @@ def _batched_logits(
 ) -> np.ndarray:
     model.eval()
     rows = np.ascontiguousarray(rows, dtype=np.int64)
-    sampler = open_method(graph, spec)
+    sampler = open_method(graph, spec, features=True)
     degrees = bool(getattr(model, "needs_degree", False))
 
     def load(seeds: np.ndarray) -> Batch:

@@ -72,7 +72,7 @@ class TrainingInput:
         cls,
         source: str,
         *,
-        graph: Path | None = None,
+        graph: Graph | Path | None = None,
         split: Path | None = None,
         num_neighbors: list[str] | None = None,
         sampler: str | None = None,

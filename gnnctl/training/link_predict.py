@@ -65,7 +65,7 @@ class LinkPrediction:
         artifact: Artifact,
         *,
         on: Path | None = None,
-        graph: Path | None = None,
+        graph: Graph | Path | None = None,
         split: Path | None = None,
         pairs: Path | None = None,
         part: str | None = None,

@@ -11,6 +11,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions
 from gnnctl.nn.models.link_model import PairModel
+from gnnctl.remote import graph_parent
 from gnnctl.splits.link import LinkSplit
 from gnnctl.training.checkpoint import load_weights
 from gnnctl.training.link_job import pair_model
@@ -47,7 +48,7 @@ class TrainedLinks:
         cls,
         artifact: Artifact,
         *,
-        graph: Path | None = None,
+        graph: Graph | Path | None = None,
         split: Path | None = None,
         device: torch.device | str = "cpu",
     ) -> "TrainedLinks":
@@ -66,7 +67,7 @@ class TrainedLinks:
             raise ArtifactError(
                 f"{artifact.path}: model of format {document.get('format')}", fix=f"this version reads {FORMAT}"
             )
-        found_graph = Graph.open(artifact.parent("graph", graph))
+        found_graph = graph_parent(artifact, graph)
         found_split = LinkSplit.open(artifact.parent("split", split), found_graph)
         schema = GraphSchema.from_json(document["schema"])
         links = LinkOptions.from_json(document["links"]) if "links" in document else None

@@ -70,7 +70,7 @@ class Prediction:
         model: Path,
         *,
         on: Path | None = None,
-        graph: Path | None = None,
+        graph: Graph | Path | None = None,
         split: Path | None = None,
         node: list[str] | None = None,
         nodes: Path | None = None,

@@ -140,7 +140,7 @@ class SampledBatches:
         if isinstance(records, SubgraphRecords) and records.packed:
             self._held_out = records
         else:
-            self._held_out = open_method(split.graph, spec)
+            self._held_out = open_method(split.graph, spec, features=True)
         self.steps = -(-len(split.part("train")[0]) // batch_size)
         self.has_validation = len(split.part("val")[0]) > 0
 

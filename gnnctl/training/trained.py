@@ -13,6 +13,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.models import ModelOptions
 from gnnctl.nn.models.unsupervised import build_unsupervised
+from gnnctl.remote import graph_parent
 from gnnctl.sampling.methods import Spec, read_spec
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit, Target
@@ -95,7 +96,7 @@ class TrainedModel:
         cls,
         path: Path | str,
         *,
-        graph: Path | None = None,
+        graph: Graph | Path | None = None,
         split: Path | None = None,
         device: torch.device | str = "cpu",
     ) -> "TrainedModel":
@@ -115,7 +116,7 @@ class TrainedModel:
             raise ArtifactError(f"{path}: model of format {document.get('format')}", fix=f"this version reads {FORMAT}")
         if document["target"]["task"] in ("link", "edge"):
             raise UsageError(f"{path} is a model of links; this is for models of nodes", fix="see gnnctl predict")
-        found_graph = Graph.open(artifact.parent("graph", graph))
+        found_graph = graph_parent(artifact, graph)
         training = TrainOptions.from_json(document["training"])
         if document["target"]["problem"] == "none":
             found_split = unlabelled_split(found_graph, document["target"]["node_type"], training.seed)

@@ -33,6 +33,8 @@ def test_a_column_looks_like_its_array(store: ArrayFeatures) -> None:
     assert np.array_equal(np.asarray(column), VALUES)
     assert np.array_equal(column[::2], VALUES[::2])
     assert np.array_equal(column[::-1], VALUES[::-1])
+    mask = np.array([True, False, False, True, False, True])
+    assert np.array_equal(column[mask], VALUES[mask])
 
 
 @pytest.mark.parametrize(

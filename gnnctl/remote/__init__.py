@@ -1,0 +1,7 @@
+"""Graphs that lie on another machine, read through Arrow Flight; schemas/README.md has the protocol."""
+
+from gnnctl.remote.connection import Connection
+from gnnctl.remote.graph import ServedGraph, graph_option, graph_parent, open_served
+from gnnctl.remote.protocol import PROTOCOL, is_address
+
+__all__ = ["PROTOCOL", "Connection", "ServedGraph", "graph_option", "graph_parent", "is_address", "open_served"]

@@ -1,0 +1,5 @@
+"""Serving a graph to other machines."""
+
+from gnnctl.serving.server import GraphServer
+
+__all__ = ["GraphServer"]

@@ -1,0 +1,294 @@
+"""A server of one graph over Arrow Flight: arrays in rows and ranges, tables, and sampling with features."""
+
+import hmac
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.flight as flight
+
+from gnnctl import __version__
+from gnnctl.errors import GnnctlError, UsageError
+from gnnctl.graph.graph import Graph
+from gnnctl.graph.store_interfaces import Column
+from gnnctl.remote.protocol import (
+    CHUNK_BYTES,
+    PROTOCOL,
+    RECORD,
+    REQUEST_BYTES,
+    Request,
+    answer_batch,
+    answer_schema,
+    check_protocol,
+)
+from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.method import Method
+from gnnctl.sampling.methods import METHODS, MethodSpec, Spec, open_method, read_spec
+from gnnctl.sampling.records import Block, to_arrow
+from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.subgraph import Subgraph
+from gnnctl.serving.accounts import Accounts
+
+SPECS_KEPT = 8  # ways of sampling that stay open
+Answer = Iterator[pa.RecordBatch]
+
+
+class _Bearer(flight.ServerMiddlewareFactory):  # type: ignore[misc]  # pyarrow.flight has no types
+    """Lets a call in that brings the token."""
+
+    def __init__(self, token: str) -> None:
+        self._wanted = f"Bearer {token}".encode()
+
+    def start_call(self, info: Any, headers: dict[str, list[str]]) -> None:
+        given = next((v[0] for k, v in headers.items() if k.lower() == "authorization" and v), "")
+        if not hmac.compare_digest(given.encode(), self._wanted):
+            raise flight.FlightUnauthenticatedError("no such token")
+
+
+class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
+    """Serves from the moment it is made until :meth:`shutdown`.
+
+    An answer is made piece by piece as its client takes it. What of it lies in memory meanwhile, the structure of one
+    sample and a piece of 1 MiB, counts on the client's account; what would overdraw that is refused. Only computing
+    holds one of the ``threads``, waiting for a client does not.
+
+    Args:
+        graph: opened from an artifact.
+        location: ``grpc://host:port``; port 0 takes a free one.
+        token: that every call must bring; None: any may come.
+        tls: certificate chain and private key (PEM), or None.
+        memory: bytes of unread answers a client.
+        threads: that sample and gather at a time.
+
+    Raises:
+        UsageError: a graph in memory, or a data set of many graphs.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        location: str,
+        *,
+        token: str | None = None,
+        tls: tuple[bytes, bytes] | None = None,
+        memory: int = 256 << 20,
+        threads: int = 2,
+    ) -> None:
+        if graph.artifact is None or graph.graphs is not None:
+            what = "a graph in memory" if graph.artifact is None else "a data set of many graphs"
+            raise UsageError(f"{what} is not served", fix="serve one graph from its artifact")
+        artifact = graph.artifact
+        self._graph, self._artifact = graph, artifact
+        self._accounts, self._slots = Accounts(memory), threading.BoundedSemaphore(threads)
+        self._methods: OrderedDict[str, Method] = OrderedDict()
+        self._opening = threading.Lock()
+        contents = self._artifact.manifest.contents
+        self._arrays: dict[str, np.ndarray | Column] = {n: artifact.array(n) for n in artifact.array_names()}
+        self._arrays.update({f"nodes/{name}/x": n.x for name, n in graph.nodes.items() if n.x is not None})
+        self._tables = {n for n in contents if n.rpartition("/")[2] in ("ids", "columns") and n not in self._arrays}
+        middleware = {} if token is None else {"token": _Bearer(token)}
+        super().__init__(location, middleware=middleware, tls_certificates=[] if tls is None else [tls])
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Bytes of unread answers by client that has any."""
+        return self._accounts.held
+
+    # -- what Flight calls -------------------------------------------------------------------------------------------
+
+    def do_action(self, context: Any, action: Any) -> list[bytes]:
+        """``describe``: everything that a client needs to know before it asks for data, as JSON."""
+        with _Refusals():
+            if action.type != "describe":
+                raise ValueError(f"there is no action '{action.type:.40}'")
+            try:
+                asked = json.loads(action.body.to_pybytes())["protocol"]
+            except (ValueError, KeyError, TypeError):
+                raise ValueError("describe wants a JSON document with 'protocol'") from None
+            check_protocol(asked)
+            return [json.dumps(self._described()).encode()]
+
+    def do_get(self, context: Any, ticket: Any) -> Any:
+        """The answer to a :class:`Request`, as a stream."""
+        with _Refusals():
+            request = Request.read(ticket.ticket)
+            client = context.peer()
+            if request.do == "table":
+                return self._table(request)
+            answers = {"array": self._array, "sample": self._sample, "groups": self._groups}
+            if request.do not in answers:
+                raise ValueError(f"there is no request '{request.do:.40}'")
+            answer = answers[request.do](request, client)
+            first = next(answer, None)  # so that a refusal comes before any data
+            return flight.GeneratorStream(answer_schema(), answer if first is None else _after(first, answer))
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "protocol": PROTOCOL,
+            "gnnctl": __version__,
+            "manifest": asdict(self._artifact.manifest),
+            "documents": {name: self._artifact.json(name) for name in ("graph", "encoders")},
+            "arrays": {n: {"dtype": a.dtype.str, "shape": list(a.shape)} for n, a in self._arrays.items()},
+            "tables": sorted(self._tables),
+            "limits": {"request_bytes": REQUEST_BYTES, "memory": self._accounts.limit},
+        }
+
+    def _table(self, request: Request) -> Any:
+        name = request.word("name", str)
+        if name not in self._tables:
+            raise ValueError(f"there is no table '{name:.60}'")
+        return flight.RecordBatchStream(self._artifact.table(name))  # mapped, sent piece by piece
+
+    def _array(self, request: Request, client: str) -> Answer:
+        name = request.word("name", str)
+        if name not in self._arrays:
+            raise ValueError(f"there is no array '{name:.60}'")
+        values = self._arrays[name]
+        wanted: np.ndarray | range
+        if "rows" in request.columns:
+            rows = request.columns["rows"]
+            if len(rows) and not (rows.min() >= 0 and rows.max() < len(values)):
+                raise ValueError(f"{name}: a row outside 0..{len(values) - 1}")
+            wanted, held = rows, rows.nbytes
+        else:
+            start, stop = request.word("start", int), request.word("stop", int)
+            if not 0 <= start <= stop <= len(values):
+                raise ValueError(f"{name}: rows {start} to {stop} are not within 0..{len(values)}")
+            wanted, held = range(start, stop), 0
+        with self._accounts.holding(client, held + CHUNK_BYTES):
+            yield from self._rows(name, values, wanted)
+
+    def _rows(self, name: str, values: np.ndarray | Column, rows: np.ndarray | range) -> Answer:
+        """Rows of an array, gathered piece by piece."""
+        width = max(1, values.dtype.itemsize * int(np.prod(values.shape[1:])))
+        step = max(1, CHUNK_BYTES // width)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            with self._slots:
+                found = values[part.start : part.stop] if isinstance(part, range) else values[part]
+                found = np.ascontiguousarray(found)
+            yield answer_batch(name, found.reshape(-1).view(np.uint8))
+
+    def _sample(self, request: Request, client: str) -> Answer:
+        spec, node_type = self._spec(request), self._node_type(request)
+        epoch, features = request.word("epoch", int), request.word("features", bool)
+        seeds, times = self._seeds(request, node_type), request.columns.get("times")
+        with self._slots:
+            method = self._method(spec)
+            if times is None:
+                subgraph = method.sample(seeds, node_type, epoch)
+            elif isinstance(method, Sampler):
+                subgraph = method.sample(seeds, node_type, epoch, times)
+            else:
+                raise ValueError("'times' goes with fan-outs only")
+            record = self._record(subgraph, spec, epoch)
+            rows = list(self._gathered(subgraph)) if features else []
+        del subgraph
+        held = record.size + sum(r.nbytes for _, r in rows) + CHUNK_BYTES
+        with self._accounts.holding(client, held):
+            for start in range(0, record.size, CHUNK_BYTES):
+                yield answer_batch(RECORD, record.slice(start, min(CHUNK_BYTES, record.size - start)))
+            yield from chain.from_iterable(self._rows(name, self._arrays[name], where) for name, where in rows)
+
+    def _gathered(self, subgraph: Subgraph) -> Iterator[tuple[str, np.ndarray]]:
+        """Which rows of which arrays are the features of a subgraph; an edge that is not in the graph has any."""
+        for name, rows in subgraph.nodes.items():
+            if (array := f"nodes/{name}/x") in self._arrays:
+                yield array, rows
+        for t, edges in subgraph.edges.items():
+            for name in ("weight", "edge_attr"):
+                if (array := f"edges/{t.key}/{name}") in self._arrays and len(self._arrays[array]):
+                    yield array, np.maximum(edges.pos, 0)
+
+    def _record(self, subgraph: Subgraph, spec: Spec, epoch: int) -> pa.Buffer:
+        """The published record, as an Arrow IPC stream."""
+        layout = Layout.of(
+            self._graph, spec.hops, subgraph.node_type, spec.disjoint, weighted=spec.own_weights, time=spec.time
+        )
+        columns = RecordColumns.of([subgraph], layout)
+        batch = to_arrow(Block(columns, 0, "train" if epoch else "val", epoch, None))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        return sink.getvalue()
+
+    def _groups(self, request: Request, client: str) -> Answer:
+        spec, node_type = self._spec(request), self._node_type(request)
+        seeds = self._seeds(request, node_type)
+        with self._slots:
+            found = self._method(spec).groups(seeds, node_type)
+        if found is not None:
+            with self._accounts.holding(client, found.nbytes):
+                yield answer_batch("groups", np.ascontiguousarray(found, np.int64).view(np.uint8))
+
+    # -- what requests are about -------------------------------------------------------------------------------------
+
+    def _node_type(self, request: Request) -> str:
+        name: str = request.word("node_type", str)
+        if name not in self._graph.nodes:
+            raise ValueError(f"the graph has no node type '{name:.60}'")
+        return name
+
+    def _seeds(self, request: Request, node_type: str) -> np.ndarray:
+        if "rows" not in request.columns:
+            raise ValueError(f"'{request.do}' wants seeds in the column 'rows'")
+        rows, count = request.columns["rows"], self._graph.num_nodes(node_type)
+        if len(rows) and not (rows.min() >= 0 and rows.max() < count):
+            raise ValueError(f"seeds: a row outside 0..{count - 1} of '{node_type}'")
+        return rows.copy()
+
+    def _spec(self, request: Request) -> Spec:
+        document = request.word("spec", dict)
+        if "method" in document and document["method"] not in METHODS:
+            raise ValueError(f"there is no way of sampling '{document['method']!s:.60}'")
+        try:
+            spec = read_spec(document)
+            if isinstance(spec, MethodSpec):
+                return spec
+            if unknown := [t for t in spec.num_neighbors if t not in self._graph.edges]:
+                raise ValueError(f"the graph has no edge type '{unknown[0]}'")
+            return spec
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no spec of sampling: {error}") from None
+
+    def _method(self, spec: Spec) -> Method:
+        """What samples by a spec; the last few stay open."""
+        key = json.dumps(spec.to_json(), sort_keys=True)
+        with self._opening:
+            if key not in self._methods:
+                self._methods[key] = open_method(self._graph, spec)
+            self._methods.move_to_end(key)
+            while len(self._methods) > SPECS_KEPT:
+                self._methods.popitem(last=False)
+            return self._methods[key]
+
+
+def _after(first: pa.RecordBatch, rest: Answer) -> Answer:
+    """The whole answer again; what it holds is let go of when the client leaves in the middle."""
+    try:
+        yield first
+        del first
+        yield from rest
+    finally:
+        rest.close()  # type: ignore[attr-defined]
+
+
+class _Refusals:
+    """What is wrong with a request goes to its client in one line, as invalid; the server goes on."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, (GnnctlError, ValueError, TypeError, KeyError, IndexError)) and not isinstance(
+            error, pa.ArrowException
+        ):
+            raise pa.ArrowInvalid(" ".join(str(error).split())) from None
