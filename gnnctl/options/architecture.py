@@ -11,13 +11,14 @@ PANEL = "Model"
 
 def _list_models(wanted: bool) -> None:
     if wanted:
-        from gnnctl.nn.models.describe import HEADS, describe_models, models_table
+        from gnnctl.nn.models.describe import HEADS, describe_models, models_table, parameters_text
         from gnnctl.nn.models.registry import ELSEWHERE
 
         if "--json" in (TYPED.get() or ()):  # which is read after this
             Console("train", json=True).result({"models": describe_models(), "elsewhere": ELSEWHERE}, "")
         else:
             print(table(HEADS, models_table()))
+            print("\nParameters and their defaults, --model NAME:PARAMETER=VALUE,...\n" + parameters_text())
             print("\nNot a --model, but there:\n" + table(["what", "where"], [list(one) for one in ELSEWHERE.items()]))
         raise typer.Exit
 

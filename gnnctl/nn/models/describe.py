@@ -1,10 +1,12 @@
 """What there is to choose from, for people and for programs."""
 
+import textwrap
 from typing import Any
 
 from gnnctl.nn.models.registry import PRESETS, TASKS, models
 
-HEADS = ["model", "tasks", "graphs", "of edges", "parameters and their defaults", "what it is for"]
+HEADS = ["model", "tasks", "graphs", "of edges", "what it is for"]
+WIDTH = 116  # of the lines of parameters
 
 
 def describe_models() -> list[dict[str, Any]]:
@@ -39,10 +41,21 @@ def models_table() -> list[list[str]]:
     """Rows below :data:`HEADS`."""
     rows = []
     for one in describe_models():
-        shown = ",".join(f"{k}={v}" if v is not None else k for k, v in one["parameters"].items())
         uses = ["weights"] if one["edge_weights"] == "used" else []
         uses += {"used": ["features"], "needed": ["features (needed)"]}.get(one["edge_features"], [])
         tasks = "any" if len(one["tasks"]) == len(TASKS) else " ".join(one["tasks"])
         graphs = one["graphs"] + (", whole" if one["batches"] == "whole graphs" else "")
-        rows.append([one["model"], tasks, graphs, " ".join(uses) or "-", shown or "-", one["summary"]])
+        rows.append([one["model"], tasks, graphs, " ".join(uses) or "-", one["summary"]])
     return rows
+
+
+def parameters_text() -> str:
+    """The parameters of those models that have any, with their defaults, as ``--model`` takes them."""
+    lines = []
+    for one in describe_models():
+        if one["parameters"] and "preset" not in one:
+            shown = ",".join(f"{k}={v}" if v is not None else k for k, v in one["parameters"].items())
+            # A break may stand after a comma alone, for a name or a value has none.
+            text = f"{one['model']}:{shown}".replace(",", ", ")
+            lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
+    return "\n".join(lines)
