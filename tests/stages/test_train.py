@@ -307,5 +307,5 @@ def test_models_are_listed_with_what_they_take(cli):
     rows = {line.split()[0]: line for line in text.split("\n\n")[0].splitlines()[2:]}
     assert len(rows) >= 25
     assert "one type" in rows["appnp"]
-    assert "alpha=0.1" in rows["appnp"]
+    assert "  appnp:alpha=0.1\n" in text
     assert "features (needed)" in rows["nn"]
