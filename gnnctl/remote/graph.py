@@ -109,8 +109,8 @@ class ServedGraph(Graph):
         parts = ("colptr", "row", "weight", "edge_attr", "time", "forward")
         edges = {}
         for t, held in self.edges.items():
-            found = {part: getattr(held, part) for part in parts}
-            arrays: dict[str, Any] = {part: None if v is None else np.asarray(v) for part, v in found.items()}
+            columns = {part: getattr(held, part) for part in parts}
+            arrays: dict[str, Any] = {p: None if v is None else np.asarray(v) for p, v in columns.items()}
             edges[t] = replace(held, **arrays)
         return Graph(nodes, edges, encoders=self.encoders, artifact=self.artifact)
 

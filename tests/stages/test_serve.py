@@ -9,14 +9,19 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
+import torch
 
+from gnnctl.artifacts import ArtifactWriter, Recipe
 from gnnctl.errors import ArtifactError, ResourceError, UsageError
 from gnnctl.graph.array_stores import ArrayGraph
+from gnnctl.graph.batch import Batch
+from gnnctl.graph.features import encode_features
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.store_interfaces import FeatureStore, GraphStore
 from gnnctl.remote import Connection, open_served
@@ -92,6 +97,33 @@ def test_training_from_a_server_gives_the_weights_and_the_scores_of_training_fro
     here, there = (tmp_path / name / "predictions.parquet" for name in ("here", "there"))
     assert here.read_bytes() == there.read_bytes()
     refused(cli("predict", two, "-o", tmp_path / "again"), 4, "name it with --graph")
+
+
+@pytest.mark.parametrize("format", ["float16", "int8"])
+def test_batches_have_the_weights_and_features_of_edges_and_of_nodes_in_any_format(tmp_path, format):
+    rng = np.random.default_rng(1)
+    edges = rng.integers(0, 50, (2, 400))
+    numbers = {"edge_weight": rng.random(400, np.float32), "edge_attr": rng.random((400, 3), np.float32)}
+    graph = Graph.from_coo(50, edges, x=rng.random((50, 5), np.float32), **numbers)
+    stored = encode_features(graph.nodes["node"].x, format)
+    graph.nodes["node"] = replace(graph.nodes["node"], x=stored.values, x_scale=stored.scale)
+    with ArtifactWriter(tmp_path / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        graph.write(writer)
+    local, seeds = Graph.open(tmp_path / "graph"), np.array([3, 1, 40])
+    with serving(tmp_path) as (_, address):
+        remote = open_served(address)
+        uniform = SampleSpec.uniform(local.edge_types, (4, 3), seed=5)
+        for spec in (uniform, MethodSpec.parse("pinsage"), MethodSpec.parse("shadow:neighbors=3")):
+            batches = []
+            for one in (local, remote):
+                subgraph = open_method(one, spec, features=True).sample(seeds, "node", 1)
+                batches.append(Batch.from_subgraph(subgraph, one))
+            here, there = batches
+            assert subgraph.same_as(open_method(local, spec).sample(seeds, "node", 1))
+            assert torch.equal(here.x["node"], there.x["node"])
+            for t in local.edges:
+                assert torch.equal(here.edge_weight[t], there.edge_weight[t])
+                assert torch.equal(here.edge_attr[t], there.edge_attr[t])
 
 
 def test_links_of_a_served_graph(cli, areas, tmp_path):
@@ -245,8 +277,6 @@ def test_a_server_is_not_opened_to_everyone(cli, areas, monkeypatch):
 
 @pytest.fixture
 def wide(tmp_path):
-    from gnnctl.artifacts import ArtifactWriter, Recipe
-
     rng = np.random.default_rng(0)
     x = rng.random((40_000, 256), np.float32)  # 40 MB: more than a connection buffers
     graph = Graph.from_coo(40_000, rng.integers(0, 40_000, (2, 80_000)), x=x)
