@@ -17,6 +17,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
 from gnnctl.parameters import Value, parse_bytes
+from gnnctl.remote.graph import ServedGraph
 from gnnctl.sampling.loader import Records, check_shared
 from gnnctl.sampling.methods import Spec, spec_of
 from gnnctl.sampling.share import WHOLE, Share
@@ -205,6 +206,8 @@ class TrainingInput:
             return None
         if self.packed:
             raise UsageError("--feature-cache: the records have features of their own", fix="leave it out")
+        if self.records is None and isinstance(self.split.graph, ServedGraph):
+            raise UsageError("--feature-cache: a server sends features with its samples", fix="leave it out")
         try:
             return cache_features(self.split.graph, parse_bytes(size))
         except ValueError as error:

@@ -262,6 +262,11 @@ def test_another_graph_than_the_splits_is_refused(cli, papers, served, tmp_path,
     refused(result, 4, "was made from another graph")
 
 
+def test_a_cache_of_features_that_come_with_samples_is_refused(cli, areas, served, tmp_path, token):
+    train = ("train", areas / "split", "-o", tmp_path / "m", "--graph", served, *SAMPLED)
+    refused(cli(*train, "--feature-cache", "1M"), 2, "a server sends features with its samples")
+
+
 def test_a_server_is_not_opened_to_everyone(cli, areas, monkeypatch):
     monkeypatch.delenv("GNNCTL_TOKEN", raising=False)
     refused(cli("serve", areas / "graph", "--host", "0.0.0.0"), 2, "without a token")
