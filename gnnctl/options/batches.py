@@ -39,7 +39,8 @@ Draw = Annotated[
 Time = Annotated[
     Literal["before", "until"] | None,
     typer.Option(
-        help="Seeds see what came before their time, or until it; in training and prediction.",
+        help="Seeds see what came before their time, or until it; in training, and of nodes also in prediction: "
+        "links are evaluated and predicted in the whole view of their part.",
         rich_help_panel=PANEL,
     ),
 ]
