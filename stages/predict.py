@@ -114,6 +114,7 @@ def predict(
 
     from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe, file_checksum, finished
     from gnnctl.remote import graph_option
+    from gnnctl.training.event_predict import EventPrediction, is_of_events
     from gnnctl.training.link_predict import LinkPrediction
     from gnnctl.training.link_trained import is_of_links
     from gnnctl.training.options import resolve_device, set_threads
@@ -125,9 +126,15 @@ def predict(
     set_threads(threads)
     where = resolve_device(device)
     opened = Artifact.open(model, "model")
-    job: Prediction | LinkPrediction
+    job: Prediction | LinkPrediction | EventPrediction
     asked = {"--pairs": pairs, "--top-k": top_k, "--exclude-known": exclude_known}
-    if is_of_links(opened):
+    if is_of_events(opened):
+        other = {"--on": on, "--node": node, "--nodes": nodes, "--embeddings": embeddings, **asked}
+        other |= {"--num-neighbors": num_neighbors, "--smooth": smooth, "--smoothing": smoothing, "--shots": shots}
+        if flag := next((name for name, value in other.items() if value), None):
+            raise UsageError(f"{flag}: {model} scores the links of its split, in their time", fix="leave it out")
+        job = EventPrediction.prepare(opened, graph=place, split=split, part=part, device=where)
+    elif is_of_links(opened):
         given = {"--num-neighbors": num_neighbors, "--smooth": smooth, "--smoothing": smoothing, "--shots": shots}
         if flag := next((name for name, value in given.items() if value), None):
             raise UsageError(f"{flag}: {model} is of links, which are scored exactly", fix="leave it out")

@@ -177,7 +177,7 @@ def train(
         raise UsageError("--freeze without --init", fix="name the model whose weights are kept")
     first = None if init is None else open_initial(init)
     begin = None if first is None else partial(take_weights, artifact=first, freeze=freeze, log=console.log)
-    job = found.job()
+    job = found.job(name)
     default_layers = preset.options.get("layers") if preset is not None and found.spec is None else None
     design = ModelOptions(
         name=name,

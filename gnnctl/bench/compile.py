@@ -137,6 +137,7 @@ def _names(wanted: tuple[str, ...], graph: Graph) -> list[str]:
         name
         for name, model in models().items()
         if model.learns
+        and not model.events
         and (
             model.whole or (model.graphs in fits and "node" in model.tasks and (featured or not model.needs_edge_attr))
         )
@@ -144,6 +145,8 @@ def _names(wanted: tuple[str, ...], graph: Graph) -> list[str]:
     found = list(dict.fromkeys(n for name in wanted for n in (every if name == "all" else [name])))
     for name in found:
         known = models().get(name)
+        if known is not None and known.events:
+            raise UsageError(f"--models {name}: its steps are of events in time", fix="measure another")
         if known is not None and not known.learns:
             raise UsageError(f"--models {name}: it has nothing to train", fix="measure another")
     return found

@@ -14,6 +14,7 @@ from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.feature_cache import Hits, cache_features
 from gnnctl.graph.graph import Graph
+from gnnctl.nn.models.event_model import EventModel
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
 from gnnctl.parameters import Value, parse_bytes
@@ -28,6 +29,7 @@ from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.opening import open_split
 from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.embedding_job import EmbeddingJob
+from gnnctl.training.event_job import DEFAULT_EVENTS, EventJob, EventSource, Timeline
 from gnnctl.training.graphs import GraphBatches, columns_for
 from gnnctl.training.job import Job, NodeJob
 from gnnctl.training.link_job import EdgeJob, LinkJob
@@ -149,6 +151,10 @@ class TrainingInput:
         if isinstance(opened, LinkSplit):
             if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
                 raise UsageError(f"{flag} does not go with links", fix="leave it out")
+            if model in models() and models()[model].events:
+                if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
+                    raise UsageError(f"{flag}: {model} looks at the latest events", fix="leave it out")
+                return cls(opened, None, batch_size or DEFAULT_EVENTS, None, _parents(opened), seed=seed, links=own)
             if batch_size is not None and not num_neighbors and not given:
                 return cls(opened, None, batch_size, None, _parents(opened), seed=seed, links=own)
             if model == "embedding" and not num_neighbors and not given:
@@ -213,8 +219,14 @@ class TrainingInput:
         except ValueError as error:
             raise UsageError(f"--feature-cache {size}: {error}", fix="pass a size that fits, as 512M") from None
 
-    def job(self) -> Job:
-        """What the split asks of training."""
+    def job(self, model: str) -> Job:
+        """What the split asks of training, and of a model by its name.
+
+        Raises:
+            UsageError: as :class:`EventJob`.
+        """
+        if isinstance(self.split, LinkSplit) and model in models() and models()[model].events:
+            return EventJob(self.split, self.links, self.batch_size or DEFAULT_EVENTS)
         if isinstance(self.split, NodeSplit):
             if isinstance(self.records, SubgraphRecords) and self.packed:
                 return PackedNodeJob(self.split, self.records, self.batch_size or DEFAULT_BATCH)
@@ -298,6 +310,14 @@ class TrainingInput:
             return replace(self, split=every).batches(model, device, threads)
         degrees = bool(getattr(model, "needs_degree", False))
         prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
+        if isinstance(model, EventModel):
+            if share.among > 1:
+                raise UsageError("events are gone through by one process", fix="leave torchrun out")
+            assert isinstance(self.split, LinkSplit)
+            assert self.batch_size is not None
+            assert self.links is not None
+            timeline = Timeline(self.split)
+            return EventSource(timeline, self.batch_size, self.links.negatives, self.seed, device)
         if isinstance(model, WalkModel):
             assert self.batch_size is not None
             size, split = self.batch_size, self.split

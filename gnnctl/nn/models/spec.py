@@ -36,6 +36,7 @@ class Model:
         problems: kinds of targets that it can have; empty: any.
         whole: whether it sees a graph at once, so that no sampled part of one does.
         learns: whether it has weights to train.
+        events: whether it goes through links in the order of time; built of those, not of a schema.
         uses: fields of :class:`ModelOptions` that it makes use of, beside name, parameters and layers; None: any.
     """
 
@@ -51,6 +52,7 @@ class Model:
     problems: tuple[str, ...] = ()
     whole: bool = False
     learns: bool = True
+    events: bool = False
     uses: tuple[str, ...] | None = None
 
     @property

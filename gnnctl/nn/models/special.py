@@ -45,6 +45,17 @@ SPECIAL = {
         whole=True,
         uses=("hidden",),
     ),
+    "tgn": Model(
+        "links in time: a memory for every node, changed by the events it takes part in",
+        "gnnctl.nn.models.event_model:EventModel",
+        {"recent": 10},
+        layers=1,
+        edge_attr=True,
+        tasks=("link",),
+        whole=True,
+        events=True,
+        uses=("hidden", "heads", "dropout"),
+    ),
     "linkx": Model(
         "an MLP of features and of who the neighbours are; where neighbours are unlike (heterophily)",
         "gnnctl.nn.models.linkx:LINKX",
