@@ -287,6 +287,7 @@ def event_model(timeline: Timeline, options: ModelOptions) -> EventModel:
         recent=recent,
         dropout=options.dropout,
         unit=timeline.unit,
+        pairs=bool(options.parameters.get("pairs", True)),
     )
 
 

@@ -247,6 +247,10 @@ class TrainingInput:
             known.check(model, "node")
             if not known.learns:
                 raise UsageError(f"--objective: {model} has nothing to train", fix="choose another model")
+        if wanted is not None and known is not None and known.events:
+            raise UsageError(
+                f"--layers: {model} looks at each node's latest events, and no further", fix="leave it out"
+            )
         if self.spec is None:
             return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gnnctl.nn.models.event_store import Events
 from gnnctl.nn.models.recent_neighbors import RecentNeighbors
 from gnnctl.nn.models.tgn import TGNMemory, TimeEncoder
 
@@ -62,8 +63,10 @@ class EventModel(nn.Module):
     .. math::
         z_i(t) = W [s_i \| \mathrm{attention}(s_i \| \phi(0), \{ s_j \| e_{ij} \| \phi(t - t_{ij}) \})]
 
-    over the last K events (i, j) before the batch, s being memories, to which features are added; a link is scored by
-    an MLP of both ends.
+    over the last K events (i, j) before the batch, s being memories, to which features are added. A link is scored by
+    an MLP of both ends and, with ``pairs``, of the events between the two of them: how many of either end's last K
+    there are, and the encoded time since the latest, after the co-occurrence of "Towards Better Dynamic Graph Learning"
+    (Yu et al., 2023). Memories tell who a node is no better than its events do; that a pair met before, they hardly tell.
 
     A batch's events change memories only after it was scored, when the next one comes: no event sees itself, or another
     of its batch.
@@ -77,6 +80,7 @@ class EventModel(nn.Module):
         recent: K.
         dropout: of attention and in the MLP.
         unit: a time that counts as 1.
+        pairs: whether events between the two ends of a link count.
     """
 
     def __init__(
@@ -90,8 +94,10 @@ class EventModel(nn.Module):
         recent: int = 10,
         dropout: float = 0.0,
         unit: float = 1.0,
+        pairs: bool = True,
     ) -> None:
         super().__init__()
+        self.pairs = pairs
         self.memory = TGNMemory(num_nodes, message_channels, hidden, hidden)
         self.memory.time = _Since(hidden, unit)
         self.recent = RecentNeighbors(num_nodes, recent, message_channels)
@@ -102,7 +108,9 @@ class EventModel(nn.Module):
         self.query = nn.Linear(2 * hidden, hidden)
         self.joined = nn.Linear(2 * hidden, hidden)
         self.dropout = nn.Dropout(dropout)
-        self.scored = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.scored = nn.Sequential(
+            nn.Linear((3 if pairs else 2) * hidden + 2 * pairs, hidden), nn.ReLU(), nn.Linear(hidden, 1)
+        )
         self._waiting: EventBatch | None = None
 
     def reset_state(self) -> None:
@@ -116,14 +124,19 @@ class EventModel(nn.Module):
         if batch.first:
             self.reset_state()
         self.absorb()
-        count = batch.num_seeds
         source = torch.cat([batch.source[:, None], batch.negative[0]], 1)
         destination = torch.cat([batch.destination[:, None], batch.negative[1]], 1)
-        times = batch.time.repeat_interleave(source.shape[1])
-        z = self.represent(torch.cat([source.flatten(), destination.flatten()]), torch.cat([times, times]))
-        first, second = z.view(2, count, source.shape[1], -1)
+        # What is asked about one node at one event is the same for all its pairs.
+        event = torch.arange(batch.num_seeds, device=source.device)[:, None] * len(self.recent.seen)
+        asked, place = torch.unique(torch.stack([event + source, event + destination]), return_inverse=True)
+        nodes, times = asked % len(self.recent.seen), batch.time[asked // len(self.recent.seen)]
+        seen = self.recent(nodes)
+        z = self._represent(nodes, times, *seen)
+        both = [z[place[0]], z[place[1]]]
+        if self.pairs:
+            both.append(self._met(*seen, times, place, torch.stack([source, destination])))
         self._waiting = batch
-        scores = self._score(first, second)
+        scores: Tensor = self.scored(self.dropout(torch.cat(both, -1))).squeeze(-1)
         return scores[:, 0], scores[:, 1:]
 
     def absorb(self) -> None:
@@ -135,7 +148,9 @@ class EventModel(nn.Module):
 
     def represent(self, nodes: Tensor, times: Tensor) -> Tensor:
         """(n, hidden) of nodes (n,) at times (n,)."""
-        events, there = self.recent(nodes)
+        return self._represent(nodes, times, *self.recent(nodes))
+
+    def _represent(self, nodes: Tensor, times: Tensor, events: Events, there: Tensor) -> Tensor:
         involved, place = torch.unique(torch.cat([nodes, events.other[there]]), return_inverse=True)
         memory, _ = self.memory(involved)
         if self.described is not None:
@@ -152,8 +167,25 @@ class EventModel(nn.Module):
         padding[:, 0] &= ~none
         seen, _ = self.attention(query[:, None], keys, keys, key_padding_mask=padding, need_weights=False)
         seen = torch.where(none[:, None], 0.0, seen[:, 0])
-        out: Tensor = self.dropout(functional.relu(self.joined(torch.cat([own, seen], -1))))
-        return out
+        return functional.relu(self.joined(torch.cat([own, seen], -1)))
+
+    def _met(self, events: Events, there: Tensor, times: Tensor, place: Tensor, ends: Tensor) -> Tensor:
+        """(M, 1 + K, hidden + 2) of the events between the ends (2, M, 1 + K) of each pair.
+
+        Args:
+            events, there: what the asked nodes (n,) were in. times: (n,), of asking. place: (2, M, 1 + K), which of them
+                the ends are.
+        """
+        shares, latest = [], []
+        for own, other in ((0, 1), (1, 0)):
+            rows = place[own]
+            with_other = (events.other[rows] == ends[other][..., None]) & there[rows]
+            shares.append(with_other.sum(-1) / self.recent.count)
+            latest.append(torch.where(with_other, events.time[rows], torch.iinfo(torch.int64).min).amax(-1))
+        ever = (shares[0] > 0) | (shares[1] > 0)
+        since = torch.where(ever, times[place[0]] - torch.maximum(*latest), 0)
+        encoded = self._encoded(since.to(self.joined.weight.dtype))
+        return torch.cat([encoded * ever[..., None], torch.stack(shares, -1).to(encoded.dtype)], -1)
 
     @torch.no_grad()
     def replay(self, batches: Iterable[EventBatch]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -166,8 +198,3 @@ class EventModel(nn.Module):
     def _encoded(self, since: Tensor) -> Tensor:
         found: Tensor = self.memory.time(since.flatten())
         return found.view(*since.shape, -1)
-
-    def _score(self, source: Tensor, destination: Tensor) -> Tensor:
-        """(...) of (..., hidden) each."""
-        out: Tensor = self.scored(torch.cat([source, destination], -1)).squeeze(-1)
-        return out

@@ -48,7 +48,7 @@ SPECIAL = {
     "tgn": Model(
         "links in time: a memory for every node, changed by the events it takes part in",
         "gnnctl.nn.models.event_model:EventModel",
-        {"recent": 10},
+        {"recent": 10, "pairs": True},
         layers=1,
         edge_attr=True,
         tasks=("link",),
