@@ -129,7 +129,7 @@ def predict(
     job: Prediction | LinkPrediction | EventPrediction
     asked = {"--pairs": pairs, "--top-k": top_k, "--exclude-known": exclude_known}
     if is_of_events(opened):
-        other = {"--on": on, "--node": node, "--nodes": nodes, "--embeddings": embeddings, **asked}
+        other: dict[str, object] = {"--on": on, "--node": node, "--nodes": nodes, "--embeddings": embeddings, **asked}
         other |= {"--num-neighbors": num_neighbors, "--smooth": smooth, "--smoothing": smoothing, "--shots": shots}
         if flag := next((name for name, value in other.items() if value), None):
             raise UsageError(f"{flag}: {model} scores the links of its split, in their time", fix="leave it out")

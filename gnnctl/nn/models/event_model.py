@@ -66,7 +66,7 @@ class EventModel(nn.Module):
     over the last K events (i, j) before the batch, s being memories, to which features are added. A link is scored by
     an MLP of both ends and, with ``pairs``, of the events between the two of them: how many of either end's last K
     there are, and the encoded time since the latest, after the co-occurrence of "Towards Better Dynamic Graph Learning"
-    (Yu et al., 2023). Memories tell who a node is no better than its events do; that a pair met before, they hardly tell.
+    (Yu et al., 2023): memories alone hardly tell that two nodes met before.
 
     A batch's events change memories only after it was scored, when the next one comes: no event sees itself, or another
     of its batch.
@@ -134,7 +134,7 @@ class EventModel(nn.Module):
         z = self._represent(nodes, times, *seen)
         both = [z[place[0]], z[place[1]]]
         if self.pairs:
-            both.append(self._met(*seen, times, place, torch.stack([source, destination])))
+            both.append(self._met(seen, times, place, torch.stack([source, destination])))
         self._waiting = batch
         scores: Tensor = self.scored(self.dropout(torch.cat(both, -1))).squeeze(-1)
         return scores[:, 0], scores[:, 1:]
@@ -169,13 +169,15 @@ class EventModel(nn.Module):
         seen = torch.where(none[:, None], 0.0, seen[:, 0])
         return functional.relu(self.joined(torch.cat([own, seen], -1)))
 
-    def _met(self, events: Events, there: Tensor, times: Tensor, place: Tensor, ends: Tensor) -> Tensor:
+    def _met(self, seen: tuple[Events, Tensor], times: Tensor, place: Tensor, ends: Tensor) -> Tensor:
         """(M, 1 + K, hidden + 2) of the events between the ends (2, M, 1 + K) of each pair.
 
         Args:
-            events, there: what the asked nodes (n,) were in. times: (n,), of asking. place: (2, M, 1 + K), which of them
-                the ends are.
+            seen: the latest events of asked nodes (n,).
+            times: (n,), of asking.
+            place: (2, M, 1 + K), which of the asked the ends are.
         """
+        events, there = seen
         shares, latest = [], []
         for own, other in ((0, 1), (1, 0)):
             rows = place[own]
