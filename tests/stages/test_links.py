@@ -129,8 +129,28 @@ def test_recommendations_are_the_best_of_all_pairs(made, cli, tmp_path):
     code, _, err = cli("predict", model, "-o", tmp_path / "new", "--top-k", "23", "--node", "p7", "--exclude-known")
     assert code == 0, err
     new = pq.read_table(tmp_path / "new" / "predictions.parquet").to_pylist()
-    assert len(new) == 4 * 23
+    assert len(new) == 4 * 22  # nor itself, for no place is a step from itself
+    assert "p7" not in {row["tail"] for row in new}
     assert {(row["relation"], row["tail"]) for row in new}.isdisjoint({("by1", "p8"), ("by3", "p10")})
+
+
+def test_a_node_is_recommended_to_itself_only_where_links_lead_to_themselves(cli, tmp_path):
+    write_triples(tmp_path, kinds=2)
+    train = pq.read_table(tmp_path / "train.parquet").to_pylist()
+    train += [{"head": f"p{i}", "relation": "same", "tail": f"p{i}"} for i in range(0, 24, 2)]
+    pq.write_table(pa.Table.from_pylist(train), tmp_path / "train.parquet")
+    (tmp_path / "graph.toml").write_text(CIRCLE)
+    for words in (
+        f"ingest {tmp_path}/graph.toml -o {tmp_path}/graph",
+        f"split {tmp_path}/graph -o {tmp_path}/split --task link --edge-type all --by column:split",
+        f"train {tmp_path}/split -o {tmp_path}/model --model embedding --hidden 4 --epochs 1",
+        f"predict {tmp_path}/model -o {tmp_path}/top --top-k 24",
+    ):
+        code, _, err = cli(*words.split())
+        assert code == 0, err
+    found = pq.read_table(tmp_path / "top" / "predictions.parquet").to_pylist()
+    assert {row["relation"] for row in found if row["head"] == row["tail"]} == {"same"}
+    assert len(found) == 24 * (24 + 23 + 23)
 
 
 def test_training_from_samples_gives_the_same_weights(made, cli, tmp_path):
