@@ -22,7 +22,7 @@ from gnnctl.training.job import PARTS
 from gnnctl.training.layerwise import NodeIds
 from gnnctl.training.link_job import check_finite
 from gnnctl.training.link_metrics import MEMORY, Ranking, pair_scores, score_by
-from gnnctl.training.link_objective import link_metrics
+from gnnctl.training.link_objective import link_scores
 from gnnctl.training.link_tables import label_columns, pair_columns, read_pairs
 from gnnctl.training.link_trained import TrainedLinks
 from gnnctl.training.metrics import evaluate
@@ -196,10 +196,8 @@ class LinkPrediction:
         assert self.trained.links is not None
         every = np.arange(len(links.relation))
         ranking = Ranking(split.graph, split.target.edge_types, links, split.known())
-        return {
-            "seeds": len(links.relation),
-            **link_metrics(model, represented, split, name, ranking, every, self.trained.links),
-        }
+        scores = link_scores(model, represented, split, name, ranking, every, self.trained.links)
+        return {"seeds": len(links.relation), **scores.metrics(ranking)}
 
     @torch.no_grad()
     def _recommended(self, represented: dict[str, Tensor], progress: Progress) -> pa.Table:

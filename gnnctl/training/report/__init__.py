@@ -32,7 +32,7 @@ def report_page(
     best = "" if fit.best_value is None else f": validation {escape(fit.monitor)} <strong>{fit.best_value:.4f}</strong>"
     lead = f"Best epoch {fit.best_epoch} of {fit.epochs}{best}" if fit.epochs else "Nothing was trained"
     chips = [*(["stopped early"] if fit.stopped_early else []), f"{sum(_seconds(r) for r in fit.history):,.0f} s"]
-    found = [*_curves(fit), _metrics(evaluation.metrics), *evaluation.cards]
+    found = [*_curves(fit), _metrics(evaluation.metrics, evaluation.note), *evaluation.cards]
     if audit is not None:
         found.append(_verdict(audit))
     if command:
@@ -58,14 +58,14 @@ def _curves(fit: FitResult) -> list[Card]:
     return cards
 
 
-def _metrics(metrics: Mapping[str, Any]) -> Card:
+def _metrics(metrics: Mapping[str, Any], note: str) -> Card:
     parts = {part: found for part, found in metrics.items() if isinstance(found, dict) and "seeds" in found}
     names = [n for n in next(iter(parts.values())) if n not in ("seeds", "baseline")]
     rows: list[list[Any]] = [[part, found["seeds"], *(found.get(n) for n in names)] for part, found in parts.items()]
     last = list(parts)[-1]
     if constant := parts[last].get("baseline"):
         rows.append([f"{last}, baseline", parts[last]["seeds"], *(constant.get(n) for n in names)])
-    return Card("Exact metrics", html_table(["part", "seeds", *names], rows), wide=True)
+    return Card("Exact metrics", html_table(["part", "seeds", *names], rows), note, wide=True)
 
 
 def _verdict(audit: Mapping[str, Any]) -> Card:

@@ -59,14 +59,25 @@ def calibration(scores: np.ndarray, y: np.ndarray, bins: int = BINS) -> tuple[li
     The error is the mean over the seeds of the distance between both ("On Calibration of Modern Neural Networks", Guo
     et al., 2017), with bins of equal width over the probability of the predicted class.
     """
-    confidence, right = scores.max(1), scores.argmax(1) == y
-    which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    return reliability(scores.max(1), scores.argmax(1) == y, np.ones(len(y)), bins)
+
+
+def reliability(
+    probability: np.ndarray, truth: np.ndarray, weight: np.ndarray, bins: int = BINS
+) -> tuple[list[tuple[float, float, int]], float]:
+    """Of each bin that has any the mean probability, the share that is true and the count; and the calibration error.
+
+    Args:
+        probability: (n,) of being true, 0 to 1. truth: (n,) bool. weight: (n,) of each in means and shares.
+    """
+    which = np.minimum((probability * bins).astype(np.int64), bins - 1)
     found, error = [], 0.0
-    for i in range(bins):
-        if count := int((which == i).sum()):
-            mean, share = float(confidence[which == i].mean()), float(right[which == i].mean())
-            found.append((mean, share, count))
-            error += count / len(y) * abs(mean - share)
+    for i in np.unique(which):
+        own = which == i
+        mass = weight[own]
+        mean, share = float(np.average(probability[own], weights=mass)), float(np.average(truth[own], weights=mass))
+        found.append((mean, share, int(own.sum())))
+        error += float(mass.sum() / weight.sum()) * abs(mean - share)
     return found, error
 
 
@@ -94,18 +105,18 @@ def _confusion(counts: np.ndarray, names: list[str], part: str) -> Card:
 
 def _calibration(scores: np.ndarray, y: np.ndarray, part: str) -> Card:
     bins, error = calibration(scores, y)
-    chart = line_chart(
-        {"accuracy": [(mean, share) for mean, share, _ in bins]},
-        x="probability of the predicted class",
-        y="accuracy",
-        diagonal=True,
-        span=(0.0, 1.0),
-    )
+    chart = reliability_chart(bins, x="probability of the predicted class", y="accuracy")
     note = (
         f"Expected calibration error {error:.3f}. Below the dashed line the model is surer than it is right; "
         "above it, the other way round."
     )
     return Card(f"Is it as sure as it is right? {part} part", chart, note)
+
+
+def reliability_chart(bins: list[tuple[float, float, int]], *, x: str, y: str) -> str:
+    """The bins of :func:`reliability` beside the line where both are the same."""
+    points = [(mean, share) for mean, share, _ in bins]
+    return line_chart({y: points}, x=x, y=y, diagonal=True, span=(0.0, 1.0))
 
 
 def _predicted_values(values: np.ndarray, y: np.ndarray, part: str) -> Card:

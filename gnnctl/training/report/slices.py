@@ -1,6 +1,6 @@
 """Where a model does well and where not: the headline metric by degree, and by what the seeds are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -34,12 +34,13 @@ def slice_cards(
         sizes, what = graph.graphs.sizes[rows], "nodes"
     else:
         sizes, what = in_degrees(graph, node_type)[rows], "in-edges"
-    cards = [_table(f"{metric} by {what}", what, metric, *by_powers(sizes), value)]
+    columns = {metric: value}
+    cards = [slice_table(f"{metric} by {what}", what, *by_powers(sizes), columns)]
     table = graph.store(node_type).columns
     if table is not None:
         others = [name for name in table.column_names if name not in column.split(",") and name != column]
         groups = {name: by_values(table[name].take(pa.array(rows))) for name in others}
-        cards += [_table(f"{metric} by {n}", n, metric, *found, value) for n, found in groups.items() if found]
+        cards += [slice_table(f"{metric} by {n}", n, *found, columns) for n, found in groups.items() if found]
     time = graph.store(node_type).time
     if time is not None and (chart := over_time(metric, time[rows], value)) is not None:
         cards.append(chart)
@@ -101,17 +102,31 @@ def by_values(values: "pa.ChunkedArray") -> tuple[list[str], list[np.ndarray]] |
     return names, members
 
 
-def _table(
+def slice_table(
     title: str,
     what: str,
-    metric: str,
     names: list[str],
     members: list[np.ndarray],
-    value: Callable[[np.ndarray], float | None],
+    columns: Mapping[str, Callable[[np.ndarray], float | None]],
+    *,
+    unit: str = "seeds",
+    note: str = "",
+    wide: bool = False,
 ) -> Card:
+    """A row of values for each slice.
+
+    Args:
+        what: the slices are by.
+        names, members: of the slices; numbers of the units in each.
+        columns: by heading a value of the units of given numbers.
+        unit: what is sliced. note: said below. wide: see :class:`gnnctl.page.Card`.
+    """
     rows = [
-        [name, len(chosen), value(chosen) if len(chosen) >= LEAST_SEEDS else None]
+        [name, len(chosen), *(value(chosen) if len(chosen) >= LEAST_SEEDS else None for value in columns.values())]
         for name, chosen in zip(names, members, strict=True)
     ]
-    note = f"Slices of fewer than {LEAST_SEEDS} seeds have no value." if any(r[2] is None for r in rows) else ""
-    return Card(title, html_table([what, "seeds", metric], rows), note)
+    few = any(len(chosen) < LEAST_SEEDS for chosen in members)
+    notes = [note, f"Slices of fewer than {LEAST_SEEDS} {unit} have no value." if few else ""]
+    table = html_table([what, unit, *columns], rows)
+    body = f'<div class="scroll">{table}</div>' if len(rows) > MOST_VALUES else table
+    return Card(title, body, " ".join(filter(None, notes)), wide)
