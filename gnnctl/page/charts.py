@@ -19,6 +19,7 @@ def line_chart(
     mark: float | None = None,
     diagonal: bool = False,
     span: tuple[float, float] | None = None,
+    ends: tuple[str, str] | None = None,
 ) -> str:
     """Lines through points, ascending in x.
 
@@ -28,6 +29,7 @@ def line_chart(
         mark: a vertical line there.
         diagonal: the line of equal x and y, dashed.
         span: of the y axis; None fits the points.
+        ends: what the x axis begins and ends with; None shows the numbers.
     """
     points = [point for line in series.values() for point in line]
     if not points:
@@ -58,9 +60,10 @@ def line_chart(
                 cx, _, cy = at(*point).partition(",")
                 title = f"<title>{escape(name)}: {point[1]:.4g} at {point[0]:.4g}</title>"
                 parts.append(f'<circle cx="{cx}" cy="{cy}" r="3" fill="{color}">{title}</circle>')
-    for value, anchor in ((left, "start"), (right, "end")):
+    said = ends or (_number(left), _number(right))
+    for value, text, anchor in ((left, said[0], "start"), (right, said[1], "end")):
         cx = at(value, low).partition(",")[0]
-        parts.append(_text(cx, HEIGHT - BOTTOM + 16, f"{value:g}", anchor))
+        parts.append(_text(cx, HEIGHT - BOTTOM + 16, text, anchor))
     parts.append(_text(str(LEFT + (WIDTH - LEFT - RIGHT) / 2), HEIGHT - 4, x, "middle"))
     if y:
         parts.append(_text(str(LEFT), TOP - 10, y, "start"))
@@ -106,6 +109,10 @@ def matrix_chart(counts: np.ndarray, names: Sequence[str], *, rows: str, columns
         f'<svg viewBox="0 0 {width:.0f} {width:.0f}" role="img" aria-label="{label}" '
         f'style="max-width:{max(width * 1.2, 320):.0f}px">{"".join(parts)}</svg>'
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _scale(low: float, high: float) -> tuple[float, float, int]:

@@ -102,5 +102,9 @@ def test_the_metric_over_time():
     assert card is not None
     assert "accuracy: 0 at" in card.body
     assert "accuracy: 1 at" in card.body
+    day = 86_400_000_000
+    card = over_time("accuracy", day * (18_262 + np.arange(120)), lambda chosen: 1.0)
+    assert ">2020-01-05<" in card.body
+    assert ">2020-04-24<" in card.body
     assert over_time("accuracy", np.full(100, 7), lambda chosen: 1.0) is None
     assert over_time("accuracy", np.full(100, np.iinfo(np.int64).min), lambda chosen: 1.0) is None

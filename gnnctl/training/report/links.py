@@ -195,6 +195,6 @@ def _apart(positive: Tensor, negative: Tensor, part: str) -> Card:
     lines = {}
     for name, found in zip(("links", "fixed negatives"), values, strict=True):
         counts = np.histogram(np.clip(found, edges[0], edges[-1]), edges)[0] / len(found)
-        lines[name] = [(float(f"{at:.3g}"), float(share)) for at, share in zip(middle, counts, strict=True)]
+        lines[name] = [(float(at), float(share)) for at, share in zip(middle, counts, strict=True)]
     note = "Shares of the links, and of the pairs that are none, by score. Where both are high they are mixed up."
     return Card(f"Are links told from what is none? {part} part", line_chart(lines, x="score", y="share"), note)

@@ -15,6 +15,7 @@ from gnnctl.training.tasks import Task
 MOST_VALUES = 12  # of a column that slices are made by
 LEAST_SEEDS = 5
 PERIODS = 12
+LEAST_MOMENT = 10**14  # from here on (March 1973 in microseconds) times are read as dates
 
 
 def slice_cards(
@@ -60,8 +61,14 @@ def over_time(metric: str, times: np.ndarray, value: Callable[[np.ndarray], floa
         return None
     periods = [(float(times[part].mean()), value(part)) for part in np.array_split(order, PERIODS)]
     known = [(when, found) for when, found in periods if found is not None]
+    dates = len(known) and known[0][0] > LEAST_MOMENT
+    ends = (_date(known[0][0]), _date(known[-1][0])) if dates else None
     note = f"{PERIODS} periods of as many seeds; times as the graph has them."
-    return Card(f"{metric} over time", line_chart({metric: known}, x="time"), note)
+    return Card(f"{metric} over time", line_chart({metric: known}, x="time", ends=ends), note)
+
+
+def _date(microseconds: float) -> str:
+    return str(np.datetime64(int(microseconds), "us").astype("M8[D]"))
 
 
 def in_degrees(graph: Graph, node_type: str) -> np.ndarray:
