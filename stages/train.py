@@ -325,6 +325,7 @@ def train(
             target=str(job.split.target),
             command=command_line(),
             audit=None if split_artifact is None else read_beside(split_artifact),
+            folds=crossed.get("folds"),
         )
         writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}

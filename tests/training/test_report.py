@@ -12,8 +12,12 @@ from sklearn.metrics import confusion_matrix
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from gnnctl.page.charts import line_chart, matrix_chart
+from gnnctl.training.evaluation import Evaluation
+from gnnctl.training.folds import summarise
+from gnnctl.training.loop import FitResult
+from gnnctl.training.report import report_page
 from gnnctl.training.report.quality import calibration, confusion, quality_cards
-from gnnctl.training.report.slices import by_powers, by_values, over_time
+from gnnctl.training.report.slices import by_powers, by_values, headline, over_time
 from gnnctl.training.tasks import Task
 
 
@@ -108,3 +112,58 @@ def test_the_metric_over_time():
     assert ">2020-04-24<" in card.body
     assert over_time("accuracy", np.full(100, 7), lambda chosen: 1.0) is None
     assert over_time("accuracy", np.full(100, np.iinfo(np.int64).min), lambda chosen: 1.0) is None
+
+
+def test_a_small_matrix_says_its_shares():
+    counts = np.array([[3, 1], [0, 4]])
+    assert read(matrix_chart(counts, ["a", "b"], rows="true", columns="predicted")).split().count("75%") == 1
+    assert "%</text>" not in matrix_chart(np.eye(20), [str(i) for i in range(20)], rows="true", columns="predicted")
+
+
+def test_slices_have_the_metric_that_chooses_epochs_too():
+    rng = np.random.default_rng(0)
+    logits, y = torch.from_numpy(rng.normal(size=(40, 3)).astype(np.float32)), torch.from_numpy(rng.integers(0, 3, 40))
+    assert list(headline(Task("multiclass", 3), logits, y)) == ["accuracy"]
+    columns = headline(Task("multiclass", 3, skewed=True), logits, y)
+    assert list(columns) == ["accuracy", "macro_f1"]
+    chosen = np.arange(0, 40, 3)
+    assert columns["accuracy"](chosen) == pytest.approx(float((logits.argmax(1) == y)[chosen].float().mean()))
+    assert list(headline(Task("multiclass", 2), logits[:, :2], y % 2)) == ["accuracy", "auroc"]
+
+
+NOTHING = FitResult({}, 0, None, "loss", 0, False, [])
+
+
+def test_the_page_of_folds_has_both_protocols():
+    each = [
+        {
+            "fold": i,
+            "seeds": {"train": 8, "val": 4, "test": 4},
+            "best_epoch": 2,
+            "val": {"accuracy": 0.5},
+            "test": {"accuracy": 0.25 + 0.25 * i},
+            "epochs": [1, 2],
+            "test_curves": {"accuracy": [0.75, 0.25 + 0.25 * i]},
+        }
+        for i in range(3)
+    ]
+    metrics = {"test": {"seeds": 4, "accuracy": 0.5, "baseline": {"accuracy": 0.25}}}
+    page = report_page(
+        "gin", NOTHING, Evaluation(metrics), target="graph.label", command="", folds=summarise(each, "accuracy")
+    )
+    text = " ".join(read(page.replace("<!doctype html>", "")).split())
+    assert "fold 3 4 2 0.750" in text
+    assert "all, epochs chosen on other folds 12 0.500 ± 0.204" in text
+    assert "all, one epoch chosen on these folds 12 1 0.750 ± 0.000" in text
+    assert "Each fold tested once" not in report_page("gin", NOTHING, Evaluation(metrics), target="", command="")
+
+
+def test_metrics_that_are_not_known_are_no_columns():
+    metrics = {"val": {"seeds": 4, "loss": None, "baseline": {}}, "test": {"seeds": 0, "loss": None, "baseline": {}}}
+    page = report_page("sage", NOTHING, Evaluation(metrics), target="user", command="")
+    assert "Exact metrics" not in page
+    metrics["val"]["probe_accuracy"] = metrics["test"]["probe_accuracy"] = 0.5
+    page = report_page("sage", NOTHING, Evaluation(metrics, note="of a probe"), target="user", command="")
+    assert "probe_accuracy" in page
+    assert ">loss<" not in page
+    assert "of a probe" in page

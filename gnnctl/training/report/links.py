@@ -15,9 +15,8 @@ from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.training.link_metrics import Ranks
 from gnnctl.training.link_objective import LinkScores
 from gnnctl.training.link_options import LinkOptions
-from gnnctl.training.metrics import DEFAULT_CURVE, evaluate, metric_family
 from gnnctl.training.report.quality import reliability, reliability_chart
-from gnnctl.training.report.slices import by_powers, by_values, over_time, slice_table
+from gnnctl.training.report.slices import by_powers, by_values, headline, over_time, slice_table
 from gnnctl.training.tasks import Task
 
 PLACES = (1, 3, 10, 30, 100, 300, 1000)
@@ -77,14 +76,9 @@ def edge_cards(task: Task, split: LinkSplit, links: Links, logits: Tensor) -> li
     Args:
         links: n of them, all of a part. logits: (n, num_outputs).
     """
-    metric = DEFAULT_CURVE[metric_family(task)]
     assert links.label is not None
-    y = torch.from_numpy(links.label)
-
-    def value(chosen: np.ndarray) -> float | None:
-        return evaluate(task, logits[chosen], y[chosen])[metric]
-
-    columns, cards = {metric: value}, []
+    columns, cards = headline(task, logits, torch.from_numpy(links.label)), []
+    metric = next(iter(columns))
     if len(split.target.edge_types) > 1:
         cards.append(slice_table(f"{metric} by edge type", "edge type", *_by_type(split, links), columns, wide=True))
     for title, degrees in zip(("source", "destination"), _degrees(split, links), strict=True):
@@ -93,7 +87,7 @@ def edge_cards(task: Task, split: LinkSplit, links: Links, logits: Tensor) -> li
         )
     target = split.target.column or ""
     cards += [slice_table(f"{metric} by {n}", n, *found, columns) for n, found in _by_columns(split, links, target)]
-    if links.time is not None and (chart := over_time(metric, links.time, value)) is not None:
+    if links.time is not None and (chart := over_time(metric, links.time, columns[metric])) is not None:
         cards.append(chart)
     return cards
 

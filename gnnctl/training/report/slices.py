@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 import torch
+from torch import Tensor
 
 from gnnctl.graph.graph import Graph
 from gnnctl.page import Card, html_table
 from gnnctl.page.charts import line_chart
-from gnnctl.training.metrics import DEFAULT_CURVE, evaluate, metric_family
+from gnnctl.training.metrics import DEFAULT_CURVE, evaluate, metric_family, resolve_monitor
 from gnnctl.training.tasks import Task
 
 MOST_VALUES = 12  # of a column that slices are made by
@@ -26,16 +27,12 @@ def slice_cards(
     Args:
         rows: (n,) of the node type, or graphs. logits: (n, num_outputs). y: their labels.
     """
-    metric = DEFAULT_CURVE[metric_family(task)]
-
-    def value(chosen: np.ndarray) -> float | None:
-        return evaluate(task, torch.from_numpy(logits[chosen]), torch.from_numpy(y[chosen]))[metric]
-
+    columns = headline(task, torch.from_numpy(logits), torch.from_numpy(y))
+    metric = next(iter(columns))
     if graph.graphs is not None and node_type not in graph.nodes:
         sizes, what = graph.graphs.sizes[rows], "nodes"
     else:
         sizes, what = in_degrees(graph, node_type)[rows], "in-edges"
-    columns = {metric: value}
     cards = [slice_table(f"{metric} by {what}", what, *by_powers(sizes), columns)]
     table = graph.store(node_type).columns
     if table is not None:
@@ -43,9 +40,19 @@ def slice_cards(
         groups = {name: by_values(table[name].take(pa.array(rows))) for name in others}
         cards += [slice_table(f"{metric} by {n}", n, *found, columns) for n, found in groups.items() if found]
     time = graph.store(node_type).time
-    if time is not None and (chart := over_time(metric, time[rows], value)) is not None:
+    if time is not None and (chart := over_time(metric, time[rows], columns[metric])) is not None:
         cards.append(chart)
     return cards
+
+
+def headline(task: Task, logits: Tensor, y: Tensor) -> dict[str, Callable[[np.ndarray], float | None]]:
+    """By name the metric that people plot and the one that chooses epochs, of seeds of given numbers."""
+
+    def of(name: str) -> Callable[[np.ndarray], float | None]:
+        return lambda chosen: evaluate(task, logits[chosen], y[chosen])[name]
+
+    names = dict.fromkeys((DEFAULT_CURVE[metric_family(task)], resolve_monitor(task, None)))
+    return {name: of(name) for name in names}
 
 
 def over_time(metric: str, times: np.ndarray, value: Callable[[np.ndarray], float | None]) -> Card | None:
