@@ -1,5 +1,6 @@
 """The training report: its numbers against scikit-learn and torchmetrics, and its page."""
 
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -93,10 +94,23 @@ def test_a_chart_escapes_its_names():
 def test_the_per_class_table_of_labels_and_numbers():
     task = Task("multilabel", 2)
     y = np.array([[1, 0], [1, 1], [0, 0]], np.float32)
-    (card,) = quality_cards(task, np.where(y > 0, 9.0, -9.0).astype(np.float32), y, ["x", "y"], "test")
+    card, sure = quality_cards(task, np.where(y > 0, 9.0, -9.0).astype(np.float32), y, ["x", "y"], "test")
     assert read(card.html()).count("1.000") == 6
+    assert "Expected calibration error 0.000" in sure.note
     (card,) = quality_cards(Task("regression", 1), y[:, :1], y[:, 0], [], "test")
     assert "0.000" in read(card.html())
+
+
+def test_several_targets_are_calibrated_where_they_are_known():
+    task = Task("multibinary", 2, names=("x", "y"))
+    y = np.array([[1, np.nan], [0, 1], [1, 0], [1, np.nan]], np.float32)
+    table, sure = quality_cards(task, np.zeros((4, 2), np.float32), y, [], "test")
+    assert rows_of_table(table) == [("x", "4"), ("y", "2")]
+    assert "Expected calibration error 0.167" in sure.note  # 4 of 6 are yes, all said to be as likely as not
+
+
+def rows_of_table(card):
+    return re.findall(r'<th scope="row">(.*?)</th><td[^>]*>(.*?)</td>', card.body)
 
 
 def test_the_metric_over_time():

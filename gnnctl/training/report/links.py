@@ -15,7 +15,7 @@ from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.training.link_metrics import Ranks
 from gnnctl.training.link_objective import LinkScores
 from gnnctl.training.link_options import LinkOptions
-from gnnctl.training.report.quality import reliability, reliability_chart
+from gnnctl.training.report.quality import calibration_card, reliability
 from gnnctl.training.report.slices import by_powers, by_values, headline, over_time, slice_table
 from gnnctl.training.tasks import Task
 
@@ -171,13 +171,13 @@ def _calibration(positive: Tensor, negative: Tensor, part: str) -> Card:
     each = len(negative) // len(positive)
     probability = torch.cat([positive, negative]).double().sigmoid().numpy()
     truth = np.arange(len(probability)) < len(positive)
-    bins, error = reliability(probability, truth, np.where(truth, 1.0, 1 / each))
-    chart = reliability_chart(bins, x="probability of a link", y="share of links")
+    weight = np.where(truth, 1.0, 1 / each)
     note = (
-        f"Expected calibration error {error:.3f}, links and their fixed negatives weighing the same in all, as they do "
-        "in training. Below the dashed line the model sees links where there are none; above it, it overlooks them."
+        "Links and their fixed negatives weigh the same in all, as in training. Below the dashed line the model "
+        "sees links where there are none; above it, it overlooks them."
     )
-    return Card(f"Is it as sure as it is right? {part} part", chart, note)
+    bins = reliability(probability, truth, weight)
+    return calibration_card(*bins, part, "probability of a link", "share of links", note)
 
 
 def _apart(positive: Tensor, negative: Tensor, part: str) -> Card:
