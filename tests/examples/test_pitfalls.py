@@ -43,10 +43,10 @@ def score(run, name):
     return json.loads((run / name / "metrics.json").read_text())["test"]
 
 
-def test_imbalance_compares_ways_to_train(spec, make):
+def test_imbalance_compares_ways_to_train(spec, made_here):
     run = spec.parent / "run"
     train = "TRAIN=--model sage --hidden 16 --batch-size 64 --num-neighbors 3 --layers 1 --lr 0.02 --epochs 5 --seed 1"
-    out = make("imbalance", f"SPEC={spec}", "TARGET=part.kind", "BY=stratified", f"RUN={run}", train).stdout
+    out = made_here("imbalance", f"SPEC={spec}", "TARGET=part.kind", "BY=stratified", f"RUN={run}", train).stdout
     for name in ("plain", "weighted", "focal", "balanced"):
         found = score(run, name)
         assert f"{found['accuracy']:.4f}" in out
@@ -54,11 +54,11 @@ def test_imbalance_compares_ways_to_train(spec, make):
     assert score(run, "balanced")["macro_f1"] > score(run, "balanced")["baseline"]["accuracy"] / 3
 
 
-def test_audit_finds_what_was_planted_and_passes_what_was_mended(spec, make):
+def test_audit_finds_what_was_planted_and_passes_what_was_mended(spec, made_here):
     run = spec.parent / "run"
     train = "TRAIN=--model sage --hidden 16 --layers 1 --dropout 0 --lr 0.02 --epochs 30 --seed 1"
     given = [f"SPEC={spec}", "TARGET=part.kind", "GROUP=maker", f"RUN={run}", train]
-    make("audit", *given)
+    made_here("audit", *given)
     said = {}
     for case in ("answer", "siblings", "mended"):
         rules = json.loads((run / case / "audit/results.json").read_text())["rules"]

@@ -40,9 +40,9 @@ def line(out, name):
     return [row for row in out.splitlines() if row.split()[:1] == [name]][-1]
 
 
-def test_cora_with_labels_and_without(data, make, train_here):
+def test_cora_with_labels_and_without(data, made_here):
     run, given = data / "run", [f"DATA={data}", f"RUN={data}/run", "EXTRA=--epochs 2"]
-    out = make("cora", *given, "SEEDS=1 2", "all", "unlabelled", "tuned").stdout
+    out = made_here("cora", *given, "SEEDS=1 2", "all", "unlabelled", "tuned").stdout
     found = [metrics(run / f"gcn-{seed}")["test"]["accuracy"] for seed in (1, 2)]
     assert f"{np.mean(found):.4f}" in line(out, "mean")
     assert f"{np.std(found):.4f}" in line(out, "deviation")
@@ -50,24 +50,26 @@ def test_cora_with_labels_and_without(data, make, train_here):
     assert f"{metrics(run / 'dgi-few')['test']['few_shot_accuracy']:.4f}" in line(out, "dgi-few")
     assert f"{metrics(run / 'dgi-tuned')['test']['accuracy']:.4f}" in line(out, "dgi-tuned")
     for model in ("gat", "sgc", "appnp"):
-        train_here("cora", *given, "SEEDS=1", f"MODEL={model}")
+        made_here("cora", *given, "SEEDS=1", f"MODEL={model}")
         assert (run / f"{model}-1/report.html").is_file()
     for objective in ("gae", "contrastive", "node2vec"):
-        train_here("cora", *given, f"OBJECTIVE={objective}", "unlabelled")
+        made_here("cora", *given, f"OBJECTIVE={objective}", "unlabelled")
         assert "probe_accuracy" in metrics(run / objective)["test"]
 
 
-def test_minesweeper(data, make):
+def test_minesweeper(data, made_here):
     train = "TRAIN=--hidden 8 --dropout 0 --lr 0.02 --epochs 20 --monitor auroc --seed 1"
-    out = make("minesweeper", f"DATA={data}", f"RUN={data}/run", train, "DEEP=--model sage --encode --layers 3").stdout
+    out = made_here(
+        "minesweeper", f"DATA={data}", f"RUN={data}/run", train, "DEEP=--model sage --encode --layers 3"
+    ).stdout
     for name in ("deep", "alone"):
         assert f"{metrics(data / 'run' / name)['test']['auroc']:.4f}" in line(out, name)
     assert metrics(data / "run/deep")["test"]["auroc"] > 0.8
 
 
-def test_mutag(data, make):
+def test_mutag(data, made_here):
     train = "TRAIN=--model gin --layers 2 --hidden 8 --epochs 2 --monitor loss --batch-size 16"
-    out = make("mutag", f"DATA={data}", f"RUN={data}/run", "SEEDS=1", "FOLDS=3", train).stdout
+    out = made_here("mutag", f"DATA={data}", f"RUN={data}/run", "SEEDS=1", "FOLDS=3", train).stdout
     found = metrics(data / "run/gin-1")["folds"]
     for protocol in ("epoch_chosen_on_validation", "epoch_chosen_on_test_curves"):
         assert f"{found[protocol]['accuracy']['mean']:.4f}" in out
