@@ -147,8 +147,12 @@ class TrainingInput:
             starts = batch_size or DEFAULT_STARTS
             return cls(opened, None, starts, None, _parents(opened), balanced, seed, objective=learns)
         if isinstance(opened, LinkSplit):
-            if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
-                raise UsageError(f"{flag} does not go with links", fix="leave it out")
+            if sampler is not None:
+                raise UsageError("--sampler does not go with links", fix="leave it out")
+            if balanced and opened.target.task == "link":
+                raise UsageError("--balanced is for classes, and links to be found have none", fix="leave it out")
+            if balanced and not num_neighbors:
+                raise UsageError("--balanced without --num-neighbors", fix="pass for example --num-neighbors 15,10")
             if batch_size is not None and not num_neighbors and not given:
                 return cls(opened, None, batch_size, None, _parents(opened), seed=seed, links=own)
             if model == "embedding" and not num_neighbors and not given:
@@ -320,6 +324,7 @@ class TrainingInput:
                 prepare=prepare,
                 degrees=degrees,
                 num_threads=threads,
+                balanced=self.balanced,
                 share=share,
             )
         if self.split.target.task == "graph" and self.batch_size is not None:

@@ -134,10 +134,11 @@ class SampledLinkBatches:
         prepare: called with each batch in its loading thread.
         degrees: the model asks for degrees.
         num_threads: that load ahead.
+        balanced: training batches have an equal part of each class.
         share: of every batch.
 
     Raises:
-        UsageError: records of edges with features, which they do not hold.
+        UsageError: balanced, and no classes; records of edges with features, which they do not hold.
     """
 
     def __init__(
@@ -152,8 +153,12 @@ class SampledLinkBatches:
         prepare: Callable[[Batch], Any] | None = None,
         degrees: bool = False,
         num_threads: int = 2,
+        balanced: bool = False,
         share: Share = WHOLE,
     ) -> None:
+        if balanced and split.target.problem != "multiclass":
+            raise UsageError(f"--balanced: a {split.target.problem} has no classes to balance", fix="leave it out")
+        self._balanced = balanced
         self._split, self._spec, self._device, self._records = split, spec, device, records
         self._batch_size, self._negatives = batch_size, negatives
         self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
@@ -202,6 +207,8 @@ class SampledLinkBatches:
             view,
             named,
             negatives=negatives,
+            balanced=self._balanced and part == "train" and source is None,
+            classes=links.label,
             shuffle_seed=shuffle_seed,
             epoch=epoch,
             part=part,
@@ -237,6 +244,7 @@ def link_batches(
     prepare: Callable[[Batch], Any] | None,
     degrees: bool,
     num_threads: int,
+    balanced: bool = False,
     share: Share = WHOLE,
 ) -> BatchSource:
     """The batches of a split of links, over the full graph or sampled.
@@ -246,7 +254,7 @@ def link_batches(
         spec: fan-outs; None: the full graph.
         batch_size: links a batch; None: all of them.
         seed: of the negatives, and of the order over the full graph.
-        records, prepare, degrees, num_threads, share: see :class:`SampledLinkBatches`.
+        records, prepare, degrees, num_threads, balanced, share: see :class:`SampledLinkBatches`.
 
     Raises:
         UsageError: as :class:`SampledLinkBatches`; a loss that samples do not go with.
@@ -266,5 +274,6 @@ def link_batches(
         prepare=prepare,
         degrees=degrees,
         num_threads=num_threads,
+        balanced=balanced,
         share=share,
     )
