@@ -200,6 +200,17 @@ def test_a_dry_run_of_an_ingest_counts_graphs(cli, folder, tmp_path):
         (["train", "TINY", "--readout", "sum"], 2, "--readout: .* is not of graphs"),
         (["sample", "SPLIT", "--num-neighbors", "3"], 2, "is of graphs, which are taken whole"),
         (["split", "GRAPH"], 2, "pass --task graph"),
+        (
+            ["split", "GRAPH", "--task", "graph", "--by", "group:groups"],
+            3,
+            "column 'groups' holds list<.*>, not a value",
+        ),
+        (
+            ["split", "GRAPH", "--task", "graph", "--by", "column:groups"],
+            3,
+            "column 'groups' holds list<.*>, not a value",
+        ),
+        (["audit", "SPLIT", "--group", "groups"], 3, "column 'groups' holds list<.*>, not a value"),
         (["split", "GRAPH", "--task", "graph", "--target", "labl"], 3, r"no column 'labl' of graph \(nearest: label\)"),
         (["split", "TINYGRAPH", "--task", "graph"], 3, r"one graph, not a set of graphs; ingest it with \[graphs\]"),
         (["predict", "MODEL", "--num-neighbors", "3"], 2, "--num-neighbors: graphs are scored whole"),
