@@ -118,7 +118,7 @@ def test_recommendations_are_the_best_of_all_pairs(made, cli, tmp_path):
     assert cli("predict", model, "-o", tmp_path / "all", "--pairs", tmp_path / "pairs.parquet")[0] == 0
     code, out, err = cli("predict", model, "-o", tmp_path / "top", "--top-k", "5", "--node", "p7")
     assert code == 0, err
-    assert "1 nodes with recommendations" in out
+    assert "1 node with recommendations" in out
     scored = pq.read_table(tmp_path / "all" / "predictions.parquet").to_pydict()
     top = pq.read_table(tmp_path / "top" / "predictions.parquet").to_pylist()
     by3 = [row for row in top if row["relation"] == "by3"]
