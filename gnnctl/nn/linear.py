@@ -30,6 +30,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return nn.functional.linear(x, weight, bias)
 
 
+def per_head(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, H, M): each head of x (N, H, K) times its own matrix, of weight (H, K, M).
+
+    As ``torch.einsum("nhk,hkm->nhm")``, which would fix a compiled graph to another number of rows than one.
+    """
+    return torch.bmm(x.transpose(0, 1), weight).transpose(0, 1)
+
+
 class Linear(nn.Linear):
     """:class:`torch.nn.Linear` by :func:`linear`: the same parameters, names and initial values."""
 
