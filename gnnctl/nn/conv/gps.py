@@ -90,7 +90,8 @@ class GPSConv(MessagePassing):
     def _attend(self, x: Tensor, ptr: Tensor | None, max_nodes: int | None) -> Tensor:
         dense, mask = to_dense_batch(x, ptr, max_nodes)
         attn = self.attn
-        joint = linear(dense, attn.in_proj_weight, attn.in_proj_bias).unflatten(-1, (3, attn.num_heads, -1))
+        joint = linear(dense, attn.in_proj_weight, attn.in_proj_bias)
+        joint = joint.view(*dense.shape[:2], 3, attn.num_heads, attn.head_dim)
         query, key, value = joint.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, n, width)
         attended = nn.functional.scaled_dot_product_attention(
             query,

@@ -125,7 +125,7 @@ class HGTConv(nn.Module):
         query = self._heads(self.queries[module_name(name)](target), 1).squeeze(1)
         scale = self.prior[own] / self.dim**0.5
         asking = (self.key_relation[own] * scale[:, :, None, None]).permute(1, 3, 0, 2).flatten(2)  # (H, E, R * D)
-        asked = per_head(query, asking).unflatten(2, (len(own), -1)).permute(2, 0, 1, 3)
+        asked = per_head(query, asking).reshape(target.shape[0], self.heads, len(own), self.dim).permute(2, 0, 1, 3)
         scores, totals = [], []
         for number, (t, index) in enumerate(edges.items()):
             scores.append(sddmm(index, asked[number], keys[t.src]))

@@ -1,6 +1,7 @@
 """Models over plain tensors by name, which is what a package holds."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -10,7 +11,8 @@ from gnnctl.graph.batch import Batch, Degrees, LinkSeeds
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graphs import GRAPH
 from gnnctl.graph.types import EdgeType, GraphSchema
-from gnnctl.nn.models.link_model import EdgeModel, PairModel, links_of
+from gnnctl.nn.models.light_gcn_model import LightGCNModel
+from gnnctl.nn.models.link_model import EdgeModel, LinkModel, PairModel, links_of
 from gnnctl.nn.models.shallow import Embedding
 
 Inputs = dict[str, Tensor]
@@ -45,11 +47,12 @@ class Deployed(nn.Module):
         super().__init__()
         self.model = model
         self.finish = finish
-        self.nodes = schema.nodes
         core = getattr(model, "nodes", model)
+        vectors = isinstance(core, Embedding | LightGCNModel)  # their own, in place of features
+        self.nodes = {name: replace(n, features=0) if vectors else n for name, n in schema.nodes.items()}
         self.edges = {} if isinstance(core, Embedding) else schema.edges
         self.degrees = bool(getattr(model, "needs_degree", False))
-        self.looks_up_nodes = bool(getattr(core, "looks_up_nodes", False))
+        self.looks_up_nodes = bool(getattr(core, "looks_up_nodes", False))  # by rows, also where there are features
         self.whole = schema.graph_features is not None and _sees_graphs(model)
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -103,6 +106,13 @@ class Deployed(nn.Module):
             if self.degrees:
                 found |= {f"{n}/{t.key}": torch.ones(count[t.src if n.endswith("_src") else t.dst]) for n in _DEGREES}
         return found
+
+    def describe(self) -> dict[str, Any]:
+        """What the inputs are, for model.json: by name dtype and shape, free sizes as None."""
+        return {
+            name: {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": [None, *tensor.shape[1:]]}
+            for name, tensor in self.example().items()
+        }
 
     def sizes(self, inputs: Inputs) -> Sizes:
         """The first size of each input: a number of nodes or graphs (or one more), of edges or of what is scored."""
@@ -213,6 +223,7 @@ class DeployedGraphs(Deployed):
     def __init__(self, model: nn.Module, schema: GraphSchema, finish: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__(model, schema, finish)
         self.graph_features = schema.graph_features
+        self.degrees = False  # no edge leaves a graph: its own are all there are
 
     def forward(self, inputs: Inputs) -> Tensor:
         """(graphs, outputs) scores."""
@@ -228,7 +239,10 @@ class DeployedGraphs(Deployed):
 
     def example(self) -> Inputs:
         """See :class:`Deployed`."""
-        return {**super().example(), **({"graph_x": torch.zeros(3, self.graph_features)} if self.graph_features else {})}
+        return {
+            **super().example(),
+            **({"graph_x": torch.zeros(3, self.graph_features)} if self.graph_features else {}),
+        }
 
 
 class DeployedLinks(Deployed):
@@ -255,12 +269,10 @@ class DeployedLinks(Deployed):
         batch, src = self._batch(inputs, self.edge_types[0].src, 0), inputs["src"]
         relation = inputs["relation"] if len(self.edge_types) > 1 else torch.zeros_like(src)
         links = LinkSeeds(relation, src, inputs["dst"], src.shape[0], attr=inputs.get("link_attr"))
-        embedding = model.nodes
-        if isinstance(embedding, Embedding):
-            represented: Mapping[str, Tensor] = embedding.encode({}, batch.node_id)
-        else:
-            represented = model.represent(batch)
-        return self._finished(model.score(represented, links))
+        encoder: nn.Module = model.nodes
+        represented = encoder.encode({}, batch.node_id) if isinstance(encoder, Embedding) else model.represent(batch)
+        score = cast(LinkModel | EdgeModel, model).score
+        return self._finished(score(represented, links))
 
     def inputs_of(self, batch: Batch) -> Inputs:
         """A batch as the forward takes it."""

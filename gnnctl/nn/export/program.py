@@ -28,24 +28,16 @@ def traced(deployed: Deployed) -> torch.export.ExportedProgram:
     return plain
 
 
-def export(deployed: Deployed, path: Path) -> dict[str, Any]:
-    """Compile a model into a package that ``torch._inductor.aoti_load_package`` loads, without gnnctl.
+def compiled(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Compile a program into a package that ``torch._inductor.aoti_load_package`` loads, without gnnctl.
 
     Args:
-        deployed: the model, on the CPU.
+        program: from :func:`traced`.
         path: of the package, ending in ``.pt2``.
 
-    Returns:
-        What the package takes: by name dtype and shape, free sizes as null.
-
     Raises:
-        RuntimeError: there is no C++ compiler, or the model cannot be traced.
+        RuntimeError: there is no C++ compiler.
     """
-    program = traced(deployed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         torch._inductor.aoti_compile_and_package(program, package_path=str(path))
-    return {
-        name: {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": [None, *tensor.shape[1:]]}
-        for name, tensor in deployed.example().items()
-    }

@@ -33,7 +33,6 @@ class LightGCNModel(nn.Module):
     """
 
     whole_graph = True
-    looks_up_nodes = True
     needs_degree = False
 
     def __init__(

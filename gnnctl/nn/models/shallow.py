@@ -31,7 +31,6 @@ class Embedding(nn.Module):
     """
 
     exact_layers = True
-    looks_up_nodes = True
     needs_degree = False
     num_layers = 0
 

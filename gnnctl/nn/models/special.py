@@ -3,6 +3,7 @@
 from gnnctl.nn.models.spec import Model, Preset
 
 _MOLECULE = {"positions": "x+y+z", "atomic_number": "atomic_number"}  # kept columns of the node type
+_NEAR = "looks for atoms that are near to each other, which is done outside of compiled code"
 
 PRESETS = {
     "deepgcn": Preset(
@@ -73,6 +74,7 @@ SPECIAL = {
         graphs="one type",
         edge_weight=True,
         whole=True,
+        no_package="keeps nodes, and makes edges, whose number the data decide",
         uses=("hidden", "dropout", "input_dropout", "activation", "embedding"),
     ),
     "attentive-fp": Model(
@@ -94,6 +96,7 @@ SPECIAL = {
         graphs="one type",
         tasks=("graph",),
         whole=True,
+        no_package=_NEAR,
         uses=("hidden", "readout"),
     ),
     "dimenet++": Model(
@@ -118,6 +121,7 @@ SPECIAL = {
         graphs="one type",
         tasks=("graph",),
         whole=True,
+        no_package=_NEAR,
         uses=("hidden",),
     ),
     "label-propagation": Model(
@@ -130,6 +134,7 @@ SPECIAL = {
         problems=("multiclass",),
         whole=True,
         learns=False,
+        no_package="has nothing to train: it spreads the labels of the training part",
         uses=(),
     ),
     "mlp": Model(
