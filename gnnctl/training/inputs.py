@@ -235,6 +235,8 @@ class TrainingInput:
             known.check(model, "node")
             if not known.learns:
                 raise UsageError(f"--objective: {model} has nothing to train", fix="choose another model")
+        if wanted is not None and known is not None and not known.layered:
+            raise UsageError("--layers: a vector for every node has no layers", fix="leave it out")
         if self.spec is None:
             return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops

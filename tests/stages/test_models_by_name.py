@@ -186,6 +186,7 @@ def test_new_molecules_are_scored_and_what_they_lack_is_said(cli, made, tmp_path
         ("papers", "schnet", [], 2, "schnet is for tasks of graphs, not of nodes"),
         ("papers", "lightgcn", [], 2, "lightgcn is for tasks of links and edges, not of nodes"),
         ("papers", "gps", ["--num-neighbors", "3,2"], 2, "--num-neighbors: gps sees a whole graph at once"),
+        ("papers", "gat:fill_value=median", [], 2, "fill_value must be a number or among mean, sum"),
         ("papers", "graph-unet", ["--export"], 2, "--export: graph-unet keeps nodes, and makes edges, whose number"),
         ("papers", "label-propagation", ["--export"], 2, "--export: label-propagation has nothing to train: it"),
         ("papers", "schnet", ["--objective", "dgi"], 2, "schnet is for tasks of graphs, not of nodes"),

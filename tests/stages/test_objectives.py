@@ -126,6 +126,7 @@ def test_few_examples_on_frozen_embeddings(cli, areas, tmp_path, objective):
         (["--objective", "dgi", "--node-type", "node"], "says whose nodes"),
         (["--freeze"], "--freeze without --init"),
         (["--objective", "dgi", "--folds", "3"], "--folds does not go with --objective"),
+        (["--objective", "node2vec", "--layers", "2"], "--layers: a vector for every node has no layers"),
         (["--objective", "node2vec", "--export"], "--export: walks learn a vector a node"),
     ],
 )

@@ -34,6 +34,7 @@ SPECIAL = {
         "gnnctl.nn.models.shallow:Embedding",
         {"std": 0.0},
         layers=1,
+        layered=False,
         tasks=("link", "edge"),
         uses=("hidden",),
     ),
