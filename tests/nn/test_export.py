@@ -95,7 +95,7 @@ def knows_no_gnnctl(program):
 
 # One of each way to compute: sums, degrees, attention, minimum and maximum, rounds, own rows, no edges, all to all.
 NODES = [
-    *((name, plain, {}) for name in ("sage", "gcn2", "mf", "tag", "linkx", "mlp", "gps")),
+    *((name, plain, {}) for name in ("sage", "gcn2", "mf", "tag", "linkx", "mlp", "gps", "dna")),
     ("sage", plain, {"aggr": "mean,max,std"}),
     *((name, typed, {}) for name in ("gcn", "gat", "gin")),
     *((name, typed, {"layers": 1}) for name in ("transformer", "hgt")),

@@ -197,7 +197,11 @@ def test_inspect_and_documents(made, cli):
     [
         ("train circle/split -o out --decoder dot", 2, "does not tell 4 edge types apart"),
         ("train circle/split -o out --model embedding --num-neighbors 3", 2, "no use for neighbours"),
-        ("train circle/split -o out --model embedding --layers 2", 2, "--layers: a vector for every node has no layers"),
+        (
+            "train circle/split -o out --model embedding --layers 2",
+            2,
+            "--layers: a vector for every node has no",
+        ),
         ("train circle/split -o out --model rgcn --num-neighbors 3 --loss all", 2, "--loss all"),
         ("train circle/split -o out --balanced", 2, "--balanced does not go with links"),
         ("train circle/split -o out --sampler ppr", 2, "--sampler does not go with links"),

@@ -56,6 +56,15 @@ SPECIAL = {
         tasks=("node", "link", "edge"),
         uses=("hidden", "dropout", "norm", "activation"),
     ),
+    "dna": Model(
+        "each neighbour's layers chosen among by attention; far neighbourhoods without oversmoothing",
+        "gnnctl.nn.models.dna:DNA",
+        {"groups": 1},
+        layers=4,
+        graphs="one type",
+        edge_weight=True,
+        uses=("hidden", "heads", "dropout", "input_dropout", "attention_dropout", "activation", "embedding"),
+    ),
     "gps": Model(
         "message passing beside attention of all nodes of a graph to all; time grows with their square",
         "gnnctl.nn.models.gps:GPS",
