@@ -180,6 +180,21 @@ def test_new_molecules_are_scored_and_what_they_lack_is_said(cli, made, tmp_path
     assert re.search("atom has no kept column 'z'; it has x, y, atomic_number.*name it in columns", err)
 
 
+# The rest of what --list-models names: those that no other test or page trains from the command line.
+OTHERS = (
+    "supergat", "agnn", "feast", "film", "res-gated", "general", "cg", "gmm", "gcn2", "fa", "eg", "le", "mf", "cluster-gcn",
+    "ssg", "cheb", "arma", "dna",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", OTHERS)
+def test_every_other_model_is_trained_and_scored(cli, made, papers, tmp_path, model):
+    source = made / "energy" if model == "gmm" else papers / "split"  # gmm needs features of edges
+    options = ["--hidden", "8", "--layers", "2", "--epochs", "2", "--monitor", "loss"]
+    found = trained(cli, source, tmp_path / "m", model, *options)
+    assert np.isfinite(found["train"]["loss"])
+
+
 @pytest.mark.parametrize(
     ("split", "model", "options", "code", "message"),
     [
