@@ -73,7 +73,11 @@ SMALL = ["--hidden", "16", "--batch-size", "8"]
             "energy",
             ["--layers", "1", "--epochs", "25"],
         ),
-        ("gps", "doubles", ["--heads", "2", "--layers", "2", "--epochs", "30", "--readout", "sum", "--dropout", "0"]),
+        (
+            "gps:encoding=random-walk,encoding_size=6",
+            "doubles",
+            ["--heads", "2", "--layers", "2", "--epochs", "30", "--readout", "sum", "--dropout", "0"],
+        ),
         ("graph-unet", "energy", ["--layers", "2", "--epochs", "30", "--readout", "sum", "--dropout", "0"]),
     ],
 )
@@ -89,6 +93,10 @@ def test_molecules_are_learnt(cli, made, tmp_path, model, split, options):
         ("gps", ["--heads", "2", "--hidden", "16", "--epochs", "15", "--dropout", "0"]),
         ("gps:local=none,batch_norm=false", ["--heads", "2", "--hidden", "16", "--epochs", "2"]),
         ("graph-unet", ["--layers", "2", "--hidden", "16", "--epochs", "15", "--dropout", "0"]),
+        (
+            "gps:encoding=laplacian,encoding_size=4",
+            ["--heads", "2", "--layers", "1", "--hidden", "16", "--epochs", "3"],
+        ),
     ],
 )
 def test_nodes_are_learnt_from_the_whole_graph(cli, papers, tmp_path, model, options):
@@ -182,8 +190,8 @@ def test_new_molecules_are_scored_and_what_they_lack_is_said(cli, made, tmp_path
 
 # The rest of what --list-models names: those that no other test or page trains from the command line.
 OTHERS = (
-    "supergat", "agnn", "feast", "film", "res-gated", "general", "cg", "gmm", "gcn2", "fa", "eg", "le", "mf", "cluster-gcn",
-    "ssg", "cheb", "arma", "dna",
+    "supergat", "agnn", "feast", "film", "res-gated", "general", "cg", "gmm", "gcn2", "fa", "eg", "le", "mf",
+    "cluster-gcn", "ssg", "cheb", "arma", "dna",
 )  # fmt: skip
 
 
@@ -207,6 +215,8 @@ def test_every_other_model_is_trained_and_scored(cli, made, papers, tmp_path, mo
         ("papers", "schnet", ["--objective", "dgi"], 2, "schnet is for tasks of graphs, not of nodes"),
         ("papers", "label-propagation", ["--objective", "dgi"], 2, "--objective: label-propagation has nothing"),
         ("papers", "gps:local=rgcn", [], 2, "no local convolution 'rgcn'"),
+        ("papers", "gps:encoding=walk", [], 2, "no encoding 'walk'; choose none, random-walk, laplacian"),
+        ("papers", "gps:encoding=laplacian", ["--export"], 2, "encoding=laplacian is computed outside"),
         ("papers", "gps", ["--hidden", "10"], 2, "hidden 10 cannot be shared by 8 heads"),
         ("areas", "graph-unet", [], 2, "graph-unet needs one node type and one edge type"),
         ("papers", "graph-unet:ratio=2", [], 2, r"ratio 2.0 is outside \(0, 1\]"),

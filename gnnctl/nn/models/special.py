@@ -68,7 +68,7 @@ SPECIAL = {
     "gps": Model(
         "message passing beside attention of all nodes of a graph to all; time grows with their square",
         "gnnctl.nn.models.gps:GPS",
-        {"local": "gin", "batch_norm": True},
+        {"local": "gin", "batch_norm": True, "encoding": "none", "encoding_size": 20},
         layers=3,
         graphs="one type",
         edge_weight=True,
