@@ -115,11 +115,12 @@ def train(
     from gnnctl.training.initial import open_initial, take_weights
     from gnnctl.training.inputs import TrainingInput, code_inputs
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
+    from gnnctl.training.package import check_package, package_model
     from gnnctl.training.report import FILE as REPORT
     from gnnctl.training.report import report_page
     from gnnctl.training.run import fit_model, train_model
     from gnnctl.training.summary import summary_text
-    from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
+    from gnnctl.training.trained import HISTORY, PACKAGE, STATE
 
     here = place()
     console = Console("train", json=json, quiet=quiet, silent=here.rank > 0)
@@ -168,7 +169,6 @@ def train(
     unfit = {
         ("--folds", "--objective"): folds is not None and found.objective is not None,
         ("--folds", "--init"): folds is not None and init is not None,
-        ("--export", "--objective"): export and found.objective is not None,
     }
     for (one, other), both in unfit.items():
         if both:
@@ -206,13 +206,9 @@ def train(
         raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
     if name in models():
         models()[name].check_options(design, found.split.target.task, models())
-    if found.split.target.task != "node" and export:
-        raise UsageError("--export: models of links or whole graphs cannot be exported yet", fix="leave it out")
-    flag = "--folds" if folds is not None else "--export" if export else "--init" if init is not None else None
+    flag = "--folds" if folds is not None else "--init" if init is not None else None
     if flag is not None and not learns:
         raise UsageError(f"{flag}: {name} has nothing to train", fix="leave it out")
-    if export and name in models() and models()[name].whole:
-        raise UsageError(f"--export: {name} sees a whole graph at once, which has no package yet", fix="leave it out")
     if folds is not None and found.records is not None:
         raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
@@ -264,6 +260,8 @@ def train(
         console.log(f"{output} is up to date: same split, same options; nothing to do")
         console.result({"output": str(output), "done": False, **summary}, summary_text(summary))
         return
+    if export:
+        check_package(job, design)
     if dry_run:
         console.log(f"{output} would be trained: {found.describe()}")
         console.result({"output": str(output), "done": False, **recipe.options}, "")

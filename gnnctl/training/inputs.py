@@ -239,6 +239,8 @@ class TrainingInput:
             known.check(model, "node")
             if not known.learns:
                 raise UsageError(f"--objective: {model} has nothing to train", fix="choose another model")
+        if wanted is not None and known is not None and not known.layered:
+            raise UsageError("--layers: a vector for every node has no layers", fix="leave it out")
         if self.spec is None:
             return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops
@@ -301,7 +303,8 @@ class TrainingInput:
             every = unlabelled_split(self.split.graph, self.split.target.node_type, self.seed)
             return replace(self, split=every).batches(model, device, threads)
         degrees = bool(getattr(model, "needs_degree", False))
-        prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
+        whole = bool(getattr(getattr(model, "nodes", model), "whole_graph", False))
+        prepare = getattr(model, "prepare", None) if device.type == "cpu" or whole else None
         if isinstance(model, WalkModel):
             assert self.batch_size is not None
             size, split = self.batch_size, self.split
@@ -310,7 +313,7 @@ class TrainingInput:
         if isinstance(model, Unsupervised) and model.whole_graph and self.spec is not None:
             what = "--num-neighbors" if self.records is None else "samples"
             raise UsageError(f"{what}: this --objective takes the whole graph", fix="leave it out, or split links")
-        if getattr(getattr(model, "nodes", model), "whole_graph", False) and self.spec is not None:
+        if whole and self.spec is not None:
             raise UsageError("a model with whole_graph takes the whole graph, not samples", fix="train on the split")
         if isinstance(self.split, LinkSplit):
             return link_batches(
@@ -325,6 +328,7 @@ class TrainingInput:
                 degrees=degrees,
                 num_threads=threads,
                 balanced=self.balanced,
+                whole=whole,
                 share=share,
             )
         if self.split.target.task == "graph" and self.batch_size is not None:
@@ -341,7 +345,7 @@ class TrainingInput:
                 share=share,
             )
         if self.spec is None or self.batch_size is None:
-            return FullBatches(self.split, device, degrees=degrees)
+            return FullBatches(self.split, device, degrees=degrees, prepare=prepare if whole else None)
         return SampledBatches(
             self.split,
             self.spec,

@@ -32,6 +32,7 @@ class FullLinkBatches:
         negatives: draws those of each batch; None: batches have none.
         seed: of the links' order, which is another each epoch.
         degrees: the model asks for degrees.
+        prepare: called with each part's view, once.
         share: of every batch.
     """
 
@@ -44,9 +45,10 @@ class FullLinkBatches:
         negatives: LinkNegatives | None = None,
         seed: int = 0,
         degrees: bool = False,
+        prepare: Callable[[Batch], Any] | None = None,
         share: Share = WHOLE,
     ) -> None:
-        self._split, self._device, self._degrees = split, device, degrees
+        self._split, self._device, self._degrees, self._prepare = split, device, degrees, prepare
         self._negatives, self._seed, self._share = negatives, seed, share
         count = len(split.part("train").relation)
         self._batch_size = batch_size or max(1, count)
@@ -71,7 +73,10 @@ class FullLinkBatches:
     def _batch(self, part: str, links: Links, epoch: int | None) -> Batch:
         if part not in self._views:
             node_type = self._split.target.edge_types[0].src
-            self._views[part] = Batch.full(self._split.view(part), node_type, degrees=self._degrees).to(self._device)
+            view = Batch.full(self._split.view(part), node_type, degrees=self._degrees)
+            if self._prepare is not None:
+                self._prepare(view)
+            self._views[part] = view.to(self._device)
         n, of = len(links.relation), None
         relation, src, dst = links.relation, links.src, links.dst
         if self._negatives is not None and epoch is not None:
@@ -245,6 +250,7 @@ def link_batches(
     degrees: bool,
     num_threads: int,
     balanced: bool = False,
+    whole: bool = False,
     share: Share = WHOLE,
 ) -> BatchSource:
     """The batches of a split of links, over the full graph or sampled.
@@ -255,6 +261,7 @@ def link_batches(
         batch_size: links a batch; None: all of them.
         seed: of the negatives, and of the order over the full graph.
         records, prepare, degrees, num_threads, balanced, share: see :class:`SampledLinkBatches`.
+        whole: the model sees a graph at once: ``prepare`` is for the full graph too.
 
     Raises:
         UsageError: as :class:`SampledLinkBatches`; a loss that samples do not go with.
@@ -263,7 +270,16 @@ def link_batches(
         check_sampled(links)
     if spec is None or batch_size is None:
         negatives = None if links is None else negatives_of(split, links, seed)
-        return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees, share=share)
+        return FullLinkBatches(
+            split,
+            batch_size,
+            device,
+            negatives=negatives,
+            seed=seed,
+            degrees=degrees,
+            prepare=prepare if whole else None,
+            share=share,
+        )
     return SampledLinkBatches(
         split,
         spec,

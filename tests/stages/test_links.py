@@ -92,6 +92,13 @@ def test_predict_scores_the_links_of_the_split_with_the_same_metrics(made, cli, 
     assert vectors["embedding"].type.list_size == 16
 
 
+@pytest.mark.parametrize(("split", "model"), [("circle/split", "embedding"), ("opinions/good", "sage")])
+def test_models_of_links_may_be_packages(made, cli, tmp_path, split, model):
+    """That they can be traced is found out before training, and in a dry run."""
+    code, _, err = cli("train", made / split, "-o", tmp_path / "m", "--model", model, "--export", "--dry-run")
+    assert code == 0, err
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv"])
 def test_pairs_of_a_file_are_scored_in_its_order(made, cli, tmp_path, suffix):
     rows = pa.table(
@@ -210,13 +217,17 @@ def test_inspect_and_documents(made, cli):
     [
         ("train circle/split -o out --decoder dot", 2, "does not tell 4 edge types apart"),
         ("train circle/split -o out --model embedding --num-neighbors 3", 2, "no use for neighbours"),
+        (
+            "train circle/split -o out --model embedding --layers 2",
+            2,
+            "--layers: a vector for every node has no",
+        ),
         ("train circle/split -o out --model rgcn --num-neighbors 3 --loss all", 2, "--loss all"),
         ("train circle/split -o out --balanced", 2, "--balanced is for classes, and links to be found have none"),
         ("train opinions/good -o out --balanced", 2, "--balanced without --num-neighbors"),
         ("train opinions/stars -o out --balanced --num-neighbors 3", 2, "a regression has no classes to balance"),
         ("train circle/split -o out --sampler ppr", 2, "--sampler does not go with links"),
         ("train circle/split -o out --folds 3", 2, "--folds"),
-        ("train circle/split -o out --export", 2, "--export"),
         ("train circle/split -o out --readout sum", 2, "--readout"),
         ("train circle/split -o out --monitor accuracy", 2, "no metric of links"),
         ("train circle/split -o out --class-weights balanced", 2, "--class-weights"),

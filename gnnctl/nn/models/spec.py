@@ -36,6 +36,8 @@ class Model:
         problems: kinds of targets that it can have; empty: any.
         whole: whether it sees a graph at once, so that no sampled part of one does.
         learns: whether it has weights to train.
+        layered: whether the number of layers makes a difference.
+        no_package: why it can be no package of compiled code (``--export``), as the end of a sentence; empty: it can.
         uses: fields of :class:`ModelOptions` that it makes use of, beside name, parameters and layers; None: any.
     """
 
@@ -51,6 +53,8 @@ class Model:
     problems: tuple[str, ...] = ()
     whole: bool = False
     learns: bool = True
+    layered: bool = True
+    no_package: str = ""
     uses: tuple[str, ...] | None = None
 
     @property
