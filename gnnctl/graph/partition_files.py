@@ -32,7 +32,7 @@ def write_partitions(
     graph: Graph,
     owner: Mapping[str, np.ndarray],
     parts: int,
-    codes: Mapping[EdgeType, np.ndarray],
+    codes: Mapping[EdgeType, np.ndarray] | None,
     facts: Mapping[str, Any],
 ) -> None:
     """Write a graph in partitions into the split of it.
@@ -41,10 +41,11 @@ def write_partitions(
         graph: opened from an artifact.
         owner: by node type (N,) integers, 0 to ``parts`` - 1.
         parts: how many.
-        codes: of a split of links: by edge type (E,) int8, the first view that shows an edge.
+        codes: of a split of links: by edge type (E,) int8, the first view that shows an edge; None: of another split.
         facts: that the layout keeps: how the nodes were dealt out.
     """
     assert graph.artifact is not None
+    hides = codes or {}
     arrays: dict[str, Any] = {}
     for name, nodes in graph.nodes.items():
         base = f"nodes/{name}"
@@ -57,18 +58,19 @@ def write_partitions(
     for edge_type, edges in graph.edges.items():
         base = f"edges/{edge_type.key}"
         writer.array(f"{BASE}/{base}/colptr", np.asarray(edges.colptr))
-        for view in range(VIEWS if edge_type in codes else 0):
-            before = np.concatenate([[0], np.cumsum(codes[edge_type] <= view, dtype=np.int64)])
+        for view in range(VIEWS if edge_type in hides else 0):
+            before = np.concatenate([[0], np.cumsum(hides[edge_type] <= view, dtype=np.int64)])
             writer.array(f"{BASE}/{base}/view-{view}", before[edges.colptr])
         for part in EDGE_ARRAYS:
             if (values := getattr(edges, part)) is not None:
                 arrays[f"{base}/{part}"] = {"dtype": values.dtype.str, "shape": list(values.shape)}
     for number in range(parts):
-        _write_part(writer, graph, {t: np.flatnonzero(of == number) for t, of in owner.items()}, number, codes)
+        _write_part(writer, graph, {t: np.flatnonzero(of == number) for t, of in owner.items()}, number, hides)
     # What the graph's manifest says of its making stays there: an equal graph gives equal bytes here.
     made = {"fingerprint": graph.artifact.fingerprint, "content": graph.artifact.content}
     document = {"graph": graph.layout(), "encoders": graph.encoders, "arrays": arrays, "made": made}
-    writer.json(f"{BASE}/layout", {"parts": parts, **facts, **document})
+    views = 0 if codes is None else VIEWS
+    writer.json(f"{BASE}/layout", {"parts": parts, "views": views, **facts, **document})
 
 
 def _write_part(
@@ -120,13 +122,14 @@ class PartitionIndex:
         parts: how many there are.
         layout: the documents of the graph, ``graph`` and ``encoders``; ``arrays`` by name.
         owner: by node type (N,) int32.
+        views: that a split of links has: those of train, val and test; 0 of another.
         edge_types: in the graph's order.
     """
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         self.layout: dict[str, Any] = artifact.json(f"{BASE}/layout")
-        self.parts = int(self.layout["parts"])
+        self.parts, self.views = int(self.layout["parts"]), int(self.layout["views"])
         graph = self.layout["graph"]
         self.owner = {e["name"]: artifact.array(f"{BASE}/nodes/{e['name']}/owner") for e in graph["nodes"]}
         self.edge_types = [EdgeType(*entry["type"]) for entry in graph["edges"]]

@@ -1,6 +1,6 @@
 """A graph in partitions, each held by one process: read through the store of whoever has a row."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -36,7 +36,7 @@ class RoutedRows:
     def __init__(
         self,
         index: PartitionIndex,
-        owners: Sequence[Owner],
+        owners: Mapping[int, Owner],
         shapes: FeatureStore,
         view: int | None,
         each: "Callable[[list[Callable[[], None]]], object]",
@@ -122,7 +122,7 @@ class PartitionedGraph(Graph):
 
     Args:
         part: this process's own.
-        owners: by number of the partition; entries may be set until something is read.
+        owners: by number of the partition; those of other processes may be added until something is read.
         view: of a split of links, or None.
         nodes: those of another view, which it shares.
     """
@@ -130,7 +130,7 @@ class PartitionedGraph(Graph):
     def __init__(
         self,
         part: OwnPart,
-        owners: list[Owner],
+        owners: dict[int, Owner],
         view: int | None = None,
         nodes: dict[str, NodeStore] | None = None,
         pool: ThreadPoolExecutor | None = None,
@@ -175,6 +175,11 @@ class PartitionedGraph(Graph):
     def view(self, number: int) -> "PartitionedGraph":
         """The edges that messages of a part of a split of links pass along; nodes are the same."""
         return PartitionedGraph(self.part, self.owners, number, self.nodes, self._pool)
+
+    def structure_of(self, edge_types: Sequence[EdgeType]) -> Graph:
+        """The edges of some types, without anything else of theirs, brought into memory."""
+        edges = {t: EdgeStore(self.edges[t].colptr, np.asarray(self.edges[t].row)) for t in edge_types}
+        return Graph(self.nodes, edges)
 
     def at_once(self, asked: list[Callable[[], T]]) -> list[T]:
         """What several owners answer, asked together."""

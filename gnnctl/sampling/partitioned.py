@@ -5,15 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from gnnctl.errors import UsageError
+from gnnctl.graph.own_part import OwnPart
 from gnnctl.graph.owners import Frontier, Picks
+from gnnctl.graph.partition_files import PartitionIndex
 from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.native import number_nodes
 from gnnctl.sampling.columns import ranges
+from gnnctl.sampling.hop import LocalOwner
 from gnnctl.sampling.keys import name_hash
 from gnnctl.sampling.sampler import Drawn, Sampler
 from gnnctl.sampling.spec import SampleSpec
 
-_FRONTIER = 1 << 18  # nodes that an owner is asked about at once
+_FRONTIER = 1 << 16  # nodes that an owner is asked about at once
+
+
+def open_partition(index: PartitionIndex, number: int) -> PartitionedGraph:
+    """The graph as the process with one of the partitions has it; the owners of the others are still to be found."""
+    part = OwnPart(index, number)
+    return PartitionedGraph(part, {number: LocalOwner(part)})
 
 
 class PartitionedSampler(Sampler):

@@ -57,15 +57,15 @@ def write_parts(folder, graph, owner, parts, codes=None):
     whole = Graph.open(folder / "graph")
     recipe = Recipe("split", "split", 1, {"parts": parts}, [Parent("graph", whole.artifact)])
     with ArtifactWriter(folder / "split", recipe) as writer:
-        write_partitions(writer, whole, owner, parts, codes or {}, {"method": "given"})
+        write_partitions(writer, whole, owner, parts, codes, {"method": "given"})
     return Artifact.open(folder / "split")
 
 
 def everyone(artifact):
     """The graph as each process has it."""
     index = PartitionIndex(artifact)
-    owners = [LocalOwner(OwnPart(index, number)) for number in range(index.parts)]
-    return [PartitionedGraph(owner.part, owners) for owner in owners]
+    owners = {number: LocalOwner(OwnPart(index, number)) for number in range(index.parts)}
+    return [PartitionedGraph(owner.part, owners) for owner in owners.values()]
 
 
 def dealt(graph, parts, seed, codes=None):
@@ -74,5 +74,5 @@ def dealt(graph, parts, seed, codes=None):
     owner = {t: rng.integers(0, parts, graph.num_nodes(t)) for t in graph.node_types}
     held = Memory()
     named = Graph(graph.nodes, graph.edges, artifact=SimpleNamespace(fingerprint="f", content="c"))
-    write_partitions(held, named, owner, parts, codes or {}, {"method": "given"})
+    write_partitions(held, named, owner, parts, codes, {"method": "given"})
     return everyone(held)
