@@ -1,19 +1,31 @@
 """Graphs in partitions: every row has one owner, and what is sampled is what the whole graph gives."""
 
+import importlib.util
+import math
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from partition_cases import dealt, everyone, write_parts
-from sampling_cases import cases, rich_cases, rich_graph
+from sampling_cases import cases, random_graph, rich_cases, rich_graph, write_link_split
 
 from gnnctl.errors import UsageError
+from gnnctl.graph import Graph
+from gnnctl.graph.batch import Batch
 from gnnctl.graph.store_interfaces import Column
+from gnnctl.sampling.assign import assign, method_for
+from gnnctl.sampling.link_negatives import LinkNegatives
+from gnnctl.sampling.link_sampler import LinkSampler, opposites_of
 from gnnctl.sampling.methods import MethodSpec, open_method
 from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.share import Share
 from gnnctl.sampling.spec import SampleSpec
+from gnnctl.splits import LinkSplit, NodeSplit
+from gnnctl.splits.target import Target
 
 few = settings(deadline=None, max_examples=40)
 
@@ -91,6 +103,92 @@ def test_features_are_read_from_their_owners_and_no_owner_gives_those_of_another
     alien = own[0].part.rows["a"][:1]
     with pytest.raises(IndexError, match="not in partition 1"):
         own[1].owners[1].features(None).read(column.key, alien, np.empty((1, 5), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("rules", "times"), [({}, False), ({"disjoint": True}, False), ({"disjoint": True, "time": "before"}, True)]
+)
+def test_links_their_views_and_their_negatives_are_those_of_the_whole_graph(rules, times, tmp_path):
+    predicted = ("user buys item",) if times else ("user buys item", "user knows user")
+    split = LinkSplit.open(write_link_split(tmp_path, predicted=predicted, times=times))
+    own = dealt(split.graph, 3, 4, split.codes)
+    parts = [replace(split, graph=graph, _views={}) for graph in own]
+    spec = SampleSpec(dict.fromkeys(split.graph.edge_types, (3, 2)), seed=6, **rules)
+    opposite, edge_types = opposites_of(split), split.target.edge_types
+    for name in ("train", "val"):
+        links = split.part(name)
+        for t, store in split.view(name).edges.items():
+            found = parts[2].view(name).edges[t]
+            for array in ("colptr", "row", "weight", "time"):
+                values = getattr(store, array)
+                assert values is None or np.array_equal(np.asarray(getattr(found, array)), values), (name, t, array)
+        whole, other = (
+            LinkSampler(
+                open_method(one.view(name), spec), links, edge_types, LinkNegatives.of(one, 2), opposite=opposite
+            )
+            for one in (split, parts[1])
+        )
+        numbers = np.random.default_rng(3).permutation(links.size)[:40].astype(np.int64)
+        expected, drawn = whole.sample(numbers, "", 2), other.sample(numbers, "", 2)
+        same(drawn, expected)
+        assert np.array_equal(drawn.links.src, expected.links.src)
+        assert np.array_equal(drawn.links.dst, expected.links.dst)
+        batch, wanted = (Batch.from_subgraph(s, one.view(name)) for s, one in ((drawn, parts[1]), (expected, split)))
+        assert all(b is None or torch.equal(batch.x[t], b) for t, b in wanted.x.items())
+        assert all(w is None or torch.equal(batch.edge_weight[t], w) for t, w in wanted.edge_weight.items())
+
+
+def test_seeds_are_their_owners_and_a_process_without_any_computes_all_the_same():
+    owner = np.array([1, 0, 1, 2, 1])
+    batch = np.array([4, 3, 0])
+    parts = [list(Share(rank, 3, owner).of([batch], filled=True)) for rank in range(3)]
+    assert [(own.tolist(), counted) for [(own, counted)] in parts] == [([4], False), ([4, 0], True), ([3], True)]
+    assert list(Share(0, 3, owner).of([batch], filled=False)) == []
+
+
+@few
+@given(st.integers(0, 2**32), st.integers(2, 5))
+def test_every_node_has_one_owner_and_the_largest_partition_is_bounded(seed, parts):
+    graph = random_graph(np.random.default_rng(seed), 2, 3)
+    name = graph.node_types[0]
+    rows = np.arange(graph.num_nodes(name))[::3]
+    target = Target(name, "y", "multiclass", [0], 1)
+    split = NodeSplit(graph, target, {"train": (rows, rows), "val": (rows[:0], rows[:0]), "test": (rows[:0], rows[:0])})
+    found = assign(split, parts, seed=seed, method="stream")
+    nodes = sum(graph.num_nodes(t) for t in graph.node_types)
+    assert sum(found.nodes) == nodes
+    assert max(found.nodes) <= max(1, math.ceil(1.05 * nodes / parts))
+    assert sum(found.edges) == graph.num_edges
+    assert sum(found.seeds) == len(rows)
+    assert found.seeds == np.bincount(found.owner[name][rows], minlength=parts).tolist()
+    crossing = 0
+    for t, store in graph.edges.items():
+        into = np.repeat(found.owner[t.dst], np.diff(store.colptr))
+        crossing += int((found.owner[t.src][store.row] != into).sum())
+    assert found.cut == pytest.approx(crossing / max(1, graph.num_edges))
+
+
+def test_metis_deals_training_seeds_out_evenly_too():
+    pytest.importorskip("pymetis")
+    rng = np.random.default_rng(0)
+    block = rng.integers(0, 4, 600)
+    edges = rng.integers(0, 600, (2, 20000))
+    graph = Graph.from_coo(600, edges[:, block[edges[0]] == block[edges[1]]])
+    rows = np.flatnonzero(block < 2)  # by nodes alone each of two partitions would be two of the four blocks
+    none = rows[:0]
+    target = Target("node", "y", "multiclass", [0], 1)
+    split = NodeSplit(graph, target, {"train": (rows, rows), "val": (none, none), "test": (none, none)})
+    found = assign(split, 2, method="metis")
+    assert max(found.seeds) < 0.6 * len(rows)
+    assert found.cut < 0.2
+    assert np.array_equal(found.owner["node"], assign(split, 2, method="metis").owner["node"])
+
+
+def test_streaming_stands_in_for_metis(monkeypatch):
+    graph = random_graph(np.random.default_rng(0), 1, 1)
+    assert method_for(graph) == ("metis" if importlib.util.find_spec("pymetis") else "stream")
+    monkeypatch.setitem(sys.modules, "pymetis", None)
+    assert method_for(graph) == "stream"
 
 
 def test_what_partitions_cannot_do_is_refused():
