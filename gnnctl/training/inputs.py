@@ -37,7 +37,7 @@ from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_o
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.packed_job import PackedNodeJob
-from gnnctl.training.partitions import graph_here
+from gnnctl.training.partitions import graph_here, not_read_here
 from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
 
 STREAM = "-"
@@ -116,7 +116,7 @@ class TrainingInput:
         if source == STREAM:
             records = StreamRecords(sys.stdin.buffer, split=split, graph=graph)
         else:
-            artifact = Artifact.open(source)
+            artifact = Artifact.open(source, optional=not_read_here(place))
             if artifact.kind == "subgraphs":
                 records = SubgraphRecords.open(artifact, split=split, graph=graph)
             elif artifact.kind != "split" and not (artifact.kind == "graph" and learns is not None):

@@ -1,5 +1,6 @@
 """Training in as many processes as a split's graph has partitions: each opens its own, and takes the seeds in it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from gnnctl.artifacts import Artifact
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
-from gnnctl.graph.partition_files import PartitionIndex, has_partitions
+from gnnctl.graph.partition_files import BASE, PartitionIndex, has_partitions
 from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.processes import Place
 from gnnctl.sampling.partitioned import open_partition
@@ -35,10 +36,21 @@ def graph_here(split: Artifact, given: Graph | Path | None, place: Place) -> Gra
     return open_partition(index, place.rank)
 
 
+def not_read_here(place: Place) -> Callable[[str], bool]:
+    """Tells the files of a split that a process does not read: the partitions of others."""
+
+    def told(path: str) -> bool:
+        folder, _, rest = path.partition("/")
+        number = rest.partition("/")[0]
+        return folder == BASE and number.isdecimal() and (place.among == 1 or int(number) != place.rank)
+
+    return told
+
+
 def share_of(split: NodeSplit | LinkSplit, part: str, share: Share) -> Share:
     """A process's share of the seeds of a part: where the graph is in partitions, the seeds that it owns."""
     graph = split.graph
-    if not isinstance(graph, PartitionedGraph):
+    if share.among == 1 or not isinstance(graph, PartitionedGraph):
         return share
     if isinstance(split, NodeSplit):
         return share._replace(owner=graph.index.owner[split.target.node_type])
