@@ -43,12 +43,15 @@ class OwnPart:
         self.index, self.number = index, number
         self._edges: dict[tuple[EdgeType, int | None], OwnEdges] = {}
         artifact, nodes = index.artifact, f"{BASE}/{number}/nodes"
-        self.rows = {name: artifact.array(f"{nodes}/{name}/rows") for name in index.owner}
         self.x = {
             name: artifact.array(f"{nodes}/{name}/x")
             for name in index.owner
             if f"nodes/{name}/x" in index.layout["arrays"]
         }
+
+    def rows(self, node_type: str) -> np.ndarray:
+        """(n,) int64, its nodes in the whole graph, ascending."""
+        return np.flatnonzero(self.index.owner[node_type] == self.number)
 
     def edges(self, edge_type: EdgeType, view: int | None) -> OwnEdges:
         """Its edges of a type that a view shows; made once."""
@@ -113,7 +116,7 @@ class OwnRows:
             here, values = wanted - (edges.whole[nodes] - edges.colptr[nodes]), edges.arrays[key.attribute]
         else:
             own = self._part.index.owner[key.group][wanted] == self._part.number
-            here, values = np.searchsorted(self._part.rows[key.group], wanted), self._part.x[key.group]
+            here, values = self._part.index.place[key.group][wanted].astype(np.int64), self._part.x[key.group]
         if not own.all():
             where = f"{key.group} {key.attribute}"
             raise IndexError(f"{where}: row {int(wanted[~own][0])} is not in partition {self._part.number}")

@@ -46,10 +46,15 @@ def write_partitions(
     """
     assert graph.artifact is not None
     hides = codes or {}
+    own = [{t: np.flatnonzero(of == number) for t, of in owner.items()} for number in range(parts)]
     arrays: dict[str, Any] = {}
     for name, nodes in graph.nodes.items():
         base = f"nodes/{name}"
         writer.array(f"{BASE}/{base}/owner", owner[name].astype(np.int32))
+        place = np.empty(nodes.num_nodes, np.int32 if nodes.num_nodes < 2**31 else np.int64)
+        for rows in own:
+            place[rows[name]] = np.arange(len(rows[name]))
+        writer.array(f"{BASE}/{base}/place", place)
         for part in ("time", "x_scale"):
             if (values := getattr(nodes, part)) is not None:
                 writer.array(f"{BASE}/{base}/{part}", np.asarray(values))
@@ -64,8 +69,8 @@ def write_partitions(
         for part in EDGE_ARRAYS:
             if (values := getattr(edges, part)) is not None:
                 arrays[f"{base}/{part}"] = {"dtype": values.dtype.str, "shape": list(values.shape)}
-    for number in range(parts):
-        _write_part(writer, graph, {t: np.flatnonzero(of == number) for t, of in owner.items()}, number, hides)
+    for number, rows in enumerate(own):
+        _write_part(writer, graph, rows, number, hides)
     # What the graph's manifest says of its making stays there: an equal graph gives equal bytes here.
     made = {"fingerprint": graph.artifact.fingerprint, "content": graph.artifact.content}
     document = {"graph": graph.layout(), "encoders": graph.encoders, "arrays": arrays, "made": made}
@@ -82,7 +87,6 @@ def _write_part(
 ) -> None:
     for name, nodes in graph.nodes.items():
         rows, base = own[name], f"{BASE}/{number}/nodes/{name}"
-        writer.array(f"{base}/rows", rows)
         if nodes.x is not None:
             shape = (len(rows), *nodes.x.shape[1:])
             stream = writer.array_stream(f"{base}/x", nodes.x.dtype, shape, attributes_of(nodes.x.dtype))
@@ -122,6 +126,7 @@ class PartitionIndex:
         parts: how many there are.
         layout: the documents of the graph, ``graph`` and ``encoders``; ``arrays`` by name.
         owner: by node type (N,) int32.
+        place: by node type (N,) integers, which of its owner's nodes a node is.
         views: that a split of links has: those of train, val and test; 0 of another.
         edge_types: in the graph's order.
     """
@@ -131,11 +136,14 @@ class PartitionIndex:
         self.layout: dict[str, Any] = artifact.json(f"{BASE}/layout")
         self.parts, self.views = int(self.layout["parts"]), int(self.layout["views"])
         graph = self.layout["graph"]
-        self.owner = {e["name"]: artifact.array(f"{BASE}/nodes/{e['name']}/owner") for e in graph["nodes"]}
+        self.owner, self.place = (
+            {e["name"]: artifact.array(f"{BASE}/nodes/{e['name']}/{what}") for e in graph["nodes"]}
+            for what in ("owner", "place")
+        )
         self.edge_types = [EdgeType(*entry["type"]) for entry in graph["edges"]]
         for entry in graph["nodes"]:
-            if len(self.owner[entry["name"]]) != entry["num_nodes"]:
-                where = f"{artifact.path}/{BASE}/nodes/{entry['name']}/owner"
+            if any(len(held[entry["name"]]) != entry["num_nodes"] for held in (self.owner, self.place)):
+                where = f"{artifact.path}/{BASE}/nodes/{entry['name']}"
                 raise ArtifactError(f"{where} does not fit the graph", fix="make the split again")
 
     def colptr(self, edge_type: EdgeType, view: int | None) -> np.ndarray:

@@ -84,7 +84,7 @@ class RoutedRows:
             self._owners[number].features(self._view).read(key, rows[at], found, num_threads=num_threads)
             out[at] = found
 
-        self._each([lambda number=number: ask(number) for number in np.unique(owner).tolist()])  # type: ignore[misc]
+        self._each([lambda number=number: ask(number) for number in np.flatnonzero(np.bincount(owner)).tolist()])  # type: ignore[misc]
 
     def _colptr(self, key: Key) -> np.ndarray:
         assert isinstance(key.group, EdgeType)

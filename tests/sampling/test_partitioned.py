@@ -71,7 +71,7 @@ def test_the_partitions_together_are_the_graph(seed, parts):
     rng = np.random.default_rng(seed)
     graph = rich_graph(rng, 2, 3)
     own = dealt(graph, parts, seed)
-    owned = {t: np.sort(np.concatenate([one.part.rows[t] for one in own])) for t in graph.node_types}
+    owned = {t: np.sort(np.concatenate([one.part.rows(t) for one in own])) for t in graph.node_types}
     for t in graph.node_types:
         assert np.array_equal(owned[t], np.arange(graph.num_nodes(t)))
     for t, store in graph.edges.items():
@@ -100,7 +100,7 @@ def test_features_are_read_from_their_owners_and_no_owner_gives_those_of_another
     assert np.array_equal(column[rows], x[rows])
     assert np.array_equal(own[1].nodes["a"].features(rows), x[rows])
     assert own[0].schema == graph.schema
-    alien = own[0].part.rows["a"][:1]
+    alien = own[0].part.rows("a")[:1]
     with pytest.raises(IndexError, match="not in partition 1"):
         own[1].owners[1].features(None).read(column.key, alien, np.empty((1, 5), np.float32))
 

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from gnnctl.artifacts import Artifact
 from gnnctl.errors import ArtifactError, ResourceError, UsageError
 from gnnctl.graph.partitioned import PartitionedGraph
+from gnnctl.graph.store_interfaces import Key
 from gnnctl.nn.models import ModelOptions
 from gnnctl.processes import ALONE, Place, lost
 from gnnctl.sampling.share import Share
@@ -137,9 +138,10 @@ def test_a_process_that_asks_for_the_other_partition_learns_the_same_weights(par
     rows, whole = np.flatnonzero(graph.index.owner["paper"] == 1)[:3], Artifact.open(parted / name).parent("graph")
     assert graph.fingerprint == whole.fingerprint
     assert trained(first, tmp_path / "parts", model) == expected
-    assert np.array_equal(
-        graph.nodes["paper"].x[rows], Artifact.open(parted / name).parent("graph").array("nodes/paper/x")[rows]
-    )
+    x = whole.array("nodes/paper/x")
+    assert np.array_equal(graph.nodes["paper"].x[rows], x[rows])
+    with pytest.raises(UsageError, match="not in partition 1"):
+        graph.owners[1].features(None).read(Key("paper", "x"), graph.part.rows("paper")[:1], np.empty_like(x[:1]))
     meeting.leave()
     other.wait()
     other._server.shutdown()
@@ -165,7 +167,7 @@ def test_a_process_needs_its_own_partition_alone(parted, tmp_path):
     shutil.copytree(parted / "areas", tmp_path / "areas")
     shutil.rmtree(tmp_path / "areas" / "partitions" / "1")
     found = TrainingInput.open(str(tmp_path / "areas"), num_neighbors=["4,4"], place=Place(0, 2, 0, 2))
-    mine = found.split.graph.part.rows["paper"]
+    mine = found.split.graph.part.rows("paper")
     assert found.split.graph.nodes["paper"].x[mine].shape == (len(mine), 4)
     with pytest.raises(ArtifactError, match="partitions/1"):
         TrainingInput.open(str(tmp_path / "areas"), num_neighbors=["4,4"], place=Place(1, 2, 1, 2))
