@@ -319,6 +319,8 @@ def train(
             raise
         if meeting is not None:
             meeting.leave()
+            run.document["partitions"] = here.among
+            console.log(meeting.graph.traffic.describe())
         if found.packed:
             console.log("scores are those of the recorded neighbourhoods; gnnctl predict gives exact ones")
             run.document["scores"] = "sampled"

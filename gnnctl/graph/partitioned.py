@@ -1,5 +1,6 @@
 """A graph in partitions, each held by one process: read through the store of whoever has a row."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,29 @@ T = TypeVar("T")
 _ROWS = 1 << 20  # of a range, at once
 
 
+class Traffic:
+    """How many rows of node features were read, and how many of them from other partitions.
+
+    Args:
+        number: of one's own partition.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number, self.rows, self.others = number, 0, 0
+        self._lock = threading.Lock()
+
+    def count(self, owner: np.ndarray) -> None:
+        """Add a read of rows by who owns them."""
+        others = int(np.count_nonzero(owner != self.number))
+        with self._lock:
+            self.rows += len(owner)
+            self.others += others
+
+    def describe(self) -> str:
+        """In words."""
+        return f"{self.others / max(1, self.rows):.1%} of {self.rows:,} feature rows were read from other partitions"
+
+
 class RoutedRows:
     """The :class:`gnnctl.graph.store_interfaces.FeatureStore` over all partitions: each row is asked of its owner.
 
@@ -31,6 +55,7 @@ class RoutedRows:
         shapes: the store of one of them, which knows all shapes.
         view: that edges have their positions in.
         each: asks several owners at once.
+        traffic: where to count.
     """
 
     def __init__(
@@ -40,8 +65,10 @@ class RoutedRows:
         shapes: FeatureStore,
         view: int | None,
         each: "Callable[[list[Callable[[], None]]], object]",
+        traffic: Traffic,
     ) -> None:
         self._index, self._owners, self._shapes, self._view, self._each = index, owners, shapes, view, each
+        self._traffic = traffic
 
     def keys(self) -> Sequence[Key]:
         """What there is."""
@@ -77,6 +104,7 @@ class RoutedRows:
             owner = self._index.owner[key.group.dst][nodes]
         else:
             owner = self._index.owner[key.group][rows]
+            self._traffic.count(owner)
 
         def ask(number: int) -> None:
             at = np.flatnonzero(owner == number)
@@ -125,6 +153,9 @@ class PartitionedGraph(Graph):
         owners: by number of the partition; those of other processes may be added until something is read.
         view: of a split of links, or None.
         nodes: those of another view, which it shares.
+
+    Attributes:
+        traffic: what was read of the nodes' features; those of a view count with the graph's.
     """
 
     def __init__(
@@ -138,7 +169,8 @@ class PartitionedGraph(Graph):
         index = part.index
         self.part, self.index, self.owners, self.number = part, index, owners, view
         self._pool = pool or ThreadPoolExecutor(4 * index.parts, thread_name_prefix="owners")
-        self.features = RoutedRows(index, owners, OwnRows(part, view), view, self.at_once)
+        self.traffic = Traffic(part.number)
+        self.features = RoutedRows(index, owners, OwnRows(part, view), view, self.at_once, self.traffic)
         layout = index.layout["graph"]
         if nodes is None:
             nodes = {entry["name"]: self._nodes(entry) for entry in layout["nodes"]}

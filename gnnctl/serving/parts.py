@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gnnctl.errors import ResourceError
 from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.store_interfaces import Column
 from gnnctl.remote.connection import Connection
@@ -76,6 +77,9 @@ class Meeting:
         first: gives all processes what the first one makes.
         tell: gives every process what each of them says.
         gone: what to raise where another process does not answer.
+
+    Attributes:
+        graph: the same.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Meeting:
         tell: Callable[[str], list[str]],
         gone: Callable[[], Exception],
     ) -> None:
+        self.graph = graph
         own = graph.owners[rank]
         assert isinstance(own, LocalOwner)
         token = first(lambda: secrets.token_hex(32))
@@ -111,7 +116,11 @@ class Meeting:
 
 def _address_towards(machine: str) -> str:
     """This machine's own address, as another one sees it."""
-    family, kind, protocol, _, address = socket.getaddrinfo(machine, 9, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.connect(address)  # sends nothing
-        return str(probe.getsockname()[0])
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(machine, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(address)  # sends nothing
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        fix = "set MASTER_ADDR to a machine that all others reach"
+        raise ResourceError(f"no way to {machine}: {error.strerror}", fix=fix) from None

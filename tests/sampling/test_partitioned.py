@@ -16,6 +16,7 @@ from sampling_cases import cases, random_graph, rich_cases, rich_graph, write_li
 from gnnctl.errors import UsageError
 from gnnctl.graph import Graph
 from gnnctl.graph.batch import Batch
+from gnnctl.graph.features import encode_features
 from gnnctl.graph.store_interfaces import Column
 from gnnctl.sampling.assign import assign, method_for
 from gnnctl.sampling.link_negatives import LinkNegatives
@@ -58,6 +59,25 @@ def test_every_way_of_drawing_gives_the_subgraph_of_the_whole_graph(case, parts,
 
 
 @few
+@given(st.integers(0, 2**32), st.sampled_from([None, "before", "until"]))
+def test_degrees_are_those_of_the_whole_graph_then_and_at_all_times(seed, time):
+    rng = np.random.default_rng(seed)
+    graph = rich_graph(rng, 2, 3)
+    one = dealt(graph, 2, seed)[0]
+    spec = SampleSpec(dict.fromkeys(graph.edge_types, (3, 2)), disjoint=time is not None, time=time)
+    seeds = rng.permutation(graph.num_nodes("a"))[:6].astype(np.int64)
+    times = None if time is None else rng.integers(-6, 16, len(seeds))
+    expected, found = (
+        Batch.from_subgraph(open_method(g, spec).sample(seeds, "a", 1, times), g, degrees=True) for g in (graph, one)
+    )
+    for t, degrees in expected.degree.items():
+        for name, values in degrees._asdict().items():
+            other = getattr(found.degree[t], name)
+            assert (values is None) == (other is None)
+            assert values is None or torch.equal(other, values), (t, name)
+
+
+@few
 @given(cases(), st.integers(2, 3), st.integers(0, 2**32))
 def test_budgets_replacement_and_disjoint_trees_too(case, parts, seed):
     graph, spec, seeds, node_type, epoch = case
@@ -87,11 +107,27 @@ def test_the_partitions_together_are_the_graph(seed, parts):
                 assert np.array_equal(column[some], values[some])
 
 
+@pytest.mark.parametrize("format", ["float16", "bfloat16", "int8"])
+def test_features_in_any_format(format):
+    rng = np.random.default_rng(3)
+    graph = rich_graph(rng, 1, 1)
+    stored = encode_features(rng.random((graph.num_nodes("a"), 4), dtype=np.float32), format)
+    graph.nodes["a"] = replace(graph.nodes["a"], x=stored.values, x_scale=stored.scale, feature_names=list("wxyz"))
+    rows = rng.integers(0, graph.num_nodes("a"), 20)
+    one = dealt(graph, 2, 1)[1]
+    assert np.array_equal(one.nodes["a"].features(rows), graph.nodes["a"].features(rows))
+    assert one.traffic.rows == 20
+    assert one.traffic.others == int((one.index.owner["a"][rows] == 0).sum())
+
+
 def test_features_are_read_from_their_owners_and_no_owner_gives_those_of_another(tmp_path):
     rng = np.random.default_rng(1)
     graph = rich_graph(rng, 2, 3)
     x = rng.random((graph.num_nodes("a"), 5), dtype=np.float32)
     graph.nodes["a"] = replace(graph.nodes["a"], x=x, feature_names=list("vwxyz"))
+    for t, store in graph.edges.items():
+        attr = rng.random((store.num_edges, 2), dtype=np.float32)
+        graph.edges[t] = replace(store, edge_attr=attr, feature_names=["p", "q"])
     owner = {t: rng.integers(0, 3, graph.num_nodes(t)) for t in graph.node_types}
     own = everyone(write_parts(tmp_path, graph, owner, 3))
     rows = rng.integers(0, len(x), 50)
@@ -100,6 +136,9 @@ def test_features_are_read_from_their_owners_and_no_owner_gives_those_of_another
     assert np.array_equal(column[rows], x[rows])
     assert np.array_equal(own[1].nodes["a"].features(rows), x[rows])
     assert own[0].schema == graph.schema
+    for t, store in graph.edges.items():
+        pos = rng.permutation(store.num_edges)[:20]
+        assert np.array_equal(own[2].edges[t].edge_attr[pos], store.edge_attr[pos])
     alien = own[0].part.rows("a")[:1]
     with pytest.raises(IndexError, match="not in partition 1"):
         own[1].owners[1].features(None).read(column.key, alien, np.empty((1, 5), np.float32))

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from gnnctl.graph.store_interfaces import Key
 from gnnctl.nn.models import ModelOptions
 from gnnctl.processes import ALONE, Place, lost
 from gnnctl.sampling.share import Share
-from gnnctl.serving.parts import Meeting
+from gnnctl.serving.parts import Meeting, _address_towards
 from gnnctl.training.inputs import TrainingInput
 from gnnctl.training.options import TrainOptions
 from gnnctl.training.partitions import share_of
@@ -79,7 +80,8 @@ def test_two_processes_with_a_partition_each_give_the_run_of_one(cli, parted, tm
     assert run.returncode == 0, run.stderr
     two = Artifact.open(tmp_path / "two")
     assert two.fingerprint == fingerprint
-    assert two.json("model")["processes"] == 2
+    assert (two.json("model")["processes"], two.json("model")["partitions"]) == (2, 2)
+    assert "feature rows were read from other partitions" in run.stderr
     for expected, found in zip(curve(tmp_path / "one"), curve(tmp_path / "two"), strict=True):
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
     own, shared = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
@@ -148,6 +150,19 @@ def test_a_process_that_asks_for_the_other_partition_learns_the_same_weights(par
     with pytest.raises(ResourceError, match="one of its processes was lost"):
         graph.nodes["paper"].x[rows]
     meeting._server.shutdown()
+
+
+def test_a_machine_is_found_by_the_address_that_leads_to_another(monkeypatch):
+    assert _address_towards("127.0.0.1") == "127.0.0.1"
+
+    def unknown(*words, **named):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ResourceError, match="no way to big: Name or service not known; set MASTER_ADDR"):
+        _address_towards("big")
+    monkeypatch.setenv("MASTER_ADDR", "big")
+    assert (Place(0, 4, 0, 2).master, Place(0, 2, 0, 2).master) == ("big", None)
 
 
 def test_every_seed_is_in_the_share_of_the_one_process_that_owns_it(parted):
