@@ -104,10 +104,11 @@ def train(
     from functools import partial
 
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
+    from gnnctl.graph.partitioned import PartitionedGraph
     from gnnctl.nn.models import ModelOptions
     from gnnctl.nn.models.registry import models, parse_model, preset_of
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
-    from gnnctl.processes import place
+    from gnnctl.processes import lost, place
     from gnnctl.remote import graph_option
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
@@ -165,6 +166,7 @@ def train(
         model=name,
         objective=objective,
         node_type=node_type,
+        place=here,
     )
     unfit = {
         ("--folds", "--objective"): folds is not None and found.objective is not None,
@@ -266,6 +268,11 @@ def train(
         console.log(f"{output} would be trained: {found.describe()}")
         console.result({"output": str(output), "done": False, **recipe.options}, "")
         return
+    meeting = None
+    if isinstance(found.split.graph, PartitionedGraph):
+        from gnnctl.serving.parts import Meeting
+
+        meeting = Meeting(found.split.graph, here.rank, here.master, processes.first, processes.tell, lost)
     cache = found.cache(feature_cache)
     how: dict[str, Any] = {
         "device": where,
@@ -280,6 +287,8 @@ def train(
 
     if here.rank:
         fit_model(job, loaded, design, training, None, **how)
+        if meeting is not None:
+            meeting.wait()
         return
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
         for part in (STATE, HISTORY) if learns else ():
@@ -306,6 +315,10 @@ def train(
         except (UsageError, DataError):
             writer.resume = False  # going on would fail again: leave nothing behind
             raise
+        if meeting is not None:
+            meeting.leave()
+            run.document["partitions"] = here.among
+            console.log(meeting.graph.traffic.describe())
         if found.packed:
             console.log("scores are those of the recorded neighbourhoods; gnnctl predict gives exact ones")
             run.document["scores"] = "sampled"

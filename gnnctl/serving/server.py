@@ -4,7 +4,7 @@ import hmac
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from typing import Any
@@ -105,14 +105,15 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
     def do_action(self, context: Any, action: Any) -> list[bytes]:
         """``describe``: everything that a client needs to know before it asks for data, as JSON."""
         with _Refusals():
-            if action.type != "describe":
+            actions = self._actions()
+            if action.type not in actions:
                 raise ValueError(f"there is no action '{action.type:.40}'")
             try:
                 asked = json.loads(action.body.to_pybytes())["protocol"]
             except (ValueError, KeyError, TypeError):
-                raise ValueError("describe wants a JSON document with 'protocol'") from None
+                raise ValueError(f"{action.type} wants a JSON document with 'protocol'") from None
             check_protocol(asked)
-            return [json.dumps(self._described()).encode()]
+            return [json.dumps(actions[action.type]()).encode()]
 
     def do_get(self, context: Any, ticket: Any) -> Any:
         """The answer to a :class:`Request`, as a stream."""
@@ -121,12 +122,18 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
             client = context.peer()
             if request.do == "table":
                 return self._table(request)
-            answers = {"array": self._array, "sample": self._sample, "groups": self._groups}
+            answers = self._answers()
             if request.do not in answers:
                 raise ValueError(f"there is no request '{request.do:.40}'")
             answer = answers[request.do](request, client)
             first = next(answer, None)  # so that a refusal comes before any data
             return flight.GeneratorStream(answer_schema(), answer if first is None else _after(first, answer))
+
+    def _actions(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        return {"describe": self._described}
+
+    def _answers(self) -> dict[str, Callable[[Request, str], Answer]]:
+        return {"array": self._array, "sample": self._sample, "groups": self._groups}
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,11 @@ from gnnctl.artifacts import Artifact, Parent, file_checksum
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.feature_cache import Hits, cache_features
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
 from gnnctl.parameters import Value, parse_bytes
+from gnnctl.processes import ALONE, Place
 from gnnctl.remote.graph import ServedGraph
 from gnnctl.sampling.loader import Records, check_shared
 from gnnctl.sampling.methods import Spec, spec_of
@@ -35,6 +37,7 @@ from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_o
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.packed_job import PackedNodeJob
+from gnnctl.training.partitions import graph_here, not_read_here
 from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
 
 STREAM = "-"
@@ -85,6 +88,7 @@ class TrainingInput:
         model: str = "",
         objective: str = SUPERVISED,
         node_type: str | None = None,
+        place: Place = ALONE,
     ) -> "TrainingInput":
         """Open the source and everything it was made from.
 
@@ -100,6 +104,7 @@ class TrainingInput:
             objective: as :func:`parse_objective` reads it.
             node_type: whose nodes get embeddings, of a graph without a split.
             model: its name; of links one that takes no edges has batches of links.
+            place: this process's, which of several may have a partition of the graph.
 
         Raises:
             ArtifactError: the source is missing, damaged or of another kind. UsageError: fan-outs that do not fit.
@@ -111,7 +116,7 @@ class TrainingInput:
         if source == STREAM:
             records = StreamRecords(sys.stdin.buffer, split=split, graph=graph)
         else:
-            artifact = Artifact.open(source)
+            artifact = Artifact.open(source, optional=not_read_here(place))
             if artifact.kind == "subgraphs":
                 records = SubgraphRecords.open(artifact, split=split, graph=graph)
             elif artifact.kind != "split" and not (artifact.kind == "graph" and learns is not None):
@@ -135,7 +140,7 @@ class TrainingInput:
         if artifact.kind == "graph":
             opened: NodeSplit | LinkSplit = unlabelled_split(Graph.open(artifact), node_type, seed)
         else:
-            opened = open_split(artifact, graph)
+            opened = open_split(artifact, graph_here(artifact, graph, place))
         own = read_link_options(opened, links or {}, source)
         if learns is not None and opened.target.task != "node":
             raise UsageError(
@@ -280,6 +285,8 @@ class TrainingInput:
             raise UsageError(f"--objective {self.objective[0]} learns in one process", fix="leave torchrun out")
         if folds:
             raise UsageError("--folds are trained in one process", fix="leave torchrun out")
+        if self.spec is None and isinstance(self.split.graph, PartitionedGraph):
+            raise UsageError("partitions are sampled from", fix="pass for example --num-neighbors 10,10")
         if self.batch_size is None and isinstance(self.split, NodeSplit):
             raise UsageError("the full batch is one process's", fix="pass for example --num-neighbors 15,10")
         if self.links is not None and self.links.negative_method == "in-batch":

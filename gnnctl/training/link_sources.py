@@ -20,6 +20,7 @@ from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.training.link_options import HARD_POOL, LinkOptions, check_sampled
 from gnnctl.training.loop import BatchSource
+from gnnctl.training.partitions import share_of
 
 
 class FullLinkBatches:
@@ -221,7 +222,7 @@ class SampledLinkBatches:
             device=self._device,
             degrees=self._degrees,
             prepare=self._prepare if part == "train" else None,
-            share=self._share,
+            share=share_of(self._split, part, self._share),
         )
         return (self._with_features(batch, part) for batch in batches) if numbered else iter(batches)
 

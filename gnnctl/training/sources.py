@@ -19,6 +19,7 @@ from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
+from gnnctl.training.partitions import share_of
 
 
 class FullBatches:
@@ -191,5 +192,5 @@ class SampledBatches:
             device=self._device,
             degrees=self._degrees,
             prepare=self._prepare if part == "train" else None,
-            share=self._share,
+            share=share_of(self._split, part, self._share),
         )

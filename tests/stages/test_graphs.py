@@ -266,3 +266,9 @@ def test_graph_features_enter_the_model_and_must_be_there(cli, folder, tmp_path)
     code, _, err = cli("predict", tmp_path / "m", "-o", tmp_path / "p", "--on", folder / "graph")
     assert code == 4
     assert "graphs of 0 features, the model was trained on graphs of 1" in err
+
+
+def test_graphs_are_not_cut_into_partitions(cli, folder, tmp_path):
+    words = ["--task", "graph", "--by", "stratified", "--partitions", "2"]
+    code, _, err = cli("split", folder / "graph", "-o", tmp_path / "s", *words)
+    assert (code, "--partitions: graphs are trained on whole" in err) == (2, True)
