@@ -20,7 +20,7 @@ from gnnctl.graph.tables import TableFeatures, TableStream, table_column
 pytest.importorskip("rocksdict")
 KEY = Key("paper", "x")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_store"
-STORES = ["rocksdb", "columns:Columns"]
+STORES = ["rocksdb", "ladybug", "columns:Columns"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,6 +76,8 @@ def test_rows_and_ranges_are_those_of_the_array(store, format, shape, pieces, so
 @pytest.mark.parametrize("store", STORES)
 def test_more_rows_than_are_read_at_once(tmp_path, store, monkeypatch):
     monkeypatch.setattr("gnnctl.graph.rocks._ROWS", 10)
+    monkeypatch.setattr("gnnctl.graph.ladybug_rows._ROWS", 10)
+    monkeypatch.setattr("gnnctl.graph.ladybug_rows._COPY_BYTES", 30 * 24)
     values = np.arange(600, dtype=np.float32).reshape(100, 6)
     column = table_column(_table(tmp_path, values, store), KEY)
     rows = np.random.default_rng(0).integers(0, 100, 95)
