@@ -17,6 +17,7 @@ from gnnctl.artifacts import Artifact
 from gnnctl.graph import Graph
 
 pytest.importorskip("rocksdict")
+pytest.importorskip("ladybug")
 SPEC = Path(__file__).parents[2] / "examples" / "tiny" / "graph.toml"
 SAMPLED = ["--num-neighbors", "3,2", "--hidden", "8", "--epochs", "2", "--quiet"]
 
