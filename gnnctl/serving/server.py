@@ -3,7 +3,7 @@
 import hmac
 import json
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
@@ -190,6 +190,7 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
         seeds, times = self._seeds(request, node_type), request.columns.get("times")
         with self._slots:
             method = self._method(spec)
+            self._check_draws(spec, node_type, len(seeds))
             if times is None:
                 subgraph = method.sample(seeds, node_type, epoch)
             elif isinstance(method, Sampler):
@@ -204,6 +205,26 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
             for start in range(0, record.size, CHUNK_BYTES):
                 yield answer_batch(RECORD, record.slice(start, min(CHUNK_BYTES, record.size - start)))
             yield from chain.from_iterable(self._rows(name, self._arrays[name], where) for name, where in rows)
+
+    def _check_draws(self, spec: Spec, node_type: str, seeds: int) -> None:
+        """Draws with replacement are as many as asked for, whatever the degrees: the most that they can be is known
+        before they are made."""
+        if isinstance(spec, MethodSpec) or not spec.replace:
+            return
+        nodes, drawn = Counter({node_type: seeds}), 0
+        for hop in range(spec.hops):
+            reached: Counter[str] = Counter()
+            for t, fan_outs in spec.num_neighbors.items():
+                reached[t.src] += nodes[t.dst] * max(0, fan_outs[hop])
+            drawn += reached.total()
+            if 8 * drawn > self._accounts.limit:
+                raise ValueError(
+                    f"draws with replacement of up to {8 * drawn:,} bytes are over the {self._accounts.limit:,} of a "
+                    "client: ask for fewer seeds or neighbours, or serve with more --memory"
+                )
+            nodes = reached
+            if not spec.disjoint:
+                nodes = Counter({name: min(count, self._graph.num_nodes(name)) for name, count in reached.items()})
 
     def _gathered(self, subgraph: Subgraph) -> Iterator[tuple[str, np.ndarray]]:
         """Which rows of which arrays are the features of a subgraph; an edge that is not in the graph has any."""
