@@ -158,9 +158,9 @@ def sample(
         "shard": None if part is None else part.to_json(),
     }
     packing = None
-    if isinstance(opened, LinkSplit) and (features == "packed" or engine != "local"):
-        flag = "--features packed" if features == "packed" else f"--engine {engine}"
-        raise UsageError(f"{flag}: {sources[0]} is a split of links", fix="leave it out")
+    if isinstance(opened, LinkSplit) and (features == "packed" or engine == "spark-joins"):
+        flag, fix = ("--features packed", "leave it out") if features == "packed" else (f"--engine {engine}", "use spark")
+        raise UsageError(f"{flag}: {sources[0]} is a split of links", fix=fix)
     if features == "packed":
         if str(output) == "-":
             raise UsageError("--features packed: a pipe has nothing beside its records", fix="name a folder with -o")
@@ -229,9 +229,6 @@ def _write(
         summary = write_records(output, recipe, description, producer, bounds, **shared)
     else:
         from gnnctl.sampling.spark_run import write_with_spark
-        from gnnctl.splits import NodeSplit
-
-        assert isinstance(split, NodeSplit)
         shared |= {"engine": how.engine, "master": how.master, "partitions": how.partitions}
         summary = write_with_spark(output, recipe, description, producer, split, bounds, **shared)
     console.log(f"wrote {output}")

@@ -106,6 +106,12 @@ def check_single_links(spec: Spec, negatives: LinkNegatives | None) -> None:
         raise UsageError("--unit seed: in-batch negatives depend on the batch", fix="use --unit batch")
 
 
+def given_negatives(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`link_producer` is given, from the resolved options of records that it made."""
+    names = ("negatives", "negative_method", "corrupt", "keep_known")
+    return {name.replace("_", "-"): options[name] for name in names if name in options}
+
+
 def link_producer(
     split: LinkSplit,
     spec: Spec,

@@ -8,11 +8,14 @@ import pytest
 from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.description import Description
 from gnnctl.sampling.link_negatives import LinkNegatives
+from gnnctl.sampling.link_produce import link_producer
 from gnnctl.sampling.links import LinkLoader
+from gnnctl.sampling.resample import resample
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
-from gnnctl.sampling.store import SubgraphRecords
+from gnnctl.sampling.store import RecordsWriter, SubgraphRecords
 from gnnctl.splits import LinkSplit
 from gnnctl.splits.link_split import LinkOptions, split_links
 from gnnctl.splits.link_target import LinkTarget
@@ -72,6 +75,44 @@ def test_single_links_merge_and_shards_join(made, tmp_path):
         sample([made], tmp_path / f"part{i}", **options, shard=f"{i}/2", threads=1)
     sample([tmp_path / "part1", tmp_path / "part2"], tmp_path / "joined", join=True)
     assert Artifact.open(tmp_path / "whole").content == Artifact.open(tmp_path / "joined").content
+
+
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 32, "negatives": 3, "corrupt": "dst"}, {"unit": "seed", "disjoint": True}]
+)
+def test_records_are_derived_again(made, tmp_path, options):
+    sample([made], tmp_path / "whole", num_neighbors=["3,2"], seed=5, epochs=2, **options)
+    found = resample(Artifact.open(tmp_path / "whole"), 1.0)
+    assert (found.records, found.problems) == (SubgraphRecords.open(tmp_path / "whole").description.records, [])
+    sample([made], tmp_path / "shard", num_neighbors=["3,2"], seed=5, epochs=2, shard="2/3", **options)
+    assert resample(Artifact.open(tmp_path / "shard"), 0.5).problems == []
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        ({"seed": 6}, "its links are not those of the split in their order"),
+        ({"corrupt": "src"}, "sampling gives other negatives"),
+        ({"fan_out": (2, 2)}, "sampling gives other node_counts"),
+    ],
+)
+def test_records_of_another_recipe_are_found(made, tmp_path, drawn, said):
+    """What a broken writer would leave: records whose hashes fit, and that are not what their recipe gives."""
+    sample([made], tmp_path / "told", num_neighbors=["3,2"], batch_size=32, corrupt="dst", seed=5)
+    told, split = Artifact.open(tmp_path / "told"), LinkSplit.open(made)
+    how = {"fan_out": (3, 2), "seed": 5, "corrupt": "dst", **drawn}
+    spec, given = SampleSpec({CITES: how["fan_out"]}, seed=how["seed"]), {"corrupt": how["corrupt"]}
+    producer, _ = link_producer(split, spec, "batch", 32, 1, how["seed"], False, given)
+    recipe = Recipe("subgraphs", "sample", 1, told.manifest.options, [Parent("split", split.artifact)])
+    with ArtifactWriter(tmp_path / "other", recipe) as writer:
+        records = RecordsWriter(writer, Description.from_json(told.json("subgraphs")), "parquet")
+        for piece in producer.records(0, producer.plan.records, 1):
+            records.append(piece)
+        records.close()
+    other = Artifact.open(tmp_path / "other")
+    found = resample(other, 1.0)
+    assert other.verify() == []
+    assert any(said in line for line in found.problems)
 
 
 @pytest.mark.parametrize(

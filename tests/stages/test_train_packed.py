@@ -85,7 +85,7 @@ def test_a_dry_run_foresees_the_size(cli, own, options):
     assert foreseen["blow_up"] > 0
 
 
-@pytest.mark.parametrize("options", [["--features", "packed"], ["--engine", "spark"]])
+@pytest.mark.parametrize("options", [["--features", "packed"], ["--engine", "spark-joins"]])
 def test_what_links_do_not_take_yet_is_refused(cli, tmp_path, options):
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
     from gnnctl.graph import Graph
