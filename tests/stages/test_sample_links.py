@@ -1,8 +1,13 @@
 """gnnctl sample of a split of links."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
@@ -16,7 +21,7 @@ from gnnctl.sampling.resample import resample
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.store import RecordsWriter, SubgraphRecords
-from gnnctl.splits import LinkSplit
+from gnnctl.splits import LinkSplit, find_target, split_nodes
 from gnnctl.splits.link_split import LinkOptions, split_links
 from gnnctl.splits.link_target import LinkTarget
 from gnnctl.stages.sample import sample
@@ -113,6 +118,67 @@ def test_records_of_another_recipe_are_found(made, tmp_path, drawn, said):
     found = resample(other, 1.0)
     assert other.verify() == []
     assert any(said in line for line in found.problems)
+
+
+def test_a_killed_run_keeps_the_files_that_were_done(made, tmp_path, capsys):
+    given = {"num_neighbors": ["5,5"], "batch_size": 8, "epochs": 60, "seed": 3}
+    arguments = ["--num-neighbors", "5,5", "--batch-size", "8", "--epochs", "60", "--seed", "3", "--quiet"]
+    command = [sys.executable, "-m", "gnnctl.cli", "sample", str(made), "-o", str(tmp_path / "samples"), *arguments]
+    partial = tmp_path / "samples.partial"
+    progress = partial / "progress.json"
+    with subprocess.Popen(command) as run:
+        while not progress.exists() and run.poll() is None:
+            time.sleep(0.005)
+        run.kill()
+    assert run.returncode == -signal.SIGKILL
+    finished = {shard["path"]: (partial / shard["path"]).stat() for shard in json.loads(progress.read_text())}
+    assert finished
+    sample([made], tmp_path / "samples", **given)
+    assert "going on after" in capsys.readouterr().err
+    for name, before in finished.items():
+        after = (tmp_path / "samples" / name).stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    sample([made], tmp_path / "whole", **given)
+    resumed, whole = (Artifact.open(tmp_path / name) for name in ("samples", "whole"))
+    assert (resumed.content, resumed.verify()) == (whole.content, [])
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Splits of the nodes and of the links of a graph of 50,000 nodes."""
+    folder, rng = tmp_path_factory.mktemp("large"), np.random.default_rng(4)
+    count = 50_000
+    likes = EdgeType("paper", "likes", "paper")
+    edges = {
+        CITES: (rng.random((2, 150_000)) ** 2 * count).astype(np.int64),
+        likes: rng.integers(0, count, (2, 10_000)),
+    }
+    areas = pa.table({"area": rng.integers(0, 4, count).astype(str)})
+    with ArtifactWriter(folder / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        Graph.from_coo({"paper": count}, edges, columns={"paper": areas}).write(writer)
+    graph = Graph.open(folder / "graph")
+    splits = {
+        "nodes": split_nodes(graph, find_target(graph, "paper.area")),
+        "links": split_links(graph, LinkTarget("link", [likes]), LinkOptions()),
+    }
+    for name, split in splits.items():
+        with ArtifactWriter(
+            folder / name, Recipe("split", "split", 1, {}, [Parent("graph", graph.artifact)])
+        ) as writer:
+            split.write(writer)
+    return folder
+
+
+@pytest.mark.parametrize(("seeds", "unit"), [("nodes", "batch"), ("links", "batch"), ("links", "seed")])
+def test_a_dry_run_foresees_the_bytes(large, tmp_path, capsys, seeds, unit):
+    options = {"num_neighbors": ["4,3"], "unit": unit, "batch_size": 256, "json": True}
+    options |= {"negatives": 1} if seeds == "links" else {}
+    sample([large / seeds], tmp_path / "samples", **options, dry_run=True)
+    foreseen = json.loads(capsys.readouterr().out)
+    sample([large / seeds], tmp_path / "samples", **options)
+    files = list((tmp_path / "samples" / "records").glob("*.parquet"))
+    assert foreseen["pilot"] < foreseen["records"] / 4
+    assert foreseen["bytes"] == pytest.approx(sum(f.stat().st_size for f in files), rel=0.3)
 
 
 @pytest.mark.parametrize(
