@@ -43,12 +43,14 @@ def adopt(
     from gnnctl.sampling.methods import spec_of
     from gnnctl.sampling.packed import Packing
     from gnnctl.sampling.store import RecordsWriter
-    from gnnctl.splits import NodeSplit, open_split
+    from gnnctl.splits import LinkSplit, open_split
 
     console = Console("adopt", json=json, quiet=quiet)
     opened = open_split(split, graph)
-    if not isinstance(opened, NodeSplit) or opened.target.task == "graph":
-        raise UsageError(f"{split} is not of nodes, of which records are adopted", fix="name a split of nodes")
+    if opened.target.task == "graph":
+        raise UsageError(f"{split} is of graphs, which are taken whole, not sampled", fix="name one of nodes or links")
+    if isinstance(opened, LinkSplit) and features == "packed":
+        raise UsageError(f"--features packed: {split} is a split of links", fix="leave it out")
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
     flags |= {"--draw": draw, "--time": time, "--subgraph": subgraph}
     given = {flag: value for flag, value in flags.items() if value}

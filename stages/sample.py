@@ -159,7 +159,9 @@ def sample(
     }
     packing = None
     if isinstance(opened, LinkSplit) and (features == "packed" or engine == "spark-joins"):
-        flag, fix = ("--features packed", "leave it out") if features == "packed" else (f"--engine {engine}", "use spark")
+        flag, fix = (
+            ("--features packed", "leave it out") if features == "packed" else (f"--engine {engine}", "use spark")
+        )
         raise UsageError(f"{flag}: {sources[0]} is a split of links", fix=fix)
     if features == "packed":
         if str(output) == "-":
@@ -229,6 +231,7 @@ def _write(
         summary = write_records(output, recipe, description, producer, bounds, **shared)
     else:
         from gnnctl.sampling.spark_run import write_with_spark
+
         shared |= {"engine": how.engine, "master": how.master, "partitions": how.partitions}
         summary = write_with_spark(output, recipe, description, producer, split, bounds, **shared)
     console.log(f"wrote {output}")

@@ -64,21 +64,28 @@ class LinkProducer(Producer):
     @property
     def layout(self) -> Layout:
         """What the records have in common."""
-        trees = not isinstance(self.spec, MethodSpec) and self.spec.disjoint
-        return self._layout(LinkLayout(tuple(self.split.target.edge_types), trees))
+        return self._layout(link_layout(self.split, self.spec))
 
     def methods(self, parts: list[str], num_threads: int) -> dict[str, Method]:
         """By part what samples its view."""
-        return {
-            name: LinkSampler(
-                open_method(self.split.view(name), self.spec, num_threads=num_threads),
-                self.split.part(name),
-                self.split.target.edge_types,
-                self.negatives if name == "train" else self.split.negatives.get(name),
-                opposite=self.opposite,
-            )
-            for name in parts
-        }
+        return {name: self._sampler(name, num_threads) for name in parts}
+
+    def sampler(self, part: str) -> LinkSampler:
+        """What samples one part, opened once."""
+        if part not in self._methods:
+            self._methods[part] = self._sampler(part, 1)
+        found = self._methods[part]
+        assert isinstance(found, LinkSampler)
+        return found
+
+    def _sampler(self, part: str, num_threads: int) -> LinkSampler:
+        return LinkSampler(
+            open_method(self.split.view(part), self.spec, num_threads=num_threads),
+            self.split.part(part),
+            self.split.target.edge_types,
+            self.negatives if part == "train" else self.split.negatives.get(part),
+            opposite=self.opposite,
+        )
 
     def view(self, part: str) -> Graph:
         """The part's own view: positions of edges are its own."""
@@ -87,6 +94,11 @@ class LinkProducer(Producer):
     def times(self, columns: RecordColumns) -> np.ndarray | None:
         """None: the columns have those of links, if there are any."""
         return None
+
+
+def link_layout(split: LinkSplit, spec: Spec) -> LinkLayout:
+    """What records around the links of a split have in common."""
+    return LinkLayout(tuple(split.target.edge_types), not isinstance(spec, MethodSpec) and spec.disjoint)
 
 
 def numbers_of(split: LinkSplit) -> dict[str, np.ndarray]:

@@ -160,6 +160,8 @@ class _LinkCheck(_Check):
         self._planned = _Planned(self._producer)
 
     def _fresh(self, stored: Block, where: str) -> Block | str:
+        if not self._records.keyed:
+            return self._around(stored)
         make = self._producer.maker(stored.first, stored.first + 1)
         made, d = make(self._planned.task(stored.first)), self._records.description
         fresh = from_arrow(made.batch, d.layout, d.labels, self._producer.view(stored.part), where)
@@ -169,6 +171,16 @@ class _LinkCheck(_Check):
         if not all(np.array_equal(one, other) for one, other in zip(_links(ours), _links(theirs), strict=True)):
             return "its links are not those of the split in their order"
         return fresh if ours.same_as(theirs) else "sampling gives other negatives"
+
+    def _around(self, stored: Block) -> Block:
+        """Sampled around the links and negatives that are there, which those who wrote them chose."""
+        links = stored.columns.link_batch()
+        assert links is not None
+        sampler = self._producer.sampler(stored.part)
+        columns = RecordColumns.of([sampler.around(links, stored.epoch)], self._layout)
+        if columns.seed_times is None:
+            columns.seed_times = stored.columns.seed_times
+        return Block(columns, stored.first, stored.part, stored.epoch, stored.labels)
 
 
 def _links(batch: LinkBatch) -> list[np.ndarray]:

@@ -5,18 +5,24 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph import EdgeType, Graph
+from gnnctl.sampling.broken import Broken
 from gnnctl.sampling.description import Description
+from gnnctl.sampling.fixed_negatives import with_fixed_negatives
 from gnnctl.sampling.link_negatives import LinkNegatives
 from gnnctl.sampling.link_produce import link_producer
+from gnnctl.sampling.link_rules import LinkRules
 from gnnctl.sampling.links import LinkLoader
+from gnnctl.sampling.records import from_arrow
 from gnnctl.sampling.resample import resample
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
@@ -141,6 +147,97 @@ def test_a_killed_run_keeps_the_files_that_were_done(made, tmp_path, capsys):
     sample([made], tmp_path / "whole", **given)
     resumed, whole = (Artifact.open(tmp_path / name) for name in ("samples", "whole"))
     assert (resumed.content, resumed.verify()) == (whole.content, [])
+
+
+def adopted(cli, made, folder, change=lambda table: table, *options):
+    """Exit code and what is said, where the records of the command are taken for another's, changed."""
+    common = ["--num-neighbors", "3,2", "--seed", "5", "--quiet", *options]
+    assert cli("sample", made, "-o", folder / "own", *common, *FORM)[0] == 0
+    files = sorted((folder / "own" / "records").glob("*.parquet"))
+    for i, file in enumerate(files):
+        pq.write_table(change(pq.read_table(file)) if i == 0 else pq.read_table(file), folder / f"{i}.parquet")
+    names = [folder / f"{i}.parquet" for i in range(len(files))]
+    code, _, err = cli("adopt", *names, "-o", folder / "in", "--split", made, *common)
+    return code, err
+
+
+FORM = ["--batch-size", "32", "--negatives", "2", "--epochs", "2"]
+
+
+@pytest.mark.parametrize("options", [[], ["--disjoint"]])
+def test_records_of_links_that_others_wrote_are_adopted(cli, made, tmp_path, options):
+    assert adopted(cli, made, tmp_path, lambda table: table, *options) == (0, "")
+    own, other = (Artifact.open(tmp_path / name) for name in ("own", "in"))
+    assert other.manifest.contents["records"] == own.manifest.contents["records"]
+    assert other.json("subgraphs") == own.json("subgraphs")
+    assert resample(other, 1.0).problems == []
+
+
+def with_seeds(change):
+    """Changes the seeds of the first record."""
+
+    def changed(table):
+        seeds = table["seeds"].to_pylist()
+        change(seeds[0])
+        at = table.schema.get_field_index("seeds")
+        return table.set_column(at, "seeds", pa.array(seeds, table.schema.field("seeds").type))
+
+    return changed
+
+
+def swapped(seeds):
+    seeds[0]["node"], seeds[1]["node"] = seeds[1]["node"], seeds[0]["node"]
+
+
+def negative_first(seeds):
+    for seed, role in zip(seeds[:2], ("negative", "negative"), strict=True):
+        seed["role"] = role
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda table: table.slice(1), "sample_id 0 is missing"),
+        (lambda table: table.drop_columns(["relation"]), "there is no column relation"),
+        (with_seeds(negative_first), "roles or types of seeds do not make links"),
+        (with_seeds(swapped), "the ends of links are not the first nodes"),
+    ],
+)
+def test_broken_rules_of_links_are_named(cli, made, tmp_path, change, said):
+    code, err = adopted(cli, made, tmp_path, change)
+    assert code == 3
+    assert said in err
+    assert not (tmp_path / "in").exists()
+
+
+def test_records_must_be_of_the_splits_links_and_negatives(made):
+    """Rules that hold within each record, and not against the split."""
+    split, spec = LinkSplit.open(made), SampleSpec({CITES: (3,)})
+    fixed = with_fixed_negatives(split, 2, "either", 2)
+
+    def broken_by(whose, against, choose=lambda pieces: pieces):
+        said: list[str] = []
+        rules = LinkRules(against, spec, Broken(said.append))
+        producer, _ = link_producer(whose, spec, "batch", 32, 1, 0, False, {"negatives": 2})
+        for piece in choose(list(producer.records(0, producer.plan.records, 1))):
+            rules.check(from_arrow(piece.batch, producer.layout, None, whose.view(piece.part), "here"), "here")
+        rules.finish()
+        return " ".join(said)
+
+    assert broken_by(split, split) == broken_by(fixed, fixed) == ""
+    parts = {"train": split.parts["val"], "val": split.parts["train"], "test": split.parts["test"]}
+    other = broken_by(split, replace(split, parts=parts))
+    assert "a link is not in the part train of the split" in other
+    assert "part test" not in other
+    assert "a link has not the 2 negatives of the split" in broken_by(split, fixed)
+    assert "a negative is not the split's" in broken_by(with_fixed_negatives(split, 2, "either", 3), fixed)
+    assert "train, epoch 1: a link is in two records" in broken_by(split, split, lambda found: [found[0], *found])
+    fewer = replace(
+        split, parts={**split.parts, "train": split.parts["train"].take(np.arange(5, split.parts["train"].size))}
+    )
+    assert "links of the split are in no record" in broken_by(fewer, split)
+    assert "a link is not in the part train" in broken_by(split, fewer)
+    assert "there are no records of train" in broken_by(split, split, lambda found: found[-1:])
 
 
 @pytest.fixture(scope="module")
