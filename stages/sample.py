@@ -54,10 +54,7 @@ def sample(
     time: batches.Time = None,
     subgraph: batches.Subgraph = None,
     negatives: links.Negatives = None,
-    negative_method: Annotated[
-        Literal["uniform", "degree", "in-batch"] | None,
-        typer.Option(help="How they are drawn. Default: uniform.", rich_help_panel=_LINKS),
-    ] = None,
+    negative_method: links.RecordedMethod = None,
     corrupt: links.Corrupt = None,
     keep_known: links.KeepKnown = False,
     batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
@@ -160,7 +157,9 @@ def sample(
     packing = None
     if isinstance(opened, LinkSplit) and (features == "packed" or engine == "spark-joins"):
         flag, fix = (
-            ("--features packed", "leave it out") if features == "packed" else (f"--engine {engine}", "use spark")
+            ("--features packed", "leave it out")
+            if features == "packed"
+            else (f"--engine {engine}", "use --engine spark")
         )
         raise UsageError(f"{flag}: {sources[0]} is a split of links", fix=fix)
     if features == "packed":

@@ -36,6 +36,7 @@ class Adopted:
         spec: how they were sampled.
         broken: gets every broken rule.
         features: what is to lie beside them.
+        negatives: around links, of each of train at most.
 
     Raises:
         DataError: rules are broken that leave no order to read the records in.
@@ -49,8 +50,9 @@ class Adopted:
         spec: Spec,
         broken: Broken,
         features: Packing | None = None,
+        negatives: int = 0,
     ) -> None:
-        self._split, self._broken = split, broken
+        self._split, self._broken, self._negatives = split, broken, negatives
         links = link_layout(split, spec) if isinstance(split, LinkSplit) else None
         found = ForeignRecords.open(paths, broken, linked=links is not None)
         if found is None:
@@ -96,7 +98,7 @@ class Adopted:
         """
         split, spec = self._split, self.description.spec
         if isinstance(split, LinkSplit):
-            rules: Rules = LinkRules(split, spec, self._broken)
+            rules: Rules = LinkRules(split, spec, self._broken, self._negatives)
         else:
             rules = Rules(split.graph, spec, split.parts, self._broken)
         for run, batch in self.records.read(records_at_once(self.description.batch_size)):

@@ -118,6 +118,25 @@ def check_single_links(spec: Spec, negatives: LinkNegatives | None) -> None:
         raise UsageError("--unit seed: in-batch negatives depend on the batch", fix="use --unit batch")
 
 
+def resolved_negatives(split: LinkSplit, given: Mapping[str, Any]) -> dict[str, Any]:
+    """By name of an option how the negatives of training are drawn; empty for labelled edges.
+
+    Args:
+        given: see :func:`link_producer`.
+
+    Raises:
+        UsageError: what does not go together, or with labelled edges.
+    """
+    if split.target.task == "edge":
+        if given:
+            raise UsageError(f"--{next(iter(given))}: edges that are there have no negatives", fix="leave it out")
+        return {}
+    resolved = {"negatives": 8, "negative-method": "uniform", "corrupt": "either", "keep-known": False, **given}
+    if resolved["negative-method"] == "in-batch" and resolved["corrupt"] == "both":
+        raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
+    return {name.replace("-", "_"): value for name, value in resolved.items()}
+
+
 def given_negatives(options: Mapping[str, Any]) -> dict[str, Any]:
     """What :func:`link_producer` is given, from the resolved options of records that it made."""
     names = ("negatives", "negative_method", "corrupt", "keep_known")
@@ -143,20 +162,15 @@ def link_producer(
         UsageError: what does not go together, or with labelled edges.
     """
 
-    plan = RecordPlan(numbers_of(split), unit, batch_size, epochs, seed)
-    if split.target.task == "edge":
-        if given:
-            raise UsageError(f"--{next(iter(given))}: edges that are there have no negatives", fix="leave it out")
+    plan, resolved = RecordPlan(numbers_of(split), unit, batch_size, epochs, seed), resolved_negatives(split, given)
+    if not resolved:
         return LinkProducer.of(split, spec, plan, None, balanced), {}
-    resolved = {"negatives": 8, "negative-method": "uniform", "corrupt": "either", "keep-known": False, **given}
-    if resolved["negative-method"] == "in-batch" and resolved["corrupt"] == "both":
-        raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
     negatives = LinkNegatives.of(
         split,
         resolved["negatives"],
-        method=resolved["negative-method"],
+        method=resolved["negative_method"],
         corrupt=resolved["corrupt"],
-        keep_known=resolved["keep-known"],
+        keep_known=resolved["keep_known"],
         seed=seed,
     )
-    return LinkProducer.of(split, spec, plan, negatives), {name.replace("-", "_"): v for name, v in resolved.items()}
+    return LinkProducer.of(split, spec, plan, negatives), resolved

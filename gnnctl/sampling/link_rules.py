@@ -21,11 +21,12 @@ class LinkRules(Rules):
         split: whose links they are of.
         spec: how they were sampled.
         broken: gets what is wrong.
+        negatives: most of each training link, which has fewer where nothing is allowed.
     """
 
-    def __init__(self, split: LinkSplit, spec: Spec, broken: Broken) -> None:
+    def __init__(self, split: LinkSplit, spec: Spec, broken: Broken, negatives: int) -> None:
         super().__init__(split.graph, spec, {}, broken)
-        self._split = split
+        self._split, self._most = split, negatives
         self._hides = isinstance(spec, SampleSpec) and spec.disjoint  # a tree does not see its own link
         self._ends = {name: _Rows(_ends_of(links)) for name, links in split.parts.items()}
         self._whole = {
@@ -67,7 +68,10 @@ class LinkRules(Rules):
         at, there = self._whole[block.part].places(_identity(ends, block.columns.seed_times[::2][first], block.labels))
         self._say("link", block, record, ~there, where, "the time or label of a link is not the split's")
         self._found.setdefault((block.part, block.epoch), []).append(at[there])
-        if block.part != "train":
+        if block.part == "train":
+            over = np.bincount(links.group, minlength=len(ends)) > self._most + 1
+            self._say("negatives", block, record, over, where, f"a link has more than {self._most} negatives")
+        else:
             self._check_negatives(block, links, ends, record, where)
 
     def _check_negatives(

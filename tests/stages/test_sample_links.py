@@ -157,7 +157,7 @@ def adopted(cli, made, folder, change=lambda table: table, *options):
     for i, file in enumerate(files):
         pq.write_table(change(pq.read_table(file)) if i == 0 else pq.read_table(file), folder / f"{i}.parquet")
     names = [folder / f"{i}.parquet" for i in range(len(files))]
-    code, _, err = cli("adopt", *names, "-o", folder / "in", "--split", made, *common)
+    code, _, err = cli("adopt", *names, "-o", folder / "in", "--split", made, *common, "--negatives", "2")
     return code, err
 
 
@@ -171,6 +171,12 @@ def test_records_of_links_that_others_wrote_are_adopted(cli, made, tmp_path, opt
     assert other.manifest.contents["records"] == own.manifest.contents["records"]
     assert other.json("subgraphs") == own.json("subgraphs")
     assert resample(other, 1.0).problems == []
+    for name in ("own", "in"):
+        arguments = ["--hidden", "4", "--epochs", "1", "--device", "cpu", "--seed", "1", "--quiet"]
+        code, _, err = cli("train", tmp_path / name, "-o", tmp_path / f"{name}-model", *arguments)
+        assert code == 0, err
+    weights = [(tmp_path / f"{name}-model" / "weights.safetensors").read_bytes() for name in ("own", "in")]
+    assert weights[0] == weights[1]
 
 
 def with_seeds(change):
@@ -215,9 +221,9 @@ def test_records_must_be_of_the_splits_links_and_negatives(made):
     split, spec = LinkSplit.open(made), SampleSpec({CITES: (3,)})
     fixed = with_fixed_negatives(split, 2, "either", 2)
 
-    def broken_by(whose, against, choose=lambda pieces: pieces):
+    def broken_by(whose, against, choose=lambda pieces: pieces, most=2):
         said: list[str] = []
-        rules = LinkRules(against, spec, Broken(said.append))
+        rules = LinkRules(against, spec, Broken(said.append), most)
         producer, _ = link_producer(whose, spec, "batch", 32, 1, 0, False, {"negatives": 2})
         for piece in choose(list(producer.records(0, producer.plan.records, 1))):
             rules.check(from_arrow(piece.batch, producer.layout, None, whose.view(piece.part), "here"), "here")
@@ -237,6 +243,7 @@ def test_records_must_be_of_the_splits_links_and_negatives(made):
     )
     assert "links of the split are in no record" in broken_by(fewer, split)
     assert "a link is not in the part train" in broken_by(split, fewer)
+    assert "a link has more than 1 negatives" in broken_by(split, split, most=1)
     assert "there are no records of train" in broken_by(split, split, lambda found: found[-1:])
 
 
