@@ -25,6 +25,14 @@ class Place(NamedTuple):
     local: int = 0
     local_among: int = 1
 
+    @property
+    def master(self) -> str | None:
+        """The machine of the first process; None where all are on this one."""
+        return None if self.local_among == self.among else os.environ.get("MASTER_ADDR")
+
+
+ALONE = Place()
+
 
 def place() -> Place:
     """This process's place; alone where nothing else is said.
@@ -34,7 +42,7 @@ def place() -> Place:
     """
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
-        return Place()
+        return ALONE
     try:
         found = Place(*(int(os.environ.get(name, default)) for name, default in zip(names, Place(), strict=True)))
     except ValueError:

@@ -7,7 +7,7 @@ import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
-from gnnctl.options import batches, records
+from gnnctl.options import batches, links, records
 
 
 def adopt(
@@ -22,6 +22,10 @@ def adopt(
     draw: batches.Draw = None,
     time: batches.Time = None,
     subgraph: batches.Subgraph = None,
+    negatives: links.Negatives = None,
+    negative_method: links.RecordedMethod = None,
+    corrupt: links.Corrupt = None,
+    keep_known: links.KeepKnown = False,
     format: records.Format = "parquet",
     features: records.Features = "reference",
     feature_dtype: records.FeatureDtype = None,
@@ -40,15 +44,18 @@ def adopt(
     from gnnctl.errors import DataError, UsageError
     from gnnctl.sampling.adopt import Adopted
     from gnnctl.sampling.broken import Broken
+    from gnnctl.sampling.link_produce import resolved_negatives
     from gnnctl.sampling.methods import spec_of
     from gnnctl.sampling.packed import Packing
     from gnnctl.sampling.store import RecordsWriter
-    from gnnctl.splits import NodeSplit, open_split
+    from gnnctl.splits import LinkSplit, open_split
 
     console = Console("adopt", json=json, quiet=quiet)
     opened = open_split(split, graph)
-    if not isinstance(opened, NodeSplit) or opened.target.task == "graph":
-        raise UsageError(f"{split} is not of nodes, of which records are adopted", fix="name a split of nodes")
+    if opened.target.task == "graph":
+        raise UsageError(f"{split} is of graphs, which are taken whole, not sampled", fix="name one of nodes or links")
+    if isinstance(opened, LinkSplit) and features == "packed":
+        raise UsageError(f"--features packed: {split} is a split of links", fix="leave it out")
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
     flags |= {"--draw": draw, "--time": time, "--subgraph": subgraph}
     given = {flag: value for flag, value in flags.items() if value}
@@ -63,6 +70,14 @@ def adopt(
     resolved: dict[str, Any] = {**spec.to_json(), "format": format, "shard": None}
     if packing is not None:
         resolved |= {"features": "packed", "feature_dtype": feature_dtype}
+    of_links: dict[str, Any] = {"negatives": negatives, "negative-method": negative_method, "corrupt": corrupt}
+    about_links = {
+        name: value for name, value in {**of_links, "keep-known": keep_known or None}.items() if value is not None
+    }
+    if isinstance(opened, LinkSplit):
+        resolved |= resolved_negatives(opened, about_links)
+    elif about_links:
+        raise UsageError(f"--{next(iter(about_links))}: {split} is no split of links", fix="leave it out")
     inputs = {str(file): file_checksum(file) for file in files}
     recipe = Recipe("subgraphs", "adopt", 1, resolved, [Parent("split", opened.artifact)], inputs)
     if done := finished(output, recipe, force):
@@ -70,7 +85,7 @@ def adopt(
         _report(console, output, done.manifest.summary, done=False)
         return
     broken = Broken(console.log)
-    adopted = Adopted(files, opened, spec, broken, packing)
+    adopted = Adopted(files, opened, spec, broken, packing, resolved.get("negatives", 0))
     if dry_run:
         with console.progress(adopted.produced(), total=None, desc="checking", unit="group") as checked:
             counts = [(p.batch.num_rows, p.seeds, p.nodes, p.edges) for p in checked]

@@ -43,7 +43,9 @@ def audit(
     ] = None,
     time: Annotated[
         Literal["before", "until"] | None,
-        typer.Option(help="Models will be trained with this --time: their seeds see nothing later.", show_default="no"),
+        typer.Option(
+            help="Models of nodes will be trained with this --time, and see nothing later.", show_default="no"
+        ),
     ] = None,
     graph: Annotated[Path | None, typer.Option(help="The split's graph, if it moved.", show_default=False)] = None,
     json: options.Json = False,

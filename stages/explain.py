@@ -8,6 +8,7 @@ import typer
 
 from gnnctl import options
 from gnnctl.console import Console, table
+from gnnctl.options import remote
 
 ALGORITHM, FOUND = "Algorithm", "What was predicted"
 
@@ -51,9 +52,11 @@ def explain(
     predictions: Annotated[
         Path | None, typer.Option(help="Predictions artifact whose scores must be met.", rich_help_panel=FOUND)
     ] = None,
-    graph: Annotated[Path | None, typer.Option(help="The model's graph, if it moved.", rich_help_panel=FOUND)] = None,
     split: Annotated[Path | None, typer.Option(help="The model's split, if it moved.", rich_help_panel=FOUND)] = None,
     device: Annotated[Device, typer.Option(help="Where the model runs.")] = Device.cpu,
+    graph: remote.Graph = None,
+    token_file: remote.TokenFile = None,
+    tls_ca: remote.TlsCa = None,
     seed: options.Seed = 0,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -65,6 +68,7 @@ def explain(
     """Explain predictions of single nodes; write scores of nodes, edges and features, and a page to read."""
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.explain.run import HEADER, PAGE, open_run
+    from gnnctl.remote import graph_option
 
     console = Console("explain", json=json, quiet=quiet)
     run = open_run(
@@ -78,7 +82,7 @@ def explain(
         top=top,
         num_neighbors=num_neighbors,
         seed=seed,
-        graph=graph,
+        graph=graph_option(graph, token_file, tls_ca),
         split=split,
         predictions=predictions,
         device=device,

@@ -41,7 +41,10 @@ def ingest(
         ),
     ] = None,
     store: Annotated[
-        str, typer.Option(help="Keep node features in zarr, rocksdb, or a store of one's own, package.module:Class.")
+        str,
+        typer.Option(
+            help="Keep node features in zarr, rocksdb, ladybug, or a store of one's own, package.module:Class."
+        ),
     ] = "zarr",
     memory: Annotated[str | None, typer.Option(help="Memory to use, as 4GB.", show_default="half")] = None,
     threads: Annotated[int | None, typer.Option(help="DuckDB's threads.", min=1, show_default="all")] = None,

@@ -219,8 +219,8 @@ def predict(
 def _text(summary: dict[str, Any]) -> str:
     """How many nodes, graphs or links were scored, and the metrics of those whose truth is known."""
     count, what = summary["nodes"], summary["node_type"]
-    name = {"graph": "graphs", "link": "links", "head": "nodes with recommendations"}.get(what, f"{what} nodes")
-    text = f"{count:,} {name} in {summary['file']}"
+    name = {"graph": "graph", "link": "link", "head": "node"}.get(what, f"{what} node") + ("" if count == 1 else "s")
+    text = f"{count:,} {name}{' with recommendations' if what == 'head' else ''} in {summary['file']}"
     metrics = summary["metrics"]
     if not metrics:
         return text

@@ -54,10 +54,7 @@ def sample(
     time: batches.Time = None,
     subgraph: batches.Subgraph = None,
     negatives: links.Negatives = None,
-    negative_method: Annotated[
-        Literal["uniform", "degree", "in-batch"] | None,
-        typer.Option(help="How they are drawn. Default: uniform.", rich_help_panel=_LINKS),
-    ] = None,
+    negative_method: links.RecordedMethod = None,
     corrupt: links.Corrupt = None,
     keep_known: links.KeepKnown = False,
     batch_size: Annotated[int, typer.Option(help="Seeds a batch.", min=1, rich_help_panel=_WRITING)] = 1024,
@@ -105,7 +102,7 @@ def sample(
     from gnnctl.sampling.plan import RecordPlan, Shard
     from gnnctl.sampling.produce import Producer
     from gnnctl.splits import LinkSplit, open_split
-    from gnnctl.training.inputs import code_inputs
+    from gnnctl.training.code import code_inputs
 
     console = Console("sample", json=json, quiet=quiet)
     if join:
@@ -158,9 +155,13 @@ def sample(
         "shard": None if part is None else part.to_json(),
     }
     packing = None
-    if isinstance(opened, LinkSplit) and (features == "packed" or engine != "local"):
-        flag = "--features packed" if features == "packed" else f"--engine {engine}"
-        raise UsageError(f"{flag}: {sources[0]} is a split of links", fix="leave it out")
+    if isinstance(opened, LinkSplit) and (features == "packed" or engine == "spark-joins"):
+        flag, fix = (
+            ("--features packed", "leave it out")
+            if features == "packed"
+            else (f"--engine {engine}", "use --engine spark")
+        )
+        raise UsageError(f"{flag}: {sources[0]} is a split of links", fix=fix)
     if features == "packed":
         if str(output) == "-":
             raise UsageError("--features packed: a pipe has nothing beside its records", fix="name a folder with -o")
@@ -229,9 +230,7 @@ def _write(
         summary = write_records(output, recipe, description, producer, bounds, **shared)
     else:
         from gnnctl.sampling.spark_run import write_with_spark
-        from gnnctl.splits import NodeSplit
 
-        assert isinstance(split, NodeSplit)
         shared |= {"engine": how.engine, "master": how.master, "partitions": how.partitions}
         summary = write_with_spark(output, recipe, description, producer, split, bounds, **shared)
     console.log(f"wrote {output}")

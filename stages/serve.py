@@ -40,7 +40,7 @@ def serve(
     config: options.Config = None,
     traceback: options.Traceback = False,
 ) -> None:
-    """Serve a graph: train, sample and predict with --graph grpc://HOST:PORT. Ctrl-C or SIGTERM ends it, with 0."""
+    """Serve a graph to train, sample, predict, explain --graph grpc://HOST:PORT. Ctrl-C or SIGTERM ends it, with 0."""
     import os
     import signal
     import sys

@@ -5,12 +5,13 @@ gnnctl split run/graph -o run/links --task link --edge-type "user bought item" -
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from gnnctl import options
 from gnnctl.console import Console
+from gnnctl.errors import UsageError
 
 _TIME = "Splits by time"
 _LINKS = "Splits of links and edges"
@@ -101,6 +102,14 @@ def split(
             help="Inductive: share of the links of unseen nodes that their part sees.", rich_help_panel=_LINKS
         ),
     ] = 0.0,
+    partitions: Annotated[
+        int | None,
+        typer.Option(
+            help="Also write the graph in this many parts with few edges between them, for torchrun -m gnnctl train.",
+            min=2,
+            show_default=False,
+        ),
+    ] = None,
     audit: Annotated[
         bool, typer.Option(help="Look for leakage, as gnnctl audit does, by the rules that are quick.")
     ] = True,
@@ -115,6 +124,8 @@ def split(
     """Deal labelled nodes or graphs, or links, out to the parts train, val and test."""
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
     from gnnctl.graph.graph import Graph
+    from gnnctl.graph.partition_files import write_partitions
+    from gnnctl.sampling.assign import assign, method_for
     from gnnctl.splits import By, Fractions, LinkSplit, Moving, SplitRequest, open_split, parse_gap, parse_map
     from gnnctl.splits.audit import Subject, read_beside, write_beside
     from gnnctl.splits.audit import audit as audit_split
@@ -143,12 +154,18 @@ def split(
     opened = Graph.open(graph)
     found = request.find(opened)
     assert opened.artifact is not None
-    recipe = Recipe("split", "split", 1, request.options(found), [Parent("graph", opened.artifact)])
+    if partitions is not None and opened.graphs is not None:
+        raise UsageError("--partitions: graphs are trained on whole", fix="leave it out")
+    method = method_for(opened)
+    dealt = {} if partitions is None else {"partitions": partitions, "partition_method": method}
+    recipe = Recipe("split", "split", 1, request.options(found) | dealt, [Parent("graph", opened.artifact)])
     if done := finished(output, recipe, force):
         made = open_split(done, opened)
         console.log(f"{output} is up to date: same graph, same options; nothing to do")
         before = read_beside(done)
-        told = {} if before is None else {"audit": before}
+        known = done.manifest.summary
+        told: dict[str, Any] = {"partitions": known["partitions"]} if "partitions" in known else {}
+        told |= {} if before is None else {"audit": before}
         console.result({"output": str(output), "done": False, **made.summary(), **told}, split_text(made))
         return
     made = request.make(opened, found)
@@ -158,7 +175,11 @@ def split(
         made = with_fixed_negatives(made, eval_negatives, eval_corrupt, seed)
     for warning in made.warnings:
         console.warn(warning)
-    told = {}
+    told, assigned = {}, None
+    if partitions is not None:
+        assigned = assign(made, partitions, seed=seed, method=method)
+        told["partitions"] = assigned.to_json()
+        console.log(assigned.describe())
     if audit:
         audited = audit_split(Subject(made, recipe.options, progress=console.progress), cheap=True)
         told["audit"] = audited.to_json()
@@ -167,6 +188,10 @@ def split(
     else:
         with ArtifactWriter(output, recipe, force=force) as writer:
             made.write(writer)
+            if assigned is not None:
+                codes = made.codes if isinstance(made, LinkSplit) else None
+                write_partitions(writer, opened, assigned.owner, len(assigned.nodes), codes, {"method": method})
+                writer.summary["partitions"] = assigned.to_json()
             if audit:
                 write_beside(writer, audited)
         console.log(f"wrote {output}")

@@ -104,22 +104,25 @@ def train(
     from functools import partial
 
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe, finished
+    from gnnctl.graph.partitioned import PartitionedGraph
     from gnnctl.nn.models import ModelOptions
     from gnnctl.nn.models.registry import models, parse_model, preset_of
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
-    from gnnctl.processes import place
+    from gnnctl.processes import lost, place
     from gnnctl.remote import graph_option
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
+    from gnnctl.training.code import code_inputs
     from gnnctl.training.distributed import device_of, open_processes
     from gnnctl.training.initial import open_initial, take_weights
-    from gnnctl.training.inputs import TrainingInput, code_inputs
+    from gnnctl.training.inputs import TrainingInput
     from gnnctl.training.options import TrainOptions, resolve_device, set_threads
+    from gnnctl.training.package import check_package, package_model
     from gnnctl.training.report import FILE as REPORT
     from gnnctl.training.report import report_page
     from gnnctl.training.run import fit_model, train_model
     from gnnctl.training.summary import summary_text
-    from gnnctl.training.trained import HISTORY, PACKAGE, STATE, package_model
+    from gnnctl.training.trained import HISTORY, PACKAGE, STATE
 
     here = place()
     console = Console("train", json=json, quiet=quiet, silent=here.rank > 0)
@@ -164,11 +167,11 @@ def train(
         model=name,
         objective=objective,
         node_type=node_type,
+        place=here,
     )
     unfit = {
         ("--folds", "--objective"): folds is not None and found.objective is not None,
         ("--folds", "--init"): folds is not None and init is not None,
-        ("--export", "--objective"): export and found.objective is not None,
     }
     for (one, other), both in unfit.items():
         if both:
@@ -206,13 +209,9 @@ def train(
         raise UsageError(f"--readout: {source} is not of graphs, which alone are read out", fix="leave it out")
     if name in models():
         models()[name].check_options(design, found.split.target.task, models())
-    if found.split.target.task != "node" and export:
-        raise UsageError("--export: models of links or whole graphs cannot be exported yet", fix="leave it out")
-    flag = "--folds" if folds is not None else "--export" if export else "--init" if init is not None else None
+    flag = "--folds" if folds is not None else "--init" if init is not None else None
     if flag is not None and not learns:
         raise UsageError(f"{flag}: {name} has nothing to train", fix="leave it out")
-    if export and name in models() and models()[name].whole:
-        raise UsageError(f"--export: {name} sees a whole graph at once, which has no package yet", fix="leave it out")
     if folds is not None and found.records is not None:
         raise UsageError(f"--folds: {source} holds samples of one split", fix="name the split, and sample on the fly")
     training = TrainOptions(
@@ -264,10 +263,17 @@ def train(
         console.log(f"{output} is up to date: same split, same options; nothing to do")
         console.result({"output": str(output), "done": False, **summary}, summary_text(summary))
         return
+    if export:
+        check_package(job, design)
     if dry_run:
         console.log(f"{output} would be trained: {found.describe()}")
         console.result({"output": str(output), "done": False, **recipe.options}, "")
         return
+    meeting = None
+    if isinstance(found.split.graph, PartitionedGraph):
+        from gnnctl.serving.parts import Meeting
+
+        meeting = Meeting(found.split.graph, here.rank, here.master, processes.first, processes.tell, lost)
     cache = found.cache(feature_cache)
     how: dict[str, Any] = {
         "device": where,
@@ -282,6 +288,8 @@ def train(
 
     if here.rank:
         fit_model(job, loaded, design, training, None, **how)
+        if meeting is not None:
+            meeting.wait()
         return
     with ArtifactWriter(output, recipe, force=force, resume=resume) as writer:
         for part in (STATE, HISTORY) if learns else ():
@@ -308,6 +316,10 @@ def train(
         except (UsageError, DataError):
             writer.resume = False  # going on would fail again: leave nothing behind
             raise
+        if meeting is not None:
+            meeting.leave()
+            run.document["partitions"] = here.among
+            console.log(meeting.graph.traffic.describe())
         if found.packed:
             console.log("scores are those of the recorded neighbourhoods; gnnctl predict gives exact ones")
             run.document["scores"] = "sampled"
@@ -325,6 +337,7 @@ def train(
             target=str(job.split.target),
             command=command_line(),
             audit=None if split_artifact is None else read_beside(split_artifact),
+            folds=crossed.get("folds"),
         )
         writer.file(REPORT, content=False).write_text(page, encoding="utf-8")
         brief = {key: value for key, value in crossed.get("folds", {}).items() if key != "each"}

@@ -89,7 +89,7 @@ class Explainer:
     ) -> None:
         self.model, self.graph, self.node_type, self.task = model.eval(), graph, node_type, task
         self.algorithm, self.spec, self.device = algorithm, spec, torch.device(device)
-        self._sampler = open_method(graph, spec or SampleSpec.uniform(graph.edge_types, (ALL,) * hops))
+        self._sampler = open_method(graph, spec or SampleSpec.uniform(graph.edge_types, (ALL,) * hops), features=True)
 
     def explain(self, row: int, output: int | None = None, *, top: int = 20) -> Explanation:
         """Explain the prediction of one node.

@@ -247,7 +247,7 @@ def open_run(
     top: int,
     num_neighbors: list[str] | None,
     seed: int,
-    graph: Path | None = None,
+    graph: Graph | Path | None = None,
     split: Path | None = None,
     predictions: Path | None = None,
     device: str = "cpu",

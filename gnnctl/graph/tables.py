@@ -1,4 +1,4 @@
-"""Features of nodes in a folder of an artifact that is no Zarr array: in RocksDB, or in a format of the user's own.
+"""Features of nodes in a folder of an artifact that is no Zarr array: in a database, or in a format of the user's own.
 
 A format is a class. ``Class.create(folder, dtype, shape)`` gives what takes the rows, front to back, when a graph is
 made; ``Class(folder, dtype, shape)`` reads them. The folder also holds ``store.json``, which names the class, so that
@@ -20,10 +20,10 @@ from gnnctl.errors import ArtifactError, GnnctlError, UsageError
 from gnnctl.graph.store_interfaces import Column, Key, Rows, check_read
 from gnnctl.parameters import imported
 
-ZARR, ROCKSDB = "zarr", "rocksdb"
+ZARR, ROCKSDB, LADYBUG = "zarr", "rocksdb", "ladybug"
 SUFFIX = ".store"
 _FILE = "store.json"
-_FORMATS = {ROCKSDB: "gnnctl.graph.rocks:RocksTable"}
+_FORMATS = {ROCKSDB: "gnnctl.graph.rocks:RocksTable", LADYBUG: "gnnctl.graph.ladybug_rows:LadybugTable"}
 
 
 class RowWriter(Protocol):
@@ -54,12 +54,12 @@ class TableFormat(Protocol):
 
 
 def table_format(name: str, what: str = "--store") -> TableFormat:
-    """The format called ``rocksdb`` or ``package.module:Class``.
+    """The format called ``rocksdb``, ``ladybug`` or ``package.module:Class``.
 
     Raises:
         UsageError: there is none.
     """
-    found = imported(what, _FORMATS.get(name, name), f"it takes {ZARR}, {ROCKSDB} or package.module:Class")
+    found = imported(what, _FORMATS.get(name, name), f"it takes {ZARR}, {ROCKSDB}, {LADYBUG} or package.module:Class")
     if not (callable(found) and callable(getattr(found, "create", None)) and hasattr(found, "read")):
         raise UsageError(f"{what} {name} is no store", fix="give it create(folder, dtype, shape) and read(rows, out)")
     chosen: TableFormat = found

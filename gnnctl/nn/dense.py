@@ -1,5 +1,7 @@
 """Graphs of a batch side by side, padded to one size."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,11 @@ def to_dense_batch(x: Tensor, ptr: Tensor | None = None, max_nodes: int | None =
     if ptr is None:
         return x[None], torch.ones(1, x.shape[0], dtype=torch.bool, device=x.device)
     count = torch.diff(ptr)
-    if not torch.compiler.is_compiling() or max_nodes is None:
+    if torch.compiler.is_exporting() and max_nodes is None:
+        # A size that the data decide; of at least two, because operators ask whether it is one.
+        max_nodes = cast(int, torch.cat([count, count.new_full((1,), 2)]).max().item())
+        torch._check(max_nodes >= 2)  # type: ignore[no-untyped-call]
+    elif not torch.compiler.is_compiling() or max_nodes is None:
         largest = int(count.max()) if count.numel() else 0
         if max_nodes is not None and largest > max_nodes:
             raise ValueError(f"max_nodes is {max_nodes}, a graph has {largest}")

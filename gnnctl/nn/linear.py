@@ -30,6 +30,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return nn.functional.linear(x, weight, bias)
 
 
+def per_head(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, H, M): each head of x (N, H, K) times its own matrix, of weight (H, K, M)."""
+    if torch.compiler.is_exporting():  # what einsum transposes would bind a package to another number of rows than one
+        return torch.stack([x[:, head] @ matrix for head, matrix in enumerate(weight)], 1)
+    return torch.einsum("nhk,hkm->nhm", x, weight)
+
+
 class Linear(nn.Linear):
     """:class:`torch.nn.Linear` by :func:`linear`: the same parameters, names and initial values."""
 

@@ -91,3 +91,7 @@ EvalLinks = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+RecordedMethod = Annotated[
+    Literal["uniform", "degree", "in-batch"] | None,
+    typer.Option("--negative-method", help="How they are drawn. Default: uniform.", rich_help_panel=PANEL),
+]

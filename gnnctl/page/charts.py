@@ -8,6 +8,7 @@ import numpy as np
 
 WIDTH, HEIGHT = 520, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 24, 34
+MOST_SAID = 8  # names up to which a matrix has its shares as numbers
 COLORS = ("var(--bar)", "var(--against)", "#7a6fb0", "#8a6d3b")
 
 
@@ -19,6 +20,7 @@ def line_chart(
     mark: float | None = None,
     diagonal: bool = False,
     span: tuple[float, float] | None = None,
+    ends: tuple[str, str] | None = None,
 ) -> str:
     """Lines through points, ascending in x.
 
@@ -28,6 +30,7 @@ def line_chart(
         mark: a vertical line there.
         diagonal: the line of equal x and y, dashed.
         span: of the y axis; None fits the points.
+        ends: what the x axis begins and ends with; None shows the numbers.
     """
     points = [point for line in series.values() for point in line]
     if not points:
@@ -58,9 +61,10 @@ def line_chart(
                 cx, _, cy = at(*point).partition(",")
                 title = f"<title>{escape(name)}: {point[1]:.4g} at {point[0]:.4g}</title>"
                 parts.append(f'<circle cx="{cx}" cy="{cy}" r="3" fill="{color}">{title}</circle>')
-    for value, anchor in ((left, "start"), (right, "end")):
+    said = ends or (_number(left), _number(right))
+    for value, text, anchor in ((left, said[0], "start"), (right, said[1], "end")):
         cx = at(value, low).partition(",")[0]
-        parts.append(_text(cx, HEIGHT - BOTTOM + 16, f"{value:g}", anchor))
+        parts.append(_text(cx, HEIGHT - BOTTOM + 16, text, anchor))
     parts.append(_text(str(LEFT + (WIDTH - LEFT - RIGHT) / 2), HEIGHT - 4, x, "middle"))
     if y:
         parts.append(_text(str(LEFT), TOP - 10, y, "start"))
@@ -78,7 +82,8 @@ def matrix_chart(counts: np.ndarray, names: Sequence[str], *, rows: str, columns
         rows, columns: what each reading is.
     """
     size = len(names)
-    cell = min(30.0, 440.0 / max(size, 1))
+    said = size <= MOST_SAID
+    cell = min(56.0 if said else 30.0, 440.0 / max(size, 1))
     margin = 34 + 6.5 * max((len(_short(name)) for name in names), default=0)
     total = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(total, 1)
@@ -93,19 +98,27 @@ def matrix_chart(counts: np.ndarray, names: Sequence[str], *, rows: str, columns
                     f'height="{cell - 1:.1f}" fill="{color}" fill-opacity="{0.08 + 0.92 * shares[i, j]:.2f}">'
                     f"<title>{title}</title></rect>"
                 )
-        middle = margin + (i + 0.7) * cell
+                if said:
+                    at = f"{margin + (j + 0.5) * cell - 0.5:.1f}", margin + (i + 0.5) * cell + 3.5
+                    ink = "var(--card)" if shares[i, j] > 0.5 else "var(--ink)"
+                    parts.append(_text(*at, f"{shares[i, j]:.0%}", "middle", ink))
+        middle = margin + (i + 0.5) * cell + 3.5
         parts.append(_text(f"{margin - 6:.1f}", middle, _short(names[i]), "end"))
         parts.append(
             f'<text transform="translate({middle:.1f} {margin - 6:.1f}) rotate(-90)" font-size="11" '
             f'fill="var(--soft)">{escape(_short(names[i]))}</text>'
         )
-    width = margin + size * cell + 4
+    width = max(margin + size * cell + 4, 170.0)
     parts.append(_text("4", 14, f"{rows} ↓  {columns} →", "start"))
     label = escape(f"{rows} against {columns}")
     return (
         f'<svg viewBox="0 0 {width:.0f} {width:.0f}" role="img" aria-label="{label}" '
-        f'style="max-width:{max(width * 1.2, 320):.0f}px">{"".join(parts)}</svg>'
+        f'style="max-width:{width * 1.2:.0f}px">{"".join(parts)}</svg>'
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def _scale(low: float, high: float) -> tuple[float, float, int]:
@@ -131,8 +144,8 @@ def _grid(low: float, high: float, steps: int) -> str:
     return "".join(found)
 
 
-def _text(x: str, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="var(--soft)">{escape(text)}</text>'
+def _text(x: str, y: float, text: str, anchor: str, ink: str = "var(--soft)") -> str:
+    return f'<text x="{x}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="{ink}">{escape(text)}</text>'
 
 
 def _legend(names: Sequence[str]) -> str:

@@ -37,7 +37,7 @@ td{white-space:nowrap}
 .bar i{display:block;height:100%;background:var(--bar)}
 .bar.against i{background:var(--against)}
 dl{margin:0}dt{font-weight:600}dd{margin:0 0 12px}dd small{display:block;color:var(--soft)}small{color:var(--soft)}
-.prose td{white-space:normal;text-align:left}
+.prose td,.prose thead th{white-space:normal;text-align:left}.prose tbody th{width:auto;min-width:0;white-space:nowrap}
 .scroll{max-height:420px;overflow:auto}
 pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere;font:13px/1.5 ui-monospace,monospace}
 @media (max-width:760px){.grid{grid-template-columns:minmax(0,1fr)}h1{font-size:26px}.bar{width:56px}}

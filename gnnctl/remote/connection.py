@@ -51,14 +51,22 @@ class Connection:
         self._options = flight.FlightCallOptions(timeout=seconds, headers=headers)
         with self._told():
             self._client = flight.FlightClient(address, **trusted)
-            body = json.dumps({"protocol": PROTOCOL}).encode()
-            found = list(self._client.do_action(flight.Action("describe", body), self._options))
-            self.description: dict[str, Any] = json.loads(found[0].body.to_pybytes())
+        self.description: dict[str, Any] = self.act("describe")
         if self.description.get("protocol") != PROTOCOL:
             raise ArtifactError(
                 f"{address} speaks protocol {self.description.get('protocol')}, this gnnctl {PROTOCOL}",
                 fix="use the same gnnctl on both sides",
             )
+
+    def act(self, name: str) -> dict[str, Any]:
+        """What an action of the server answers."""
+        import pyarrow.flight as flight
+
+        with self._told():
+            body = json.dumps({"protocol": PROTOCOL}).encode()
+            found = list(self._client.do_action(flight.Action(name, body), self._options))
+            answer: dict[str, Any] = json.loads(found[0].body.to_pybytes())
+            return answer
 
     def parts(self, request: Request) -> Iterator[tuple[str, np.ndarray]]:
         """Part and bytes of each row of the answer, as they arrive."""

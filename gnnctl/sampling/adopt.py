@@ -1,6 +1,7 @@
 """Taking in records that another engine wrote."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,15 @@ from gnnctl.sampling.broken import Broken
 from gnnctl.sampling.columns import Layout
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.foreign import ForeignRecords, Run
+from gnnctl.sampling.link_produce import link_layout
+from gnnctl.sampling.link_rules import LinkRules
 from gnnctl.sampling.methods import Spec
 from gnnctl.sampling.packed import Packing
 from gnnctl.sampling.plan import records_at_once
 from gnnctl.sampling.produce import Produced, labels_at, produced
 from gnnctl.sampling.records import Block, from_arrow, label_kind
 from gnnctl.sampling.rules import Rules
-from gnnctl.splits import NodeSplit
+from gnnctl.splits import LinkSplit, NodeSplit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +36,7 @@ class Adopted:
         spec: how they were sampled.
         broken: gets every broken rule.
         features: what is to lie beside them.
+        negatives: around links, of each of train at most.
 
     Raises:
         DataError: rules are broken that leave no order to read the records in.
@@ -40,20 +44,28 @@ class Adopted:
     """
 
     def __init__(
-        self, paths: Sequence[Path], split: NodeSplit, spec: Spec, broken: Broken, features: Packing | None = None
+        self,
+        paths: Sequence[Path],
+        split: NodeSplit | LinkSplit,
+        spec: Spec,
+        broken: Broken,
+        features: Packing | None = None,
+        negatives: int = 0,
     ) -> None:
-        self._split, self._broken = split, broken
-        found = ForeignRecords.open(paths, broken)
+        self._split, self._broken, self._negatives = split, broken, negatives
+        links = link_layout(split, spec) if isinstance(split, LinkSplit) else None
+        found = ForeignRecords.open(paths, broken, linked=links is not None)
         if found is None:
             raise refusal(broken)
         self.records = found
         layout = Layout.of(
             split.graph,
             spec.hops,
-            split.target.node_type,
+            split.target.edge_types[0].src if isinstance(split, LinkSplit) else split.target.node_type,
             spec.disjoint,
             weighted=spec.own_weights,
             time=spec.time,
+            links=links,
         )
         for rule, has, wanted in (
             ("edge_weight", found.weighted, layout.weighted),
@@ -73,7 +85,7 @@ class Adopted:
             "seed" if largest == 1 else "batch",
             largest,
             sum(segment.part == "train" for segment in found.segments),
-            label_kind(split.part("train")[1]),
+            label_kind(split.part("train").label if isinstance(split, LinkSplit) else split.part("train")[1]),
             found.segments,
             features,
         )
@@ -84,7 +96,11 @@ class Adopted:
         Raises:
             DataError: after the last one, if rules are broken.
         """
-        rules = Rules(self._split.graph, self.description.spec, self._split.parts, self._broken)
+        split, spec = self._split, self.description.spec
+        if isinstance(split, LinkSplit):
+            rules: Rules = LinkRules(split, spec, self._broken, self._negatives)
+        else:
+            rules = Rules(split.graph, spec, split.parts, self._broken)
         for run, batch in self.records.read(records_at_once(self.description.batch_size)):
             path = str(self.records.paths[run.file])
             try:
@@ -102,6 +118,8 @@ class Adopted:
 
     def _block(self, run: Run, batch: "pa.RecordBatch", path: str) -> Block:
         d = self.description
+        if isinstance(self._split, LinkSplit):
+            return from_arrow(batch, d.layout, d.labels, self._split.view(run.part), path)
         self._check_seed_columns(batch, run, path)
         return block_of(batch, d, self._split, path)
 
@@ -124,7 +142,7 @@ class Adopted:
         """All batches have as many seeds, but for the last of a part and epoch."""
         segment = self.description.segment(run.part, run.epoch, path)
         last = segment.first + segment.records - 1
-        counts = block.columns.seed_counts
+        counts = block.columns.label_counts
         numbers = block.first + np.arange(len(block))
         wrong = np.flatnonzero((counts != self.description.batch_size) & (numbers != last))
         if len(wrong):
@@ -137,9 +155,9 @@ class Adopted:
         firsts = {segment.first for segment in self.records.segments}
         for run in self.records.runs:
             if run.first in firsts:
-                reader = ForeignRecords(self.records.paths, [run], (), self.records.weighted, self.records.grouped)
-                _, batch = next(iter(reader.read(1)))
-                largest = max(largest, batch.column("seeds").value_lengths()[0].as_py() or 0)
+                _, batch = next(iter(replace(self.records, runs=[run], segments=()).read(1)))
+                counted = batch.column("relation" if self.records.linked else "seeds")
+                largest = max(largest, counted.value_lengths()[0].as_py() or 0)
         return largest
 
 

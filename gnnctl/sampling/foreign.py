@@ -43,6 +43,7 @@ class ForeignRecords:
         segments: by part and epoch.
         weighted: whether they have edge weights of their own.
         grouped: whether they have node groups.
+        linked: whether they are around links.
     """
 
     paths: list[Path]
@@ -50,10 +51,11 @@ class ForeignRecords:
     segments: tuple[Segment, ...]
     weighted: bool
     grouped: bool
+    linked: bool = False
 
     @classmethod
     def open(
-        cls, paths: Sequence[Path], broken: Broken, *, first: int = 0, whole: bool = True
+        cls, paths: Sequence[Path], broken: Broken, *, first: int = 0, whole: bool = True, linked: bool = False
     ) -> "ForeignRecords | None":
         """Look through the files; None where what they break leaves no order to read them in.
 
@@ -62,6 +64,7 @@ class ForeignRecords:
         Args:
             first: number of the first record.
             whole: they are all of a run, of every part and epoch.
+            linked: they must be around links.
 
         Raises:
             ArtifactError: a file cannot be read.
@@ -71,7 +74,7 @@ class ForeignRecords:
         found: list[Run] = []
         for number, path in enumerate(paths):
             reader = RecordReader(path)
-            if _columns_fit(reader.schema, path, broken):
+            if _columns_fit(reader.schema, path, broken, linked):
                 found += _runs(reader, number, broken)
             reader.close()
         if len(broken):
@@ -82,7 +85,7 @@ class ForeignRecords:
             return None
         schema = RecordReader(paths[0]).schema
         grouped = any(_some(RecordReader(path), "node_group") for path in paths[:1])
-        return cls(list(paths), found, segments, "edge_weight" in schema.names, grouped)
+        return cls(list(paths), found, segments, "edge_weight" in schema.names, grouped, linked)
 
     @property
     def records(self) -> int:
@@ -99,7 +102,7 @@ class ForeignRecords:
             ArtifactError: a file is damaged.
             DataError: a value that its column's type cannot hold.
         """
-        schema = record_schema(self.weighted)
+        schema = record_schema(self.weighted, self.linked)
         for (file, group), found in groupby(self.runs, key=lambda run: (run.file, run.group)):
             runs = [run for run in found if run.first + run.rows > skip]
             if not runs:
@@ -156,8 +159,8 @@ def _cast(array: "pa.Array", wanted: "pa.DataType") -> "pa.Array":
     return array.cast(wanted)
 
 
-def _columns_fit(schema: "pa.Schema", path: Path, broken: Broken) -> bool:
-    wanted = record_schema("edge_weight" in schema.names)
+def _columns_fit(schema: "pa.Schema", path: Path, broken: Broken, linked: bool) -> bool:
+    wanted = record_schema("edge_weight" in schema.names, linked)
     before = len(broken)
     for field in wanted:
         if field.name not in schema.names:

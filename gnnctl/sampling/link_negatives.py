@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.negatives import Corrupt, Method, NegativeSampler
 from gnnctl.splits.link import LinkSplit
@@ -103,8 +104,11 @@ class LinkNegatives:
         seed: int = 0,
     ) -> "LinkNegatives":
         """Those that a split's training part is taught with: none is a link of that part, unless ``keep_known``."""
+        view = split.view("val")
+        if isinstance(view, PartitionedGraph):
+            view = view.structure_of(split.target.edge_types)
         return cls(
-            split.view("val"),
+            view,
             split.target.edge_types,
             per_positive=per_positive,
             method=method,

@@ -64,21 +64,28 @@ class LinkProducer(Producer):
     @property
     def layout(self) -> Layout:
         """What the records have in common."""
-        trees = not isinstance(self.spec, MethodSpec) and self.spec.disjoint
-        return self._layout(LinkLayout(tuple(self.split.target.edge_types), trees))
+        return self._layout(link_layout(self.split, self.spec))
 
     def methods(self, parts: list[str], num_threads: int) -> dict[str, Method]:
         """By part what samples its view."""
-        return {
-            name: LinkSampler(
-                open_method(self.split.view(name), self.spec, num_threads=num_threads),
-                self.split.part(name),
-                self.split.target.edge_types,
-                self.negatives if name == "train" else self.split.negatives.get(name),
-                opposite=self.opposite,
-            )
-            for name in parts
-        }
+        return {name: self._sampler(name, num_threads) for name in parts}
+
+    def sampler(self, part: str) -> LinkSampler:
+        """What samples one part, opened once."""
+        if part not in self._methods:
+            self._methods[part] = self._sampler(part, 1)
+        found = self._methods[part]
+        assert isinstance(found, LinkSampler)
+        return found
+
+    def _sampler(self, part: str, num_threads: int) -> LinkSampler:
+        return LinkSampler(
+            open_method(self.split.view(part), self.spec, num_threads=num_threads),
+            self.split.part(part),
+            self.split.target.edge_types,
+            self.negatives if part == "train" else self.split.negatives.get(part),
+            opposite=self.opposite,
+        )
 
     def view(self, part: str) -> Graph:
         """The part's own view: positions of edges are its own."""
@@ -87,6 +94,11 @@ class LinkProducer(Producer):
     def times(self, columns: RecordColumns) -> np.ndarray | None:
         """None: the columns have those of links, if there are any."""
         return None
+
+
+def link_layout(split: LinkSplit, spec: Spec) -> LinkLayout:
+    """What records around the links of a split have in common."""
+    return LinkLayout(tuple(split.target.edge_types), not isinstance(spec, MethodSpec) and spec.disjoint)
 
 
 def numbers_of(split: LinkSplit) -> dict[str, np.ndarray]:
@@ -104,6 +116,31 @@ def check_single_links(spec: Spec, negatives: LinkNegatives | None) -> None:
         raise UsageError("--unit seed: links are single with fan-outs only", fix="use --unit batch")
     if negatives is not None and negatives.method == "in-batch":
         raise UsageError("--unit seed: in-batch negatives depend on the batch", fix="use --unit batch")
+
+
+def resolved_negatives(split: LinkSplit, given: Mapping[str, Any]) -> dict[str, Any]:
+    """By name of an option how the negatives of training are drawn; empty for labelled edges.
+
+    Args:
+        given: see :func:`link_producer`.
+
+    Raises:
+        UsageError: what does not go together, or with labelled edges.
+    """
+    if split.target.task == "edge":
+        if given:
+            raise UsageError(f"--{next(iter(given))}: edges that are there have no negatives", fix="leave it out")
+        return {}
+    resolved = {"negatives": 8, "negative-method": "uniform", "corrupt": "either", "keep-known": False, **given}
+    if resolved["negative-method"] == "in-batch" and resolved["corrupt"] == "both":
+        raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
+    return {name.replace("-", "_"): value for name, value in resolved.items()}
+
+
+def given_negatives(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`link_producer` is given, from the resolved options of records that it made."""
+    names = ("negatives", "negative_method", "corrupt", "keep_known")
+    return {name.replace("_", "-"): options[name] for name in names if name in options}
 
 
 def link_producer(
@@ -125,20 +162,15 @@ def link_producer(
         UsageError: what does not go together, or with labelled edges.
     """
 
-    plan = RecordPlan(numbers_of(split), unit, batch_size, epochs, seed)
-    if split.target.task == "edge":
-        if given:
-            raise UsageError(f"--{next(iter(given))}: edges that are there have no negatives", fix="leave it out")
+    plan, resolved = RecordPlan(numbers_of(split), unit, batch_size, epochs, seed), resolved_negatives(split, given)
+    if not resolved:
         return LinkProducer.of(split, spec, plan, None, balanced), {}
-    resolved = {"negatives": 8, "negative-method": "uniform", "corrupt": "either", "keep-known": False, **given}
-    if resolved["negative-method"] == "in-batch" and resolved["corrupt"] == "both":
-        raise UsageError("--corrupt both: in-batch negatives keep one end", fix="pass --corrupt either, dst or src")
     negatives = LinkNegatives.of(
         split,
         resolved["negatives"],
-        method=resolved["negative-method"],
+        method=resolved["negative_method"],
         corrupt=resolved["corrupt"],
-        keep_known=resolved["keep-known"],
+        keep_known=resolved["keep_known"],
         seed=seed,
     )
-    return LinkProducer.of(split, spec, plan, negatives), {name.replace("-", "_"): v for name, v in resolved.items()}
+    return LinkProducer.of(split, spec, plan, negatives), resolved

@@ -139,7 +139,10 @@ class LinkSampler:
 
     def sample(self, seeds: np.ndarray, node_type: str, epoch: int) -> Subgraph:
         """The subgraph around links: ``seeds`` are their numbers in the part, and the node type says nothing."""
-        links = self.links_of(seeds, epoch)
+        return self.around(self.links_of(seeds, epoch), epoch)
+
+    def around(self, links: LinkBatch, epoch: int) -> Subgraph:
+        """The subgraph around links and negatives that are drawn already."""
         ends = links.ends()
         if not isinstance(self._method, Sampler):
             [node_type] = ends.rows

@@ -33,7 +33,7 @@ class LinkLoader(Loader):
         negatives: how they are drawn, or fixed ones; see :class:`LinkSampler`. Records have their own.
         opposite: as for :class:`LinkSampler`.
         batch_size: links a batch, not counting negatives.
-        balanced, shuffle_seed, epoch, part, num_threads, ahead, device, degrees, prepare, share: as for
+        balanced, classes, shuffle_seed, epoch, part, num_threads, ahead, device, degrees, prepare, share: as for
             :class:`Loader`.
 
     Raises:
@@ -51,6 +51,7 @@ class LinkLoader(Loader):
         opposite: Mapping[EdgeType, Sequence[EdgeType]] | None = None,
         batch_size: int = 1024,
         balanced: bool = False,
+        classes: np.ndarray | None = None,
         shuffle_seed: int | None = None,
         epoch: int = 0,
         part: str = "train",
@@ -72,6 +73,7 @@ class LinkLoader(Loader):
             None if stored else links.label,
             batch_size=batch_size,
             balanced=balanced,
+            classes=classes,
             shuffle_seed=shuffle_seed,
             epoch=epoch,
             part=part,

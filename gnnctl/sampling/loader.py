@@ -51,7 +51,8 @@ class Loader:
         seeds: (n,) int64 distinct rows. Records hold their own: then only ``labels`` refers to these.
         labels: of ``seeds``; None takes those that records hold.
         batch_size: seeds a batch. Records of single seeds are merged to this size; those of batches keep theirs.
-        balanced: every batch has an equal part of each class; ``labels`` are classes, and order is keyed.
+        balanced: every batch has an equal part of each class; order is keyed.
+        classes: (n,) of ``seeds``, to balance by; None: ``labels``.
         shuffle_seed: keyed order from this seed; None keeps the order of ``seeds``. Records are in order already.
         epoch: 1.. for training, 0 for evaluation.
         part: of the records: train, val or test.
@@ -77,6 +78,7 @@ class Loader:
         *,
         batch_size: int = 1024,
         balanced: bool = False,
+        classes: np.ndarray | None = None,
         shuffle_seed: int | None = None,
         epoch: int = 0,
         part: str = "train",
@@ -95,6 +97,7 @@ class Loader:
         self._labels = labels
         self._batch_size = batch_size
         self._balanced = balanced
+        self._classes = labels if classes is None else classes
         self._shuffle_seed = shuffle_seed
         self._epoch = epoch
         self._part = part
@@ -134,7 +137,7 @@ class Loader:
                 seed=self._shuffle_seed or 0,
                 epoch=self._epoch,
                 groups=None if self._balanced else source.groups(self._seeds, self._node_type),
-                classes=self._labels if self._balanced else None,
+                classes=self._classes if self._balanced else None,
             )
             for seeds, counted in self._share.of(order, filled=self._part == "train"):
                 structure = partial(source.sample, seeds, self._node_type, self._epoch)

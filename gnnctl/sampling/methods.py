@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.types import EdgeType
 from gnnctl.parameters import Value, defaults_of, imported, read_parameters, split_name
 from gnnctl.remote import ServedGraph
@@ -125,7 +126,7 @@ def spec_of(
 
 
 def open_method(graph: Graph, spec: Spec, *, num_threads: int = 1, features: bool = False) -> Method:
-    """What samples by a spec; from a served graph, its server.
+    """What samples by a spec; from a served graph, its server; from one in partitions, their owners.
 
     Args:
         features: whether those of its nodes and edges will be wanted: a server sends them along.
@@ -137,6 +138,12 @@ def open_method(graph: Graph, spec: Spec, *, num_threads: int = 1, features: boo
         from gnnctl.sampling.served import ServedMethod
 
         return ServedMethod(graph, spec, features)
+    if isinstance(graph, PartitionedGraph):
+        from gnnctl.sampling.partitioned import PartitionedSampler
+
+        if not isinstance(spec, SampleSpec):
+            raise UsageError(f"--sampler {spec.name}: partitions are sampled by fan-outs", fix="use --num-neighbors")
+        return PartitionedSampler(graph, spec)
     if isinstance(spec, SampleSpec):
         return Sampler(graph, spec, num_threads=num_threads)
     made: Method = _class_of(spec.name)(graph, spec.hops, spec.seed, **_arguments(spec))

@@ -31,6 +31,11 @@ class Rules:
     ) -> None:
         self._graph, self._spec, self._parts, self._broken = graph, spec, parts, broken
         self._seeds: dict[tuple[str, int], list[np.ndarray]] = {}
+        self._hides = False  # whether there are edges that a seed does not see
+
+    def _view(self, part: str) -> Graph:
+        """What a part is sampled from."""
+        return self._graph
 
     def check(self, block: Block, where: str) -> None:
         """Check some records; their numbers are in range already."""
@@ -88,7 +93,7 @@ class Rules:
         if c.layout.disjoint:
             assert c.node_group is not None
             record = np.repeat(np.arange(len(block)), c.node_counts.sum(axis=(1, 2)))
-            wrong = (c.node_group < 0) | (c.node_group >= c.seed_counts[record])
+            wrong = (c.node_group < 0) | (c.node_group >= c.label_counts[record])
             self._say("group", block, record, wrong, where, "node_group names a seed that is not there")
             return
         for i, t in enumerate(c.layout.node_types):
@@ -100,7 +105,7 @@ class Rules:
             self._say("node twice", block, record[order][1:], same, where, f"a {t} is there twice")
 
     def _check_edges(self, block: Block, t: EdgeType, where: str, plain: bool) -> None:
-        c, store = block.columns, self._graph.edges[t]
+        c, store = block.columns, self._view(block.part).edges[t]
         i = c.layout.edge_types.index(t)
         counts = c.edge_counts[:, i]  # (R, H)
         taken = ranges(c.edge_start(t), counts.sum(axis=1))
@@ -145,13 +150,13 @@ class Rules:
         fan_out = np.array([*spec.num_neighbors.get(t, (0,) * spec.hops), 0], np.int64)[reached]
         of = np.repeat(np.arange(len(block)), sizes.sum(axis=1))
         rows = c.nodes[c.node_start(t.dst)[of] + np.arange(len(of)) - starts[of]]
-        store = self._graph.edges[t]
+        store = self._view(block.part).edges[t]
         degree = store.colptr[rows + 1] - store.colptr[rows]
         most = np.where(degree == 0, 0, fan_out) if spec.replace else np.minimum(fan_out, degree)
         most = np.where(fan_out == ALL, degree, most)
         over = drawn > most
         self._say("fan-out", block, of, over, where, f"a {t.dst} drew more edges of '{t}' than its fan-out")
-        if spec.budget is None and spec.time is None and spec.draw != "weighted":
+        if spec.budget is None and spec.time is None and spec.draw != "weighted" and not self._hides:
             what = f"a {t.dst} drew fewer edges of '{t}' than its fan-out and degree allow"
             self._say("too few", block, of, drawn < most, where, what)
 
@@ -161,7 +166,7 @@ class Rules:
             return  # what is wrong already would be wrong here again
         c = block.columns
         for i in range(len(block)):
-            if c.layout.disjoint and c.seed_counts[i] > 1:
+            if c.layout.disjoint and c.label_counts[i] > 1:
                 continue  # trees are told apart by seed, not by record
             if not merge_columns(c.records(i, i + 1)).same_as(c.subgraph(i)):
                 line = f"{where}: record {block.first + i}: nodes or edges are not in the order of an expansion"

@@ -1,6 +1,7 @@
 """Neighbour sampling: a pure function of (graph, spec, epoch, set of seeds)."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -22,6 +23,25 @@ Drawn = tuple[
     list[tuple[np.ndarray, np.ndarray | None, list[int]]],
     list[tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]],
 ]
+
+
+class Native(Protocol):
+    """What draws: see ``gnnctl/native/_native.pyi``."""
+
+    def sample(self, seeds: np.ndarray, node_type: int, epoch: int, times: np.ndarray | None = None) -> Drawn:
+        """Around seeds of one type."""
+
+    def sample_many(
+        self,
+        seeds: list[np.ndarray],
+        epoch: int,
+        groups: list[np.ndarray] = ...,
+        kind: int = 0,
+        words: np.ndarray | None = None,
+        times: np.ndarray | None = None,
+        hidden: list[tuple[int, np.ndarray, np.ndarray]] = ...,
+    ) -> Drawn:
+        """Around seeds of several types."""
 
 
 class Sampler:
@@ -46,7 +66,11 @@ class Sampler:
         times = [n.time for n in graph.nodes.values()] + [e.time for e in graph.edges.values()]
         if spec.time is not None and all(time is None for time in times):
             raise DataError("neither nodes nor edges have times", fix="name a time at ingest, or leave --time out")
-        self._native = NativeSampler(
+        self._native = self._open(num_threads)
+
+    def _open(self, num_threads: int) -> Native:
+        graph, spec = self.graph, self.spec
+        return NativeSampler(
             [graph.num_nodes(name) for name in graph.node_types],
             [name_hash(name) for name in graph.node_types],
             [self._edge_type(t) for t in graph.edges],

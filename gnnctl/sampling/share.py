@@ -9,11 +9,13 @@ import numpy as np
 class Share(NamedTuple):
     """The part of process ``rank`` among P: of n seeds those from n * rank // P to n * (rank + 1) // P, exclusive.
 
-    Parts do not overlap, are all of them together, and differ by at most one seed.
+    Parts do not overlap, are all of them together, and differ by at most one seed. With ``owner``, by seed the process
+    that it belongs to, a part is the seeds of its process, in their order, and may be of any size.
     """
 
     rank: int = 0
     among: int = 1
+    owner: np.ndarray | None = None
 
     def bounds(self, size: int) -> tuple[int, int]:
         """First and last (exclusive) of ``size`` seeds."""
@@ -32,6 +34,13 @@ class Share(NamedTuple):
     def of(self, batches: Iterable[np.ndarray], *, filled: bool) -> Iterator[tuple[np.ndarray, bool]]:
         """The part of every batch, and whether it counts; empty ones are left out unless ``filled``."""
         for seeds in batches:
+            if self.owner is not None:
+                own = seeds[self.owner[seeds] == self.rank]
+                if len(own):
+                    yield own, True
+                elif filled:
+                    yield seeds[:1], False
+                continue
             start, end, counted = self.stretch(len(seeds), filled=filled)
             if start < end:
                 yield seeds[start:end], counted

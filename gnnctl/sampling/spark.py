@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,25 +13,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gnnctl.errors import ArtifactError, ResourceError, UsageError
+from gnnctl.sampling.link_produce import given_negatives, link_producer
 from gnnctl.sampling.methods import read_spec
 from gnnctl.sampling.plan import RecordPlan
 from gnnctl.sampling.produce import Producer
-from gnnctl.splits import NodeSplit
+from gnnctl.splits import LinkSplit, NodeSplit, open_split
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
+_NO_OPTIONS: Mapping[str, Any] = {}
 _SEED = "struct<type:string,node:bigint,role:string,group:int,time:bigint>"
 _LISTS = {"nodes": "bigint", "node_counts": "bigint", "node_group": "int", "edge_row": "int", "edge_col": "int"}
 _LISTS |= {"edge_counts": "bigint", "edge_pos": "bigint"}
 
 
-def records_ddl(weighted: bool) -> str:
+def records_ddl(weighted: bool, linked: bool = False) -> str:
     """The columns of records as Spark spells them; see schemas/README.md."""
     columns = ["sample_id bigint", "split string", "epoch int", f"seeds array<{_SEED}>", "labels array<array<double>>"]
     columns += [f"{name} array<{kind}>" for name, kind in _LISTS.items()]
-    return ", ".join([*columns, *(["edge_weight array<float>"] if weighted else [])])
+    columns += ["edge_weight array<float>"] if weighted else []
+    return ", ".join([*columns, *(["relation array<int>"] if linked else [])])
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class SparkJob:
         fingerprint: of the split.
         spec: how to sample, as JSON.
         unit, batch_size, epochs, balanced: see :class:`RecordPlan` and :class:`Producer`.
+        negatives: of a split of links, what :func:`link_producer` is given of them, as JSON; None: a split of nodes.
     """
 
     split: str
@@ -53,10 +57,18 @@ class SparkJob:
     batch_size: int
     epochs: int
     balanced: bool = False
+    negatives: str | None = None
 
     @classmethod
-    def of(cls, producer: Producer, split: NodeSplit) -> "SparkJob":
+    def of(
+        cls, producer: Producer, split: NodeSplit | LinkSplit, options: Mapping[str, Any] = _NO_OPTIONS
+    ) -> "SparkJob":
         """The job of a producer over artifacts on disk.
+
+        Args:
+            producer: of the split.
+            split: of nodes or links.
+            options: the resolved ones of the recipe, which say how negatives of links are drawn.
 
         Raises:
             ValueError: the split or its graph is in memory alone.
@@ -73,6 +85,7 @@ class SparkJob:
             plan.batch_size,
             plan.epochs,
             producer.balanced,
+            json.dumps(given_negatives(options)) if isinstance(split, LinkSplit) else None,
         )
 
     def producer(self) -> Producer:
@@ -82,10 +95,14 @@ class SparkJob:
 
 @lru_cache(maxsize=2)
 def _producer(job: SparkJob) -> Producer:
-    split = NodeSplit.open(job.split, Path(job.graph))
+    split = open_split(job.split, Path(job.graph))
     if split.artifact is None or split.artifact.fingerprint != job.fingerprint:
         raise ArtifactError(f"{job.split} is another split on this executor", fix="give all the same files")
     spec = read_spec(json.loads(job.spec))
+    if isinstance(split, LinkSplit):
+        given = json.loads(job.negatives or "{}")
+        how = (job.unit, job.batch_size, job.epochs, spec.seed, job.balanced)
+        return link_producer(split, spec, *how, given)[0]
     parts = {name: rows for name, (rows, _) in split.parts.items()}
     labels = {name: values for name, (_, values) in split.parts.items()}
     plan = RecordPlan(parts, job.unit, job.batch_size, job.epochs, spec.seed)
@@ -99,7 +116,9 @@ def sampled_frame(spark: "SparkSession", job: SparkJob, first: int, last: int, p
     partitions, executors, or tasks that were run again.
     """
     weighted = bool(read_spec(json.loads(job.spec)).own_weights)
-    return spark.range(first, last, 1, partitions).mapInArrow(_sample(job), records_ddl(weighted))
+    return spark.range(first, last, 1, partitions).mapInArrow(
+        _sample(job), records_ddl(weighted, job.negatives is not None)
+    )
 
 
 def _sample(job: SparkJob) -> "Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]":

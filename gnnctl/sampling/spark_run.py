@@ -1,12 +1,14 @@
 """A run of sampling on Spark, from the driver: the records as a frame, as Parquet, as an artifact."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gnnctl.artifacts import ArtifactWriter, Recipe
 from gnnctl.console import Progress, no_progress
+from gnnctl.errors import UsageError
 from gnnctl.sampling.adopt import block_of, refusal
 from gnnctl.sampling.broken import Broken
 from gnnctl.sampling.description import Description
@@ -14,10 +16,11 @@ from gnnctl.sampling.foreign import ForeignRecords
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.plan import records_at_once
 from gnnctl.sampling.produce import Produced, Producer, produced
+from gnnctl.sampling.records import from_arrow
 from gnnctl.sampling.spark import SparkJob, sampled_frame, spark_session
 from gnnctl.sampling.spark_joins import check_joinable, joined_frame
 from gnnctl.sampling.store import FILE_BYTES, RecordsWriter
-from gnnctl.splits import NodeSplit
+from gnnctl.splits import LinkSplit, NodeSplit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +36,7 @@ def write_with_spark(
     recipe: Recipe,
     description: Description,
     producer: Producer,
-    split: NodeSplit,
+    split: NodeSplit | LinkSplit,
     bounds: tuple[int, int],
     *,
     engine: Engine = "spark",
@@ -65,6 +68,9 @@ def write_with_spark(
         UsageError: Spark is not installed, or a way of sampling that joins do not draw.
     """
     if engine == "spark-joins":
+        if isinstance(split, LinkSplit):
+            problem = "--engine spark-joins: it samples around nodes, and these are links"
+            raise UsageError(problem, fix="use --engine spark")
         check_joinable(producer.spec, producer.plan)
     first, last = bounds
     with ArtifactWriter(output, recipe, force=force, resume=True) as writer:
@@ -75,7 +81,7 @@ def write_with_spark(
             folder.mkdir()
             with spark_session(master) as spark:
                 parts = partitions or 4 * spark.sparkContext.defaultParallelism
-                job = SparkJob.of(producer, split)
+                job = SparkJob.of(producer, split, recipe.options)
                 log(f"{engine}: {last - first:,} records in {parts} partitions")
                 if engine == "spark":
                     frame = sampled_frame(spark, job, first, last, parts)
@@ -99,18 +105,47 @@ def write_with_spark(
         return writer.summary
 
 
-def _taken_in(folder: Path, description: Description, split: NodeSplit, first: int, skip: int, threads: int) -> "Any":
+def _taken_in(
+    folder: Path, description: Description, split: NodeSplit | LinkSplit, first: int, skip: int, threads: int
+) -> "Any":
     paths = sorted(folder.glob("*.parquet"))
     if not paths:
         return iter(())
-    broken = Broken()
-    found = ForeignRecords.open(paths, broken, first=first, whole=False)
+    broken, linked = Broken(), isinstance(split, LinkSplit)
+    found = ForeignRecords.open(paths, broken, first=first, whole=False, linked=linked)
     if found is None:
         raise refusal(broken)
 
     def made(piece: "tuple[Run, pa.RecordBatch]") -> Produced:
-        run, batch = piece
-        return produced(block_of(batch, description, split, str(found.paths[run.file])))
+        (run, batch), d = piece, description
+        where = str(found.paths[run.file])
+        if isinstance(split, NodeSplit):
+            return produced(block_of(batch, d, split, where))
+        return produced(from_arrow(batch, d.layout, d.labels, split.view(run.part), where))
 
-    pieces = found.read(records_at_once(description.batch_size), first + skip)
-    return ordered_map(made, pieces, threads)
+    rows = records_at_once(description.batch_size)
+    return ordered_map(made, _regrouped(found.read(rows, first + skip), rows), threads)
+
+
+def _regrouped(pieces: "Iterable[tuple[Run, pa.RecordBatch]]", rows: int) -> "Iterator[tuple[Run, pa.RecordBatch]]":
+    """The records in the groups of ``rows`` that the local engine makes, wherever Spark cut them: equal files."""
+    import pyarrow as pa
+
+    def joined(held: "list[pa.RecordBatch]") -> "pa.RecordBatch":
+        return held[0] if len(held) == 1 else pa.Table.from_batches(held).combine_chunks().to_batches()[0]
+
+    for _, found in groupby(pieces, key=lambda piece: (piece[0].part, piece[0].epoch)):
+        held: list[pa.RecordBatch] = []
+        count = 0
+        for run, batch in found:
+            rest = batch
+            while rest.num_rows:
+                taken = rest.slice(0, rows - count)
+                rest = rest.slice(taken.num_rows)
+                held.append(taken)
+                count += taken.num_rows
+                if count == rows:
+                    yield run, joined(held)
+                    held, count = [], 0
+        if held:
+            yield run, joined(held)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gnnctl.graph.graph import EdgeStore, Graph
+from gnnctl.graph.store_interfaces import Column
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import ranges
 
@@ -56,8 +57,9 @@ def hidden_edges(
     """
     store = graph.edges[edge_type]
     timed = store.time is not None or graph.nodes[edge_type.src].time is not None
+    scanned = timed or isinstance(store.row, Column)  # one question about all lists, not one a step of the search
     first = np.asarray(store.colptr)[seeds[at]]
-    start, count = (_scanned if timed else _bisected)(store, first, np.asarray(store.colptr)[seeds[at] + 1], sources)
+    start, count = (_scanned if scanned else _bisected)(store, first, np.asarray(store.colptr)[seeds[at] + 1], sources)
     pairs = np.unique(np.stack([np.repeat(at, count), start - np.repeat(first, count)]), axis=1)
     ptr = np.zeros(len(seeds) + 1, np.int64)
     np.cumsum(np.bincount(pairs[0], minlength=len(seeds)), out=ptr[1:])

@@ -3,8 +3,8 @@
 import hmac
 import json
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from typing import Any
@@ -105,14 +105,15 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
     def do_action(self, context: Any, action: Any) -> list[bytes]:
         """``describe``: everything that a client needs to know before it asks for data, as JSON."""
         with _Refusals():
-            if action.type != "describe":
+            actions = self._actions()
+            if action.type not in actions:
                 raise ValueError(f"there is no action '{action.type:.40}'")
             try:
                 asked = json.loads(action.body.to_pybytes())["protocol"]
             except (ValueError, KeyError, TypeError):
-                raise ValueError("describe wants a JSON document with 'protocol'") from None
+                raise ValueError(f"{action.type} wants a JSON document with 'protocol'") from None
             check_protocol(asked)
-            return [json.dumps(self._described()).encode()]
+            return [json.dumps(actions[action.type]()).encode()]
 
     def do_get(self, context: Any, ticket: Any) -> Any:
         """The answer to a :class:`Request`, as a stream."""
@@ -121,12 +122,18 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
             client = context.peer()
             if request.do == "table":
                 return self._table(request)
-            answers = {"array": self._array, "sample": self._sample, "groups": self._groups}
+            answers = self._answers()
             if request.do not in answers:
                 raise ValueError(f"there is no request '{request.do:.40}'")
             answer = answers[request.do](request, client)
             first = next(answer, None)  # so that a refusal comes before any data
             return flight.GeneratorStream(answer_schema(), answer if first is None else _after(first, answer))
+
+    def _actions(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        return {"describe": self._described}
+
+    def _answers(self) -> dict[str, Callable[[Request, str], Answer]]:
+        return {"array": self._array, "sample": self._sample, "groups": self._groups}
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -183,6 +190,7 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
         seeds, times = self._seeds(request, node_type), request.columns.get("times")
         with self._slots:
             method = self._method(spec)
+            self._check_draws(spec, node_type, len(seeds))
             if times is None:
                 subgraph = method.sample(seeds, node_type, epoch)
             elif isinstance(method, Sampler):
@@ -197,6 +205,26 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
             for start in range(0, record.size, CHUNK_BYTES):
                 yield answer_batch(RECORD, record.slice(start, min(CHUNK_BYTES, record.size - start)))
             yield from chain.from_iterable(self._rows(name, self._arrays[name], where) for name, where in rows)
+
+    def _check_draws(self, spec: Spec, node_type: str, seeds: int) -> None:
+        """Draws with replacement are as many as asked for, whatever the degrees: the most that they can be is known
+        before they are made."""
+        if isinstance(spec, MethodSpec) or not spec.replace:
+            return
+        nodes, drawn = Counter({node_type: seeds}), 0
+        for hop in range(spec.hops):
+            reached: Counter[str] = Counter()
+            for t, fan_outs in spec.num_neighbors.items():
+                reached[t.src] += nodes[t.dst] * max(0, fan_outs[hop])
+            drawn += reached.total()
+            if 8 * drawn > self._accounts.limit:
+                raise ValueError(
+                    f"draws with replacement of up to {8 * drawn:,} bytes are over the {self._accounts.limit:,} of a "
+                    "client: ask for fewer seeds or neighbours, or serve with more --memory"
+                )
+            nodes = reached
+            if not spec.disjoint:
+                nodes = Counter({name: min(count, self._graph.num_nodes(name)) for name, count in reached.items()})
 
     def _gathered(self, subgraph: Subgraph) -> Iterator[tuple[str, np.ndarray]]:
         """Which rows of which arrays are the features of a subgraph; an edge that is not in the graph has any."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast, get_args
 import numpy as np
 
 from gnnctl.errors import DataError, UsageError
+from gnnctl.splits.columns import check_single
 from gnnctl.splits.keyed import keyed_hashes
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def by_column(values: "pa.Array", names: dict[str, str], column: str) -> np.ndar
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    coded = pc.dictionary_encode(pc.cast(values, pa.string()))
+    coded = pc.dictionary_encode(pc.cast(check_single(values, column), pa.string()))
     found = coded.dictionary.to_pylist()
     if names:
         absent = sorted(names.keys() - set(found))

@@ -45,6 +45,19 @@ def kept_column(table: "pa.Table | None", column: str, owner: str) -> "pa.Array"
     return values.combine_chunks() if values.num_chunks != 1 else values.chunk(0)
 
 
+def check_single(values: "pa.Array", column: str) -> "pa.Array":
+    """The values, each of which is one.
+
+    Raises:
+        DataError: they are lists or structures.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_nested(values.type):
+        raise DataError(f"column '{column}' holds {values.type}, not a value a row", fix="name another column")
+    return values
+
+
 def is_number(kind: "pa.DataType") -> bool:
     """Whether values of a type are numbers; booleans are not."""
     import pyarrow as pa

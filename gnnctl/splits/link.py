@@ -9,6 +9,7 @@ import numpy as np
 from gnnctl.artifacts import Artifact, ArtifactWriter
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.types import EdgeType
 from gnnctl.remote import ServedGraph, graph_parent
 from gnnctl.splits.link_groups import ends_of
@@ -117,7 +118,9 @@ class LinkSplit:
         columns.
         """
         number = PARTS.index(name)
-        if number not in self._views:
+        if number not in self._views and isinstance(self.graph, PartitionedGraph):
+            self._views[number] = self.graph.view(number)
+        elif number not in self._views:
             edges = edges_seen(self.graph.edges, self.codes, number)
             self._views[number] = Graph(self.graph.nodes, edges, encoders=self.graph.encoders, graphs=self.graph.graphs)
         return self._views[number]

@@ -13,7 +13,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.remote import graph_parent
 from gnnctl.splits import by as ways
 from gnnctl.splits.by import NO_PART, By, Fractions, check_sizes
-from gnnctl.splits.columns import column_of
+from gnnctl.splits.columns import check_single, column_of
 from gnnctl.splits.keyed import keyed_hashes
 from gnnctl.splits.several import SEVERAL
 from gnnctl.splits.target import Target, Task
@@ -196,7 +196,7 @@ def _assign(
     column = by.column or ""
     if by.way == "time":
         return _by_time(graph, target, by.column, known, fractions, moving)
-    values = column_of(graph, target.node_type, column)
+    values = check_single(column_of(graph, target.node_type, column), column)
     if by.way == "group":
         return ways.by_group(values, ids, seed, fractions)
     return ways.by_column(values, names, column)

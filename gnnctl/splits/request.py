@@ -85,7 +85,9 @@ class SplitRequest:
             DataError, UsageError: the graph does not have it, or it cannot be predicted.
         """
         if self.task == "link":
-            reverses = [t for types in parse_reverses(graph, list(self.reverse_of)).values() for t in types]
+            declared = parse_reverses(graph, list(self.reverse_of))
+            # A type that is its own reverse has links to predict all the same.
+            reverses = [t for forward, types in declared.items() for t in types if t != forward]
             return find_link_target(graph, list(self.edge_types), reverses)
         if self.task == "edge":
             return find_edge_target(graph, self.target, self.problem, self.delimiter)

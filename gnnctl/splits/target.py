@@ -49,7 +49,7 @@ class Target:
     task: Task = "node"
 
     def __str__(self) -> str:
-        return f"{self.node_type}.{self.column}"
+        return f"{self.node_type}.{self.column}" if self.column else self.node_type
 
     def to_json(self) -> dict[str, Any]:
         """The document ``target.json``."""

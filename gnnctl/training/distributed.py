@@ -48,6 +48,9 @@ class Processes(Protocol):
     def first(self, make: Callable[[], T]) -> T:
         """What the first process makes, by itself, for all."""
 
+    def tell(self, value: T) -> list[T]:
+        """What each process says, in their order."""
+
     def settle(self, model: nn.Module) -> None:
         """Give the model's buffers the values that the first process has."""
 
@@ -90,6 +93,10 @@ class Alone:
     def first(self, make: Callable[[], T]) -> T:
         """Makes it."""
         return make()
+
+    def tell(self, value: T) -> list[T]:
+        """It alone."""
+        return [value]
 
     def settle(self, model: nn.Module) -> None:
         """Nothing to do."""
@@ -178,6 +185,13 @@ class Group:
             dist.broadcast_object_list(held, src=0, device=self._device)
         found: T = held[0]
         return found
+
+    def tell(self, value: T) -> list[T]:
+        """See :class:`Processes`."""
+        told: list[Any] = [None] * self.share.among
+        with self.watched():
+            dist.all_gather_object(told, value)
+        return told
 
     def settle(self, model: nn.Module) -> None:
         """See :class:`Processes`."""

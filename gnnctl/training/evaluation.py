@@ -13,7 +13,9 @@ class Evaluation:
     Attributes:
         metrics: by part, ``seeds``, metrics by name, and those of a ``baseline``; of metrics.json.
         cards: of the report.
+        note: what a reader of the metrics should know of them.
     """
 
     metrics: dict[str, Any]
     cards: list[Card] = field(default_factory=list)
+    note: str = ""

@@ -14,6 +14,7 @@ from gnnctl.nn.models import ModelOptions
 from gnnctl.nn.models.event_model import EventBatch, EventModel
 from gnnctl.page import Card
 from gnnctl.sampling.methods import Spec
+from gnnctl.sampling.share import Share
 from gnnctl.splits.link import LinkSplit
 from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.evaluation import Evaluation
@@ -268,6 +269,16 @@ class EventJob:
                 chart = over_time("average_precision", ordered, value)
                 cards = [] if chart is None else [chart]
         return Evaluation(found, cards)
+
+
+def event_batches(
+    split: LinkSplit, links: LinkOptions | None, batch_size: int | None, seed: int, device: torch.device, share: Share
+) -> EventSource:
+    """The batches of a split's events; UsageError where several processes would share them."""
+    if share.among > 1:
+        raise UsageError("events are gone through by one process", fix="leave torchrun out")
+    negatives = (links or LinkOptions()).negatives
+    return EventSource(Timeline(split), batch_size or DEFAULT_EVENTS, negatives, seed, device)
 
 
 def event_model(timeline: Timeline, options: ModelOptions) -> EventModel:

@@ -1,6 +1,5 @@
 """What a run trains on, from the words of the command line: a split, stored subgraphs, or a stream of them."""
 
-import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,14 +9,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from gnnctl.artifacts import Artifact, Parent, file_checksum
+from gnnctl.artifacts import Artifact, Parent
 from gnnctl.errors import ArtifactError, UsageError
 from gnnctl.graph.feature_cache import Hits, cache_features
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.nn.models.event_model import EventModel
 from gnnctl.nn.models.registry import models
 from gnnctl.nn.models.unsupervised import SUPERVISED, WALKS, Unsupervised, WalkModel, parse_objective
 from gnnctl.parameters import Value, parse_bytes
+from gnnctl.processes import ALONE, Place
 from gnnctl.remote.graph import ServedGraph
 from gnnctl.sampling.loader import Records, check_shared
 from gnnctl.sampling.methods import Spec, spec_of
@@ -29,7 +30,7 @@ from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.opening import open_split
 from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.embedding_job import EmbeddingJob
-from gnnctl.training.event_job import DEFAULT_EVENTS, EventJob, EventSource, Timeline
+from gnnctl.training.event_job import DEFAULT_EVENTS, EventJob, event_batches
 from gnnctl.training.graphs import GraphBatches, columns_for
 from gnnctl.training.job import Job, NodeJob
 from gnnctl.training.link_job import EdgeJob, LinkJob
@@ -37,6 +38,7 @@ from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_o
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.packed_job import PackedNodeJob
+from gnnctl.training.partitions import graph_here, not_read_here
 from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
 
 STREAM = "-"
@@ -87,6 +89,7 @@ class TrainingInput:
         model: str = "",
         objective: str = SUPERVISED,
         node_type: str | None = None,
+        place: Place = ALONE,
     ) -> "TrainingInput":
         """Open the source and everything it was made from.
 
@@ -102,6 +105,7 @@ class TrainingInput:
             objective: as :func:`parse_objective` reads it.
             node_type: whose nodes get embeddings, of a graph without a split.
             model: its name; of links one that takes no edges has batches of links.
+            place: this process's, which of several may have a partition of the graph.
 
         Raises:
             ArtifactError: the source is missing, damaged or of another kind. UsageError: fan-outs that do not fit.
@@ -113,7 +117,7 @@ class TrainingInput:
         if source == STREAM:
             records = StreamRecords(sys.stdin.buffer, split=split, graph=graph)
         else:
-            artifact = Artifact.open(source)
+            artifact = Artifact.open(source, optional=not_read_here(place))
             if artifact.kind == "subgraphs":
                 records = SubgraphRecords.open(artifact, split=split, graph=graph)
             elif artifact.kind != "split" and not (artifact.kind == "graph" and learns is not None):
@@ -137,7 +141,7 @@ class TrainingInput:
         if artifact.kind == "graph":
             opened: NodeSplit | LinkSplit = unlabelled_split(Graph.open(artifact), node_type, seed)
         else:
-            opened = open_split(artifact, graph)
+            opened = open_split(artifact, graph_here(artifact, graph, place))
         own = read_link_options(opened, links or {}, source)
         if learns is not None and opened.target.task != "node":
             raise UsageError(
@@ -149,8 +153,12 @@ class TrainingInput:
             starts = batch_size or DEFAULT_STARTS
             return cls(opened, None, starts, None, _parents(opened), balanced, seed, objective=learns)
         if isinstance(opened, LinkSplit):
-            if flag := "--sampler" if sampler is not None else "--balanced" if balanced else None:
-                raise UsageError(f"{flag} does not go with links", fix="leave it out")
+            if sampler is not None:
+                raise UsageError("--sampler does not go with links", fix="leave it out")
+            if balanced and opened.target.task == "link":
+                raise UsageError("--balanced is for classes, and links to be found have none", fix="leave it out")
+            if balanced and not num_neighbors:
+                raise UsageError("--balanced without --num-neighbors", fix="pass for example --num-neighbors 15,10")
             if model in models() and models()[model].events:
                 if flag := "--num-neighbors" if num_neighbors else next(iter(given), None):
                     raise UsageError(f"{flag}: {model} looks at the latest events", fix="leave it out")
@@ -247,10 +255,8 @@ class TrainingInput:
             known.check(model, "node")
             if not known.learns:
                 raise UsageError(f"--objective: {model} has nothing to train", fix="choose another model")
-        if wanted is not None and known is not None and known.events:
-            raise UsageError(
-                f"--layers: {model} looks at each node's latest events, and no further", fix="leave it out"
-            )
+        if wanted is not None and known is not None and not known.layered:
+            raise UsageError(f"--layers: {model} has none", fix="leave it out")
         if self.spec is None:
             return wanted or (DEFAULT_LAYERS if known is None else known.layers)
         hops = self.spec.hops
@@ -290,6 +296,8 @@ class TrainingInput:
             raise UsageError(f"--objective {self.objective[0]} learns in one process", fix="leave torchrun out")
         if folds:
             raise UsageError("--folds are trained in one process", fix="leave torchrun out")
+        if self.spec is None and isinstance(self.split.graph, PartitionedGraph):
+            raise UsageError("partitions are sampled from", fix="pass for example --num-neighbors 10,10")
         if self.batch_size is None and isinstance(self.split, NodeSplit):
             raise UsageError("the full batch is one process's", fix="pass for example --num-neighbors 15,10")
         if self.links is not None and self.links.negative_method == "in-batch":
@@ -313,15 +321,11 @@ class TrainingInput:
             every = unlabelled_split(self.split.graph, self.split.target.node_type, self.seed)
             return replace(self, split=every).batches(model, device, threads)
         degrees = bool(getattr(model, "needs_degree", False))
-        prepare = getattr(model, "prepare", None) if device.type == "cpu" else None
+        whole = bool(getattr(getattr(model, "nodes", model), "whole_graph", False))
+        prepare = getattr(model, "prepare", None) if device.type == "cpu" or whole else None
         if isinstance(model, EventModel):
-            if share.among > 1:
-                raise UsageError("events are gone through by one process", fix="leave torchrun out")
             assert isinstance(self.split, LinkSplit)
-            assert self.batch_size is not None
-            assert self.links is not None
-            timeline = Timeline(self.split)
-            return EventSource(timeline, self.batch_size, self.links.negatives, self.seed, device)
+            return event_batches(self.split, self.links, self.batch_size, self.seed, device, share)
         if isinstance(model, WalkModel):
             assert self.batch_size is not None
             size, split = self.batch_size, self.split
@@ -330,7 +334,7 @@ class TrainingInput:
         if isinstance(model, Unsupervised) and model.whole_graph and self.spec is not None:
             what = "--num-neighbors" if self.records is None else "samples"
             raise UsageError(f"{what}: this --objective takes the whole graph", fix="leave it out, or split links")
-        if getattr(getattr(model, "nodes", model), "whole_graph", False) and self.spec is not None:
+        if whole and self.spec is not None:
             raise UsageError("a model with whole_graph takes the whole graph, not samples", fix="train on the split")
         if isinstance(self.split, LinkSplit):
             return link_batches(
@@ -344,6 +348,8 @@ class TrainingInput:
                 prepare=prepare,
                 degrees=degrees,
                 num_threads=threads,
+                balanced=self.balanced,
+                whole=whole,
                 share=share,
             )
         if self.split.target.task == "graph" and self.batch_size is not None:
@@ -360,7 +366,7 @@ class TrainingInput:
                 share=share,
             )
         if self.spec is None or self.batch_size is None:
-            return FullBatches(self.split, device, degrees=degrees)
+            return FullBatches(self.split, device, degrees=degrees, prepare=prepare if whole else None)
         return SampledBatches(
             self.split,
             self.spec,
@@ -381,18 +387,6 @@ class TrainingInput:
         if self.batch_size is None:
             return f"{counts} seeds, the full graph as one batch"
         return f"{counts} seeds, {-(-seeds['train'] // self.batch_size):,} batches of {self.batch_size:,} an epoch"
-
-
-def code_inputs(name: str) -> dict[str, str]:
-    """File and SHA-256 of the module that a model or sampler ``package.module:Class`` is in, for the recipe."""
-    module, colon, _ = name.partition(":")
-    try:
-        found = importlib.util.find_spec(module) if colon else None
-    except (ImportError, ValueError):
-        return {}  # building the model says what is wrong
-    if found is None or found.origin is None or not Path(found.origin).is_file():
-        return {}
-    return {found.origin: file_checksum(Path(found.origin))}
 
 
 def _parents(split: NodeSplit | LinkSplit) -> list[Parent]:

@@ -19,17 +19,20 @@ from gnnctl.splits.link_target import LinkTarget
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import PARTS
 from gnnctl.training.link_metrics import Ranking, pair_scores, popularity
-from gnnctl.training.link_objective import LinkObjective, link_metrics, spread
+from gnnctl.training.link_objective import LinkObjective, link_scores, spread
 from gnnctl.training.link_options import LinkOptions
 from gnnctl.training.loop import seed_torch
 from gnnctl.training.metrics import baseline, evaluate
 from gnnctl.training.objective import Supervised
 from gnnctl.training.options import TrainOptions
+from gnnctl.training.report.links import edge_cards, link_cards
 from gnnctl.training.report.quality import quality_cards
 from gnnctl.training.represent import represent_all
 from gnnctl.training.tasks import Task, check_seeds
 
 TRAIN_LINKS = 5000  # of the train part so many are ranked at the end
+
+WHOLE_VIEW = "--time was for training: every link is scored in the whole view of its part, whatever its own time is."
 
 
 def pair_model(target: LinkTarget, options: ModelOptions, links: LinkOptions | None, schema: GraphSchema) -> PairModel:
@@ -100,6 +103,7 @@ class LinkJob(_PairJob):
         model.eval()
         split = self.split
         found: dict[str, Any] = {}
+        cards: list[Card] = []
         plain = popularity(split.graph, split.target.edge_types, split.part("train"))
         known = split.known()
         for name in PARTS:
@@ -108,14 +112,17 @@ class LinkJob(_PairJob):
             ranking = Ranking(split.graph, split.target.edge_types, part.take(asked), known)
             represented = represent_all(model, split.view(name), device, progress=progress)
             check_finite(represented)
-            metrics = link_metrics(model, represented, split, name, ranking, asked, self.links)
+            scores = link_scores(model, represented, split, name, ranking, asked, self.links)
+            constant = ranking.ranks(plain)
             found[name] = {
                 "seeds": len(part.relation),
                 **({"ranked": len(asked)} if len(asked) < len(part.relation) else {}),
-                **metrics,
-                "baseline": ranking.metrics(ranking.ranks(plain)) if len(asked) else {},
+                **scores.metrics(ranking),
+                "baseline": ranking.metrics(constant) if len(asked) else {},
             }
-        return Evaluation(found)
+            if len(asked):  # of the last part that has links
+                cards = link_cards(split, name, ranking.links, scores, constant, self.links)
+        return Evaluation(found, cards, WHOLE_VIEW if spec is not None else "")
 
 
 class EdgeJob(_PairJob):
@@ -163,8 +170,11 @@ class EdgeJob(_PairJob):
                 "baseline": baseline(task, train, part.label),
             }
             if len(part.label):  # of the last part that has links
-                cards = quality_cards(task, logits.numpy(), part.label, names, name)
-        return Evaluation(found, cards)
+                cards = [
+                    *quality_cards(task, logits.numpy(), part.label, names, name),
+                    *edge_cards(task, split, part, logits),
+                ]
+        return Evaluation(found, cards, WHOLE_VIEW if spec is not None else "")
 
 
 def check_finite(values: dict[str, torch.Tensor]) -> None:

@@ -1,7 +1,7 @@
 """What learning from links minimises, and how its validation judges an epoch."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from gnnctl.nn.models.link_model import Answer, LinkModel, Question, links_of
 from gnnctl.splits.link import LinkSplit
 from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.link_loss import hardest, pair_loss
-from gnnctl.training.link_metrics import JUDGED, RANKED, Ranking, judged, pair_scores, score_by
+from gnnctl.training.link_metrics import JUDGED, RANKED, Ranking, Ranks, judged, pair_scores, score_by
 from gnnctl.training.link_options import HARD_POOL, LinkOptions
 from gnnctl.training.objective import Forward
 from gnnctl.training.represent import represent_all
@@ -102,12 +102,33 @@ class LinkObjective:
 
         def judge() -> dict[str, float | None]:
             represented = represent_all(model, self.split.view("val"), self.device)
-            return link_metrics(model, represented, self.split, "val", self.ranking, self.asked, self.options)
+            scores = link_scores(model, represented, self.split, "val", self.ranking, self.asked, self.options)
+            return scores.metrics(self.ranking)
 
         return processes.first(judge)
 
 
-def link_metrics(
+class LinkScores(NamedTuple):
+    """What a model makes of n links of a part.
+
+    Attributes:
+        ranks: among all candidates.
+        positive: (n,) scores of the links; negative: (n * K,) those of their fixed negatives. Both are empty where the
+            part has none.
+        loss: that of training, among all candidates or with the fixed negatives; None where it has none.
+    """
+
+    ranks: Ranks
+    positive: Tensor
+    negative: Tensor
+    loss: float | None
+
+    def metrics(self, ranking: Ranking) -> dict[str, float | None]:
+        """All metrics, ``loss`` first."""
+        return {"loss": self.loss, **ranking.metrics(self.ranks), **judged(self.positive, self.negative)}
+
+
+def link_scores(
     model: LinkModel,
     represented: dict[str, Tensor],
     split: LinkSplit,
@@ -115,10 +136,8 @@ def link_metrics(
     ranking: Ranking,
     asked: np.ndarray,
     options: LinkOptions,
-) -> dict[str, float | None]:
-    """All metrics of some links of a part, ``loss`` first.
-
-    The loss is that of training: among all candidates, or with the part's fixed negatives; None where it has none.
+) -> LinkScores:
+    """Ranks and scores of some links of a part.
 
     Args:
         represented: exact, in the part's view.
@@ -127,20 +146,20 @@ def link_metrics(
     """
     scratch = model.decoder.scratch
     ranks = ranking.ranks(score_by(model, represented), scratch=scratch, cross_entropy=options.loss == "all")
-    positive, negative = torch.zeros(0), torch.zeros(0)
-    loss = ranks.loss
     fixed = split.negatives.get(part)
-    if fixed is not None and len(fixed.relation):
-        each = len(fixed.relation) // len(split.part(part).relation)
-        rows = (asked[:, None] * each + np.arange(each)).reshape(-1)
-        positive = pair_scores(model, represented, ranking.links)
-        negative = pair_scores(model, represented, fixed.take(rows))
-        if options.loss != "all":
-            of = torch.arange(len(asked)).repeat_interleave(each)
-            loss = float(
-                pair_loss(options.loss, positive, negative, of, margin=options.margin, adversarial=options.adversarial)
-            )
-    return {"loss": loss, **ranking.metrics(ranks), **judged(positive, negative)}
+    if fixed is None or not len(fixed.relation):
+        return LinkScores(ranks, torch.zeros(0), torch.zeros(0), ranks.loss)
+    each = len(fixed.relation) // len(split.part(part).relation)
+    rows = (asked[:, None] * each + np.arange(each)).reshape(-1)
+    positive = pair_scores(model, represented, ranking.links)
+    negative = pair_scores(model, represented, fixed.take(rows))
+    loss = ranks.loss
+    if options.loss != "all":
+        of = torch.arange(len(asked)).repeat_interleave(each)
+        loss = float(
+            pair_loss(options.loss, positive, negative, of, margin=options.margin, adversarial=options.adversarial)
+        )
+    return LinkScores(ranks, positive, negative, loss)
 
 
 def spread(count: int, most: int) -> np.ndarray:

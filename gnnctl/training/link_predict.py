@@ -16,13 +16,13 @@ from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.batch import link_features
 from gnnctl.graph.graph import Graph
 from gnnctl.nn.models.link_model import LinkModel
-from gnnctl.splits.link import Links
+from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.splits.link_groups import ends_of
 from gnnctl.training.job import PARTS
 from gnnctl.training.layerwise import NodeIds
 from gnnctl.training.link_job import check_finite
 from gnnctl.training.link_metrics import MEMORY, Ranking, pair_scores, score_by
-from gnnctl.training.link_objective import link_metrics
+from gnnctl.training.link_objective import link_scores
 from gnnctl.training.link_tables import label_columns, pair_columns, read_pairs
 from gnnctl.training.link_trained import TrainedLinks
 from gnnctl.training.metrics import evaluate
@@ -196,14 +196,12 @@ class LinkPrediction:
         assert self.trained.links is not None
         every = np.arange(len(links.relation))
         ranking = Ranking(split.graph, split.target.edge_types, links, split.known())
-        return {
-            "seeds": len(links.relation),
-            **link_metrics(model, represented, split, name, ranking, every, self.trained.links),
-        }
+        scores = link_scores(model, represented, split, name, ranking, every, self.trained.links)
+        return {"seeds": len(links.relation), **scores.metrics(ranking)}
 
     @torch.no_grad()
     def _recommended(self, represented: dict[str, Tensor], progress: Progress) -> pa.Table:
-        """Best destinations first, by edge type and source."""
+        """Best destinations first, by edge type and source; itself only of a type that was learnt with loops."""
         model = self.trained.model
         assert isinstance(model, LinkModel)
         assert self.heads is not None
@@ -214,8 +212,11 @@ class LinkPrediction:
             for number, t in enumerate(model.edge_types):
                 size = batch_rows(self.graph.num_nodes(t.dst) * model.decoder.scratch, MEMORY)
                 known = ends_of(self.graph, t) if self.exclude_known else None
+                itself = t.src != t.dst or has_loops(self.trained.split, number)
                 for rows in _chunks(self.heads[t.src], size):
                     scores = score(number, "dst", torch.from_numpy(rows)).float().cpu()
+                    if not itself:
+                        scores[np.arange(len(rows)), rows] = -torch.inf
                     if known is not None:
                         ptr, answers = known_candidates(rows, *known)
                         scores[np.repeat(np.arange(len(rows)), np.diff(ptr)), answers] = -torch.inf
@@ -266,6 +267,16 @@ def _every_edge(graph: Graph, trained: TrainedLinks) -> Links:
     if not len(found.relation):
         raise DataError("the graph has no edge of the types that the model predicts", fix="pass --pairs")
     return found
+
+
+def has_loops(split: LinkSplit, number: int) -> bool:
+    """Whether a node has a link of type ``number`` with itself, among those that training learns from or passes on."""
+    train, edge_type = split.part("train"), split.target.edge_types[number]
+    if bool(((train.src == train.dst) & (train.relation == number)).any()):
+        return True
+    src, dst = ends_of(split.graph, edge_type)
+    seen = split.codes.get(edge_type)
+    return bool(((src == dst) if seen is None else (src == dst) & (seen == 0)).any())
 
 
 def _chunks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:

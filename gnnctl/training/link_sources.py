@@ -20,6 +20,7 @@ from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.training.link_options import HARD_POOL, LinkOptions, check_sampled
 from gnnctl.training.loop import BatchSource
+from gnnctl.training.partitions import share_of
 
 
 class FullLinkBatches:
@@ -32,6 +33,7 @@ class FullLinkBatches:
         negatives: draws those of each batch; None: batches have none.
         seed: of the links' order, which is another each epoch.
         degrees: the model asks for degrees.
+        prepare: called with each part's view, once.
         share: of every batch.
     """
 
@@ -44,9 +46,10 @@ class FullLinkBatches:
         negatives: LinkNegatives | None = None,
         seed: int = 0,
         degrees: bool = False,
+        prepare: Callable[[Batch], Any] | None = None,
         share: Share = WHOLE,
     ) -> None:
-        self._split, self._device, self._degrees = split, device, degrees
+        self._split, self._device, self._degrees, self._prepare = split, device, degrees, prepare
         self._negatives, self._seed, self._share = negatives, seed, share
         count = len(split.part("train").relation)
         self._batch_size = batch_size or max(1, count)
@@ -71,7 +74,10 @@ class FullLinkBatches:
     def _batch(self, part: str, links: Links, epoch: int | None) -> Batch:
         if part not in self._views:
             node_type = self._split.target.edge_types[0].src
-            self._views[part] = Batch.full(self._split.view(part), node_type, degrees=self._degrees).to(self._device)
+            view = Batch.full(self._split.view(part), node_type, degrees=self._degrees)
+            if self._prepare is not None:
+                self._prepare(view)
+            self._views[part] = view.to(self._device)
         n, of = len(links.relation), None
         relation, src, dst = links.relation, links.src, links.dst
         if self._negatives is not None and epoch is not None:
@@ -134,10 +140,11 @@ class SampledLinkBatches:
         prepare: called with each batch in its loading thread.
         degrees: the model asks for degrees.
         num_threads: that load ahead.
+        balanced: training batches have an equal part of each class.
         share: of every batch.
 
     Raises:
-        UsageError: records of edges with features, which they do not hold.
+        UsageError: balanced, and no classes; records of edges with features, which they do not hold.
     """
 
     def __init__(
@@ -152,8 +159,12 @@ class SampledLinkBatches:
         prepare: Callable[[Batch], Any] | None = None,
         degrees: bool = False,
         num_threads: int = 2,
+        balanced: bool = False,
         share: Share = WHOLE,
     ) -> None:
+        if balanced and split.target.problem != "multiclass":
+            raise UsageError(f"--balanced: a {split.target.problem} has no classes to balance", fix="leave it out")
+        self._balanced = balanced
         self._split, self._spec, self._device, self._records = split, spec, device, records
         self._batch_size, self._negatives = batch_size, negatives
         self._prepare, self._degrees, self._num_threads = prepare, degrees, num_threads
@@ -202,6 +213,8 @@ class SampledLinkBatches:
             view,
             named,
             negatives=negatives,
+            balanced=self._balanced and part == "train" and source is None,
+            classes=links.label,
             shuffle_seed=shuffle_seed,
             epoch=epoch,
             part=part,
@@ -209,7 +222,7 @@ class SampledLinkBatches:
             device=self._device,
             degrees=self._degrees,
             prepare=self._prepare if part == "train" else None,
-            share=self._share,
+            share=share_of(self._split, part, self._share),
         )
         return (self._with_features(batch, part) for batch in batches) if numbered else iter(batches)
 
@@ -237,6 +250,8 @@ def link_batches(
     prepare: Callable[[Batch], Any] | None,
     degrees: bool,
     num_threads: int,
+    balanced: bool = False,
+    whole: bool = False,
     share: Share = WHOLE,
 ) -> BatchSource:
     """The batches of a split of links, over the full graph or sampled.
@@ -246,7 +261,8 @@ def link_batches(
         spec: fan-outs; None: the full graph.
         batch_size: links a batch; None: all of them.
         seed: of the negatives, and of the order over the full graph.
-        records, prepare, degrees, num_threads, share: see :class:`SampledLinkBatches`.
+        records, prepare, degrees, num_threads, balanced, share: see :class:`SampledLinkBatches`.
+        whole: the model sees a graph at once: ``prepare`` is for the full graph too.
 
     Raises:
         UsageError: as :class:`SampledLinkBatches`; a loss that samples do not go with.
@@ -255,7 +271,16 @@ def link_batches(
         check_sampled(links)
     if spec is None or batch_size is None:
         negatives = None if links is None else negatives_of(split, links, seed)
-        return FullLinkBatches(split, batch_size, device, negatives=negatives, seed=seed, degrees=degrees, share=share)
+        return FullLinkBatches(
+            split,
+            batch_size,
+            device,
+            negatives=negatives,
+            seed=seed,
+            degrees=degrees,
+            prepare=prepare if whole else None,
+            share=share,
+        )
     return SampledLinkBatches(
         split,
         spec,
@@ -266,5 +291,6 @@ def link_batches(
         prepare=prepare,
         degrees=degrees,
         num_threads=num_threads,
+        balanced=balanced,
         share=share,
     )

@@ -97,9 +97,13 @@ class Prediction:
         elif smoothing is not None:
             raise UsageError("--smoothing without --smooth", fix="pass both")
         spread = parse_smoothing(smoothing) if smooth else None
-        if shots is not None and (smooth or num_neighbors or on is not None or trained.target.task == "graph"):
-            problem = "--shots goes with exact embeddings of nodes of the model's own graph alone"
-            raise UsageError(problem, fix="leave the other options out")
+        if shots is not None:
+            others = {"--smooth": smooth, "--num-neighbors": bool(num_neighbors), "--on": on is not None}
+            if trained.target.task == "graph":
+                raise UsageError("--shots is for nodes, the model is of graphs", fix="leave it out")
+            if flag := next((name for name, used in others.items() if used), None):
+                problem = f"{flag} does not go with --shots, which takes exact embeddings of the model's own graph"
+                raise UsageError(problem, fix="pass one of them")
         other = Graph.open(on) if on is not None else None
         node_ids = None
         if other is not None:

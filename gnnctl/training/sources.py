@@ -19,6 +19,7 @@ from gnnctl.sampling.share import WHOLE, Share
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits import NodeSplit
+from gnnctl.training.partitions import share_of
 
 
 class FullBatches:
@@ -28,13 +29,24 @@ class FullBatches:
         split: seeds and labels.
         device: where the graph goes, once.
         degrees: the model asks for degrees.
+        prepare: called with the batch, once.
     """
 
     steps = 1
 
-    def __init__(self, split: NodeSplit, device: torch.device, *, degrees: bool) -> None:
+    def __init__(
+        self,
+        split: NodeSplit,
+        device: torch.device,
+        *,
+        degrees: bool,
+        prepare: Callable[[Batch], Any] | None = None,
+    ) -> None:
         rows, labels = split.part("train")
-        self._train = Batch.full(split.graph, split.target.node_type, rows, labels, degrees=degrees).to(device)
+        batch = Batch.full(split.graph, split.target.node_type, rows, labels, degrees=degrees)
+        if prepare is not None:
+            prepare(batch)
+        self._train = batch.to(device)
         rows, labels = split.part("val")
         self.has_validation = len(rows) > 0
         self._validation = replace(
@@ -180,5 +192,5 @@ class SampledBatches:
             device=self._device,
             degrees=self._degrees,
             prepare=self._prepare if part == "train" else None,
-            share=self._share,
+            share=share_of(self._split, part, self._share),
         )

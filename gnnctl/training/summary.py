@@ -9,6 +9,7 @@ def summary_text(summary: dict[str, Any]) -> str:
     """Exact metrics by part, beside a plain baseline."""
     metrics = summary["metrics"]
     names = [name for name in metrics["test"] if name not in ("seeds", "baseline") and "/" not in name]
+    names = [name for name in names if any(found[name] is not None for found in metrics.values())]
     rows = [[part, found["seeds"], *(found[name] for name in names)] for part, found in metrics.items()]
     plain = metrics["test"]["baseline"]
     title = "test, popularity" if "mrr" in names else "test, constant"
@@ -18,7 +19,7 @@ def summary_text(summary: dict[str, Any]) -> str:
         f" by validation {summary['monitor']} {summary['best_value']:.4f}" if summary["best_value"] is not None else ""
     )
     head = head if summary["epochs"] else "nothing was trained; nodes of the train part see their own labels"
-    text = f"{head}\n\n{table(['part', 'seeds', *names], rows)}"
+    text = f"{head}\n\n{table(['part', 'seeds', *names], rows)}" if names else head
     return text + (f"\n\n{_folds_text(summary['folds'], names)}" if "folds" in summary else "")
 
 

@@ -17,7 +17,6 @@ from gnnctl.remote import graph_parent
 from gnnctl.sampling.methods import Spec, read_spec
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.splits import NodeSplit, Target
-from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.link_target import LinkTarget
 from gnnctl.splits.unlabelled import unlabelled_split
 from gnnctl.training.checkpoint import load_weights
@@ -173,26 +172,3 @@ def model_document(
         "training": training.to_json(),
         **facts,
     }
-
-
-def package_model(model: nn.Module, split: NodeSplit | LinkSplit, path: Path) -> dict[str, Any]:
-    """Compile a trained model into a package that gives scores without gnnctl.
-
-    Returns:
-        What model.json says of it: the inputs by name, and the output.
-
-    Raises:
-        UsageError: a model of links, one that cannot be traced, or there is no C++ compiler.
-    """
-    from gnnctl.nn.export import Deployed, export
-
-    if not isinstance(split, NodeSplit):
-        raise UsageError("--export: models of links cannot be exported yet", fix="leave it out")
-    target = split.target
-    deployed = Deployed(model.cpu(), split.graph.schema, target.node_type, plain_task(target).scores)
-    try:
-        inputs = export(deployed, path)
-    except Exception as problem:  # whatever the compiler raises, its first line is what can be acted on
-        line = next((text for text in str(problem).splitlines() if text.strip()), type(problem).__name__)
-        raise UsageError(f"--export: {line[:200]}", fix="leave it out, or install a C++ compiler") from problem
-    return {"file": path.name, "inputs": inputs, "output": {"dtype": "float32", "shape": [None, target.num_outputs]}}

@@ -1,10 +1,6 @@
 """examples/ratings and examples/molecules, on tables of their own making."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,29 +8,15 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
-
-def make(example, *arguments):
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    return subprocess.run(
-        ["make", "-C", str(EXAMPLES / example), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-
-
-def test_ratings_follow_tastes(tmp_path):
+def test_ratings_follow_tastes(tmp_path, made_here):
     rng = np.random.default_rng(0)
     taste, kind = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
     who, what = np.argwhere(rng.random((60, 40)) < 0.5).T
     rating = 3 + (taste[who] * kind[what]).sum(1)
     table = {"person": [f"p{i}" for i in who], "thing": [f"t{i}" for i in what], "rating": rating}
     pq.write_table(pa.table({**table, "liked": np.where(rating > 3, "yes", "no")}), tmp_path / "ratings.parquet")
-    found = make("ratings", f"RATINGS={tmp_path / 'ratings.parquet'}", f"RUN={tmp_path / 'run'}")
-    assert found.returncode == 0, found.stderr
+    made_here("ratings", f"RATINGS={tmp_path / 'ratings.parquet'}", f"RUN={tmp_path / 'run'}")
     rating, liked = (
         json.loads((tmp_path / f"run/{n}/model/metrics.json").read_text())["test"] for n in ("rating", "liked")
     )
@@ -43,7 +25,7 @@ def test_ratings_follow_tastes(tmp_path):
     assert (tmp_path / "run/liked/predictions/predictions.parquet").is_file()
 
 
-def test_molecules_have_several_properties(tmp_path):
+def test_molecules_have_several_properties(tmp_path, made_here):
     pytest.importorskip("rdkit")
     rng = np.random.default_rng(0)
     rows = []
@@ -56,8 +38,7 @@ def test_molecules_have_several_properties(tmp_path):
     pa.csv.write_csv(pa.Table.from_pylist(rows), tmp_path / "molecules.csv")
     train = "TRAIN=--model gin --hidden 16 --readout sum --dropout 0 --batch-size 16 --lr 0.01 --epochs 10 --seed 1"
     given = [f"TABLE={tmp_path / 'molecules.csv'}", "TARGETS=ring,oxygen", "FOLDS=3", f"RUN={tmp_path / 'run'}", train]
-    found = make("molecules", *given, "all", "folds")
-    assert found.returncode == 0, found.stderr
+    found = made_here("molecules", *given, "all", "folds")
     assert "dropped, for they cannot be read, 1 molecule: 11: 'C1CC'" in found.stderr
     metrics = json.loads((tmp_path / "run/model/metrics.json").read_text())["train"]
     assert metrics["auroc/ring"] > 0.9

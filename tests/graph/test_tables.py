@@ -18,9 +18,10 @@ from gnnctl.graph.store_interfaces import Column, Key
 from gnnctl.graph.tables import TableFeatures, TableStream, table_column
 
 pytest.importorskip("rocksdict")
+pytest.importorskip("ladybug")
 KEY = Key("paper", "x")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_store"
-STORES = ["rocksdb", "columns:Columns"]
+STORES = ["rocksdb", "ladybug", "columns:Columns"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -76,6 +77,8 @@ def test_rows_and_ranges_are_those_of_the_array(store, format, shape, pieces, so
 @pytest.mark.parametrize("store", STORES)
 def test_more_rows_than_are_read_at_once(tmp_path, store, monkeypatch):
     monkeypatch.setattr("gnnctl.graph.rocks._ROWS", 10)
+    monkeypatch.setattr("gnnctl.graph.ladybug_rows._ROWS", 10)
+    monkeypatch.setattr("gnnctl.graph.ladybug_rows._COPY_BYTES", 30 * 24)
     values = np.arange(600, dtype=np.float32).reshape(100, 6)
     column = table_column(_table(tmp_path, values, store), KEY)
     rows = np.random.default_rng(0).integers(0, 100, 95)
@@ -105,6 +108,27 @@ def test_a_row_out_of_range_is_refused_and_missing_rows_too(tmp_path):
             stream.append(values)
         stream.append(values[:1])
         stream.close()
+
+
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_damaged_database_of_ladybug_is_one_line(tmp_path, kept):
+    folder = _table(tmp_path, np.zeros((400, 8), np.float32), "ladybug")
+    held = (folder / "rows.lbug").read_bytes()
+    (folder / "rows.lbug").write_bytes(held[: int(kept * len(held))])
+    with pytest.raises(ArtifactError, match="cannot be read") as raised:
+        table_column(folder, KEY)[:]
+    assert "\n" not in str(raised.value)
+
+
+def test_rows_that_ladybug_does_not_hold_are_missed(tmp_path):
+    folder = _table(tmp_path, np.zeros((4, 2), np.float32), "ladybug")
+    text = (folder / "store.json").read_text()
+    (folder / "store.json").write_text(text.replace("[4, 2]", "[6, 2]"))
+    with pytest.raises(ArtifactError, match="2 of 6 rows are missing"):
+        table_column(folder, KEY)[:]
+    (folder / "store.json").write_text(text.replace("[4, 2]", "[4, 3]"))
+    with pytest.raises(ArtifactError, match="a row is not of 12 bytes"):
+        table_column(folder, KEY)[:]
 
 
 def test_what_a_store_raises_is_one_line(tmp_path):

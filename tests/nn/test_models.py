@@ -75,7 +75,7 @@ class Watched(ModelOptions):
         return object.__getattribute__(self, name)
 
 
-@pytest.mark.parametrize("name", [*CONVS, *KINDS, "mlp", "linkx"])
+@pytest.mark.parametrize("name", [*CONVS, *KINDS, "mlp", "linkx", "dna"])
 def test_a_model_reads_the_options_that_it_makes_use_of_and_no_other(plain, name):
     bare = Graph.from_coo(9, np.zeros((2, 4), np.int64), edge_attr=np.zeros((4, 3)))
     used, found = ALL[name].used("node"), set()

@@ -90,6 +90,29 @@ def test_linkx(graph):
     agree(mine(graph, "linkx", 1), theirs, graph, rules)
 
 
+class JumpingDNA(torch.nn.Module):
+    """The paper's model of the oracle's layers."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(WIDTH, HIDDEN), torch.nn.Linear(HIDDEN, OUT)
+        self.convs = torch.nn.ModuleList(peer.DNAConv(HIDDEN, heads=2, groups=2) for _ in range(layers))
+
+    def forward(self, x, coo):
+        seen = self.first(x).relu()[:, None]
+        for conv in self.convs:
+            seen = torch.cat([seen, conv(seen, coo).relu()[:, None]], 1)
+        return self.last(seen[:, -1])
+
+
+def test_dna(graph):
+    ours = mine(graph, "dna", 3, heads=2, parameters={"groups": 2})
+    heads = [(f"{own}\\.", f"multi_head.{other}.") for own, other in (("lin_query", "lin_q"), ("lin_key", "lin_k"))]
+    heads.append((r"(layers\.\d)\.lin\.", r"\1.multi_head.lin_v."))
+    rules = [*heads, (r"layers\.", "convs."), ("encoder", "first"), ("output", "last")]
+    agree(ours, JumpingDNA(3), graph, rules)
+
+
 def test_pna(graph):
     theirs = peer.PNA(
         WIDTH, HIDDEN, 2, OUT, aggregators=["mean", "min", "max", "std"],

@@ -83,13 +83,59 @@ def test_executors_that_map_the_graph_give_the_same_records(spark, split_path, t
     whole = run.write(tmp_path / "local")
     made = write(run, tmp_path / "spark", "spark")
     assert (made.fingerprint, made.content, made.verify()) == (whole.fingerprint, whole.content, [])
+    assert made.manifest.files == whole.manifest.files
     assert not any(f["path"].startswith("spark/") for f in made.manifest.files)
 
 
+def split_of_links(folder, node_split):
+    """Links of the graph of a split of nodes."""
+    from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
+    from gnnctl.splits import open_split
+    from gnnctl.splits.link_split import LinkOptions, split_links
+    from gnnctl.splits.link_target import LinkTarget
+
+    graph = open_split(node_split).graph
+    split = split_links(graph, LinkTarget("link", list(graph.edge_types)), LinkOptions(disjoint=0.3))
+    parents = [Parent("graph", graph.artifact)]
+    with ArtifactWriter(folder / "links", Recipe("split", "split", 1, {}, parents)) as writer:
+        split.write(writer)
+    return folder / "links"
+
+
 @needs_java
-@pytest.mark.parametrize(("typed", "options"), [(True, {}), (False, {}), (False, {"disjoint": True, "replace": True})])
-def test_joins_of_edge_tables_give_the_same_records(spark, split_path, tmp_path, typed, options):
-    run = Run(split_path if typed else homogeneous(tmp_path), unit="seed", epochs=1, **options)
+@pytest.mark.parametrize("typed", [True, False])
+@pytest.mark.parametrize("seeds", ["links", "nodes"])
+def test_threads_shards_and_spark_write_the_same_bytes(spark, cli, request, tmp_path, typed, seeds):
+    """And for single nodes joins of edge tables do, too."""
+    if typed:
+        split = request.getfixturevalue("link_split_path" if seeds == "links" else "split_path")
+    else:
+        nodes = homogeneous(tmp_path)
+        split = split_of_links(tmp_path, nodes) if seeds == "links" else nodes
+    common = ["--num-neighbors", "4,3", "--seed", "5", "--unit", "seed", "--quiet"]
+    common += ["--negatives", "2", "--disjoint"] if seeds == "links" else []
+
+    def made(name, *options):
+        code, _, err = cli("sample", split, "-o", tmp_path / name, *common, *options)
+        assert code == 0, err
+        return tmp_path / name
+
+    shards = [made(f"shard{i}", "--shard", f"{i}/7") for i in range(1, 8)]
+    code, _, err = cli("sample", *shards, "-o", tmp_path / "joined", "--join", "--quiet")
+    assert code == 0, err
+    one = Artifact.open(made("one", "--threads", "1"))
+    same = [made("two", "--threads", "2"), made("spark", "--engine", "spark", "--partitions", "3")]
+    if seeds == "nodes":
+        same.append(made("joins", "--engine", "spark-joins", "--partitions", "2"))
+    for other in map(Artifact.open, same):
+        assert (other.fingerprint, other.content, other.verify()) == (one.fingerprint, one.content, [])
+        assert other.manifest.files == one.manifest.files
+    assert Artifact.open(tmp_path / "joined").content == one.content
+
+
+@needs_java
+def test_joins_draw_trees_and_with_replacement_too(spark, tmp_path):
+    run = Run(homogeneous(tmp_path), unit="seed", epochs=1, disjoint=True, replace=True)
     whole = run.write(tmp_path / "local")
     made = write(run, tmp_path / "joins", "spark-joins", partitions=2)
     assert (made.fingerprint, made.content, made.verify()) == (whole.fingerprint, whole.content, [])

@@ -110,6 +110,14 @@ def test_links_repeated_in_another_part():
     assert leaks(planted, "overlap")
 
 
+def test_links_whose_ends_have_later_edges():
+    found = outcome(links(by=By("random")), "future", heeded="before")
+    assert found.status == "note"  # heeding is for training: links are scored in the whole view of their part
+    assert "split --by time" in found.findings[0].fix
+    assert leaks(links(by=By("random")), "future", options={"by": "time"}, heeded="before")
+    assert outcome(links(by=By("time")), "future", options={"by": "time"}).status == "clean"
+
+
 def test_seeds_that_see_the_future():
     time = np.arange(120) * 10
     order = np.sort(np.random.default_rng(0).integers(0, 3, 120))

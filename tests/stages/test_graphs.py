@@ -6,10 +6,12 @@ import jsonschema
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from molecules_task import write_molecules
 
 from gnnctl.artifacts import Artifact
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.graph_batches import graphs_batch
 
 FIT = [
     "--hidden",
@@ -75,7 +77,8 @@ def test_the_answer_to_an_ingest_and_a_split_counts_graphs(cli, folder):
 @pytest.mark.parametrize("model", ["gin", "graph"])
 def test_rings_are_told_from_chains(cli, folder, tmp_path, model):
     out = tmp_path / "model"
-    code, _, err = cli("train", folder / "rings", "-o", out, "--model", model, "--readout", "sum", "--epochs", 40, *FIT)
+    options = ["--model", model, "--readout", "sum", "--epochs", 40, *(["--export"] if model == "gin" else [])]
+    code, _, err = cli("train", folder / "rings", "-o", out, *options, *FIT)
     assert code == 0, err
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["train"]["accuracy"] > 0.9
@@ -93,6 +96,21 @@ def test_rings_are_told_from_chains(cli, folder, tmp_path, model):
     for part in ("train", "val", "test"):
         assert right[parts == part].mean() == pytest.approx(metrics[part]["accuracy"])
     assert {len(e) for e in table["embedding"]} == {16}
+    if model == "gin":
+        package_agrees(out, Graph.open(folder / "graph"), [table[f"score_{name}"] for name in ("chain", "ring")])
+
+
+def package_agrees(model, graph, expected):
+    """The package of a model of graphs gives these scores, of any number of them."""
+    packed = torch._inductor.aoti_load_package(str(model / "model.pt2"))
+    inputs = json.loads((model / "model.json").read_text())["package"]["inputs"]
+    assert set(inputs) == {"x/atom", "ptr/atom", "colptr/atom__bond__atom", "row/atom__bond__atom"}
+    for rows in (np.arange(60), np.array([7])):
+        batch = graphs_batch(graph, rows)
+        (edges,) = batch.edge_index.values()
+        values = (batch.x["atom"], batch.ptr["atom"], edges.colptr, edges.row)
+        found = packed(dict(zip(("x/atom", "ptr/atom", *list(inputs)[2:]), values, strict=True)))
+        np.testing.assert_allclose(found.numpy(), np.stack(expected, 1)[rows], rtol=1e-5, atol=1e-6)
 
 
 def test_numbers_and_sets_of_labels_are_learned(cli, folder, tmp_path):
@@ -193,13 +211,24 @@ def test_a_dry_run_of_an_ingest_counts_graphs(cli, folder, tmp_path):
         (["train", "SPLIT", "--replace"], 2, "--replace: graphs are trained on whole"),
         (["train", "SPLIT", "--readout", "summ"], 2, "--readout 'summ'"),
         (["train", "SPLIT", "--model", "linkx"], 2, "linkx is for tasks of nodes, links and edges, not"),
-        (["train", "SPLIT", "--export"], 2, "--export: models of links or whole graphs"),
+        (["train", "SPLIT", "--export", "--readout", "gru"], 2, "--export: .* whose sizes depend on the data"),
         (["train", "SPLIT", "--folds", "2"], 2, "--folds 2: one is tested"),
         (["train", "SPLIT", "--folds", "99"], 3, "--folds 99: the train part has 42 seeds"),
         (["train", "COUNT", "--balanced"], 2, "--balanced: a regression has no classes"),
         (["train", "TINY", "--readout", "sum"], 2, "--readout: .* is not of graphs"),
         (["sample", "SPLIT", "--num-neighbors", "3"], 2, "is of graphs, which are taken whole"),
         (["split", "GRAPH"], 2, "pass --task graph"),
+        (
+            ["split", "GRAPH", "--task", "graph", "--by", "group:groups"],
+            3,
+            "column 'groups' holds list<.*>, not a value",
+        ),
+        (
+            ["split", "GRAPH", "--task", "graph", "--by", "column:groups"],
+            3,
+            "column 'groups' holds list<.*>, not a value",
+        ),
+        (["audit", "SPLIT", "--group", "groups"], 3, "column 'groups' holds list<.*>, not a value"),
         (["split", "GRAPH", "--task", "graph", "--target", "labl"], 3, r"no column 'labl' of graph \(nearest: label\)"),
         (["split", "TINYGRAPH", "--task", "graph"], 3, r"one graph, not a set of graphs; ingest it with \[graphs\]"),
         (["predict", "MODEL", "--num-neighbors", "3"], 2, "--num-neighbors: graphs are scored whole"),
@@ -237,3 +266,9 @@ def test_graph_features_enter_the_model_and_must_be_there(cli, folder, tmp_path)
     code, _, err = cli("predict", tmp_path / "m", "-o", tmp_path / "p", "--on", folder / "graph")
     assert code == 4
     assert "graphs of 0 features, the model was trained on graphs of 1" in err
+
+
+def test_graphs_are_not_cut_into_partitions(cli, folder, tmp_path):
+    words = ["--task", "graph", "--by", "stratified", "--partitions", "2"]
+    code, _, err = cli("split", folder / "graph", "-o", tmp_path / "s", *words)
+    assert (code, "--partitions: graphs are trained on whole" in err) == (2, True)

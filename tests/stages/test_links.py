@@ -92,6 +92,13 @@ def test_predict_scores_the_links_of_the_split_with_the_same_metrics(made, cli, 
     assert vectors["embedding"].type.list_size == 16
 
 
+@pytest.mark.parametrize(("split", "model"), [("circle/split", "embedding"), ("opinions/good", "sage")])
+def test_models_of_links_may_be_packages(made, cli, tmp_path, split, model):
+    """That they can be traced is found out before training, and in a dry run."""
+    code, _, err = cli("train", made / split, "-o", tmp_path / "m", "--model", model, "--export", "--dry-run")
+    assert code == 0, err
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv"])
 def test_pairs_of_a_file_are_scored_in_its_order(made, cli, tmp_path, suffix):
     rows = pa.table(
@@ -118,7 +125,7 @@ def test_recommendations_are_the_best_of_all_pairs(made, cli, tmp_path):
     assert cli("predict", model, "-o", tmp_path / "all", "--pairs", tmp_path / "pairs.parquet")[0] == 0
     code, out, err = cli("predict", model, "-o", tmp_path / "top", "--top-k", "5", "--node", "p7")
     assert code == 0, err
-    assert "1 nodes with recommendations" in out
+    assert "1 node with recommendations" in out
     scored = pq.read_table(tmp_path / "all" / "predictions.parquet").to_pydict()
     top = pq.read_table(tmp_path / "top" / "predictions.parquet").to_pylist()
     by3 = [row for row in top if row["relation"] == "by3"]
@@ -129,8 +136,28 @@ def test_recommendations_are_the_best_of_all_pairs(made, cli, tmp_path):
     code, _, err = cli("predict", model, "-o", tmp_path / "new", "--top-k", "23", "--node", "p7", "--exclude-known")
     assert code == 0, err
     new = pq.read_table(tmp_path / "new" / "predictions.parquet").to_pylist()
-    assert len(new) == 4 * 23
+    assert len(new) == 4 * 22  # nor itself, for no place is a step from itself
+    assert "p7" not in {row["tail"] for row in new}
     assert {(row["relation"], row["tail"]) for row in new}.isdisjoint({("by1", "p8"), ("by3", "p10")})
+
+
+def test_a_node_is_recommended_to_itself_only_where_links_lead_to_themselves(cli, tmp_path):
+    write_triples(tmp_path, kinds=2)
+    train = pq.read_table(tmp_path / "train.parquet").to_pylist()
+    train += [{"head": f"p{i}", "relation": "same", "tail": f"p{i}"} for i in range(0, 24, 2)]
+    pq.write_table(pa.Table.from_pylist(train), tmp_path / "train.parquet")
+    (tmp_path / "graph.toml").write_text(CIRCLE)
+    for words in (
+        f"ingest {tmp_path}/graph.toml -o {tmp_path}/graph",
+        f"split {tmp_path}/graph -o {tmp_path}/split --task link --edge-type all --by column:split",
+        f"train {tmp_path}/split -o {tmp_path}/model --model embedding --hidden 4 --epochs 1",
+        f"predict {tmp_path}/model -o {tmp_path}/top --top-k 24",
+    ):
+        code, _, err = cli(*words.split())
+        assert code == 0, err
+    found = pq.read_table(tmp_path / "top" / "predictions.parquet").to_pylist()
+    assert {row["relation"] for row in found if row["head"] == row["tail"]} == {"same"}
+    assert len(found) == 24 * (24 + 23 + 23)
 
 
 def test_training_from_samples_gives_the_same_weights(made, cli, tmp_path):
@@ -190,11 +217,17 @@ def test_inspect_and_documents(made, cli):
     [
         ("train circle/split -o out --decoder dot", 2, "does not tell 4 edge types apart"),
         ("train circle/split -o out --model embedding --num-neighbors 3", 2, "no use for neighbours"),
+        (
+            "train circle/split -o out --model embedding --layers 2",
+            2,
+            "--layers: a vector for every node has no",
+        ),
         ("train circle/split -o out --model rgcn --num-neighbors 3 --loss all", 2, "--loss all"),
-        ("train circle/split -o out --balanced", 2, "--balanced does not go with links"),
+        ("train circle/split -o out --balanced", 2, "--balanced is for classes, and links to be found have none"),
+        ("train opinions/good -o out --balanced", 2, "--balanced without --num-neighbors"),
+        ("train opinions/stars -o out --balanced --num-neighbors 3", 2, "a regression has no classes to balance"),
         ("train circle/split -o out --sampler ppr", 2, "--sampler does not go with links"),
         ("train circle/split -o out --folds 3", 2, "--folds"),
-        ("train circle/split -o out --export", 2, "--export"),
         ("train circle/split -o out --readout sum", 2, "--readout"),
         ("train circle/split -o out --monitor accuracy", 2, "no metric of links"),
         ("train circle/split -o out --class-weights balanced", 2, "--class-weights"),

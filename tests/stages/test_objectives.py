@@ -35,6 +35,14 @@ def test_an_objective_trains_predicts_and_is_probed(cli, areas, tmp_path, object
     assert "gives embeddings" in error
 
 
+@pytest.mark.parametrize("objective", ["dgi", "vgae"])
+def test_an_encoder_may_be_a_package(cli, papers, tmp_path, objective):
+    """That it can be traced is found out before training, and in a dry run."""
+    command = ("train", papers / "split", "-o", tmp_path / "m", "--objective", objective, "--model", "sage", *FAST)
+    code, _, error = cli(*command, "--export", "--dry-run")
+    assert code == 0, error
+
+
 @pytest.mark.parametrize("objective", ["dgi", "contrastive", "masked-features"])
 def test_samples_will_do(cli, areas, tmp_path, objective):
     sampled = ("--num-neighbors", "4,3", "--batch-size", 16)
@@ -118,7 +126,8 @@ def test_few_examples_on_frozen_embeddings(cli, areas, tmp_path, objective):
         (["--objective", "dgi", "--node-type", "node"], "says whose nodes"),
         (["--freeze"], "--freeze without --init"),
         (["--objective", "dgi", "--folds", "3"], "--folds does not go with --objective"),
-        (["--objective", "dgi", "--export"], "--export does not go with --objective"),
+        (["--objective", "node2vec", "--layers", "2"], "--layers: embedding has none"),
+        (["--objective", "node2vec", "--export"], "--export: walks learn a vector a node"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_line(cli, papers, tmp_path, arguments, says):

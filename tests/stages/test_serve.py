@@ -133,9 +133,36 @@ def test_links_of_a_served_graph(cli, areas, tmp_path):
     done(cli(*train, "-o", tmp_path / "one"))
     with serving(areas) as (_, address):
         done(cli(*train, "-o", tmp_path / "two", "--graph", address))
+        done(cli("predict", tmp_path / "one", "-o", tmp_path / "here", "--quiet"))
+        done(cli("predict", tmp_path / "two", "-o", tmp_path / "there", "--graph", address, "--quiet"))
     one, two = (tmp_path / name for name in ("one", "two"))
     assert (one / "weights.safetensors").read_bytes() == (two / "weights.safetensors").read_bytes()
     assert (one / "metrics.json").read_bytes() == (two / "metrics.json").read_bytes()
+    here, there = (tmp_path / name / "predictions.parquet" for name in ("here", "there"))
+    assert here.read_bytes() == there.read_bytes()
+
+
+def test_explanations_and_sampled_predictions_of_a_served_graph(cli, areas, served, tmp_path, token):
+    model, remote = tmp_path / "model", ["--graph", served]
+    done(cli("train", areas / "split", "-o", model, "--model", "sage", *SAMPLED))
+    ids = Graph.open(areas / "graph").ids_of("paper", np.array([3, 40])).to_pylist()
+    nodes = [text for i in ids for text in ("--node", f"paper:{i}")]
+    fan_outs = ["--num-neighbors", "4,3", "--seed", "5"]
+    for name, sampling in (("exact", []), ("sampled", fan_outs)):
+        here, there = tmp_path / f"{name}-here", tmp_path / f"{name}-there"
+        done(cli("explain", model, "-o", here, *nodes, *sampling, "--epochs", "5", "--quiet"))
+        done(cli("explain", model, "-o", there, *nodes, *sampling, "--epochs", "5", "--quiet", *remote))
+        files = sorted(f.name for f in here.iterdir() if f.name != "manifest.json")
+        assert "explanation.html" in files
+        for file in files:
+            assert (here / file).read_bytes() == (there / file).read_bytes(), file
+    done(cli("predict", model, "-o", tmp_path / "here", *fan_outs, "--quiet"))
+    done(cli("predict", model, "-o", tmp_path / "there", *fan_outs, "--quiet", *remote))
+    here, there = (tmp_path / name / "predictions.parquet" for name in ("here", "there"))
+    assert here.read_bytes() == there.read_bytes()
+    explain = ["explain", model, "-o", tmp_path / "no", *nodes, "--quiet"]
+    refused(cli(*explain, "--graph", "grpc://127.0.0.1:1"), 5, "is not reached")
+    refused(cli(*explain, "--tls-ca", areas / "graph" / "manifest.json"), 2, "--tls-ca is for a graph on a server")
 
 
 def test_records_sampled_on_a_server_are_those_sampled_here(cli, areas, served, tmp_path, token):
@@ -325,6 +352,17 @@ def test_a_sample_that_is_too_large_is_refused(wide):
         with pytest.raises(UsageError, match="over the 2,097,152 of a client"):
             method.sample(np.arange(40_000), "node", 1)
         assert method.sample(np.arange(10), "node", 1).num_nodes > 10
+
+
+@pytest.mark.parametrize("fan_outs", [(2**31 - 1,), (1000, 1000)])
+def test_draws_with_replacement_that_no_degree_bounds_are_refused_before_they_are_made(wide, fan_outs):
+    with serving(wide, memory=16 << 20) as (_, address):
+        graph = open_served(address)
+        drawn = SampleSpec.uniform(graph.edge_types, fan_outs, replace=True, disjoint=True)
+        with pytest.raises(UsageError, match=r"over the 16,777,216 of a client"):
+            open_method(graph, drawn).sample(np.arange(5), "node", 1)
+        bounded = open_method(graph, SampleSpec.uniform(graph.edge_types, fan_outs, disjoint=True))
+        assert bounded.sample(np.arange(5), "node", 1).num_nodes >= 5
 
 
 # -- processes ---------------------------------------------------------------------------------------------------------

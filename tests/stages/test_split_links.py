@@ -53,6 +53,22 @@ def run(cli, *arguments):
     return json.loads(out)
 
 
+def test_a_type_that_is_its_own_reverse_is_predicted(cli, triples, tmp_path):
+    """As the audit advises where links of two parts are each other's reverse."""
+    graph, _ = triples
+    kind = "entity r0 entity"
+    for name, more in (("plain", []), ("both", ["--reverse-of", f"{kind}={kind}"])):
+        run(cli, "split", graph, "-o", tmp_path / name, "--task", "link", "--edge-type", kind, *more)
+        split = open_split(tmp_path / name)
+        of = {
+            tuple(sorted(pair)): set() for part in split.parts.values() for pair in zip(part.src, part.dst, strict=True)
+        }
+        for part, links in split.parts.items():
+            for pair in zip(links.src, links.dst, strict=True):
+                of[tuple(sorted(pair))].add(part)
+        assert any(len(parts) > 1 for parts in of.values()) == (name == "plain")
+
+
 def test_a_given_split_has_the_rows_of_its_tables(cli, triples, tmp_path):
     graph, sizes = triples
     arguments = ["split", graph, "-o", tmp_path / "s", "--task", "link", "--edge-type", "all", "--by", "column:split"]

@@ -17,23 +17,33 @@ from gnnctl.artifacts import Artifact
 from gnnctl.graph import Graph
 
 pytest.importorskip("rocksdict")
+pytest.importorskip("ladybug")
 SPEC = Path(__file__).parents[2] / "examples" / "tiny" / "graph.toml"
 SAMPLED = ["--num-neighbors", "3,2", "--hidden", "8", "--epochs", "2", "--quiet"]
 
 
-@pytest.fixture(scope="module")
-def rocks(tiny, tmp_path_factory):
-    """A folder with the tiny graph, its features in RocksDB."""
+def _ingested(folder, store):
     from gnnctl.cli import main
 
-    folder = tmp_path_factory.mktemp("rocks")
     with pytest.MonkeyPatch.context() as patch:
-        arguments = ["ingest", SPEC, "-o", folder / "graph", "--store", "rocksdb", "--quiet"]
+        arguments = ["ingest", SPEC, "-o", folder / "graph", "--store", store, "--quiet"]
         patch.setattr(sys, "argv", ["gnnctl", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             main()
         assert not stop.value.code
     return folder
+
+
+@pytest.fixture(scope="module")
+def rocks(tiny, tmp_path_factory):
+    """A folder with the tiny graph, its features in RocksDB."""
+    return _ingested(tmp_path_factory.mktemp("rocks"), "rocksdb")
+
+
+@pytest.fixture(scope="module")
+def bugs(tiny, tmp_path_factory):
+    """A folder with the tiny graph, its features in ladybug."""
+    return _ingested(tmp_path_factory.mktemp("bugs"), "ladybug")
 
 
 def _bytes_of(folder):
@@ -44,38 +54,45 @@ def _bytes_of(folder):
     }
 
 
-def test_it_is_the_same_graph(tiny, rocks):
-    zarr, other = Artifact.open(tiny / "graph"), Artifact.open(rocks / "graph")
+@pytest.mark.parametrize("store", ["rocks", "bugs"])
+def test_it_is_the_same_graph(tiny, store, request):
+    there = request.getfixturevalue(store)
+    zarr, other = Artifact.open(tiny / "graph"), Artifact.open(there / "graph")
     assert (zarr.fingerprint, zarr.content) == (other.fingerprint, other.content)
     assert other.verify() == []
-    assert not (rocks / "graph" / "nodes" / "person" / "x").exists()
+    assert not (there / "graph" / "nodes" / "person" / "x").exists()
     for name, store in Graph.open(other).nodes.items():
         assert np.array_equal(store.features(), Graph.open(zarr).nodes[name].features())
 
 
-@pytest.mark.parametrize("fan_outs", [SAMPLED, SAMPLED[2:]], ids=["sampled", "whole"])
-def test_training_prediction_and_explanation_are_the_same_to_the_byte(cli, tiny, rocks, tmp_path, fan_outs):
-    before = _bytes_of(rocks / "graph")
-    for name, graph in (("zarr", tiny / "graph"), ("rocks", rocks / "graph")):
+@pytest.mark.parametrize(
+    ("store", "fan_outs"),
+    [("rocks", SAMPLED), ("rocks", SAMPLED[2:]), ("bugs", SAMPLED)],
+    ids=["sampled", "whole", "ladybug"],
+)
+def test_training_prediction_and_explanation_are_the_same_to_the_byte(cli, tiny, tmp_path, request, store, fan_outs):
+    there = request.getfixturevalue(store)
+    before = _bytes_of(there / "graph")
+    for name, graph in (("zarr", tiny / "graph"), ("there", there / "graph")):
         out = tmp_path / name
         code, _, error = cli("train", tiny / "split", "-o", out / "model", "--graph", graph, *fan_outs)
         assert code == 0, error
         code, _, error = cli("predict", out / "model", "-o", out / "predictions", "--graph", graph, "--quiet")
         assert code == 0, error
     assert (tmp_path / "zarr/model/weights.safetensors").read_bytes() == (
-        tmp_path / "rocks/model/weights.safetensors"
+        tmp_path / "there/model/weights.safetensors"
     ).read_bytes()
-    tables = [pq.read_table(tmp_path / name / "predictions/predictions.parquet") for name in ("zarr", "rocks")]
+    tables = [pq.read_table(tmp_path / name / "predictions/predictions.parquet") for name in ("zarr", "there")]
     assert tables[0].equals(tables[1])
     if fan_outs is SAMPLED:
         why = []
-        for name, graph in (("zarr", tiny / "graph"), ("rocks", rocks / "graph")):
+        for name, graph in (("zarr", tiny / "graph"), ("there", there / "graph")):
             options = ["--node", "person:ada", "--algorithm", "saliency", "--graph", graph, "--quiet"]
             code, _, error = cli("explain", tmp_path / name / "model", "-o", tmp_path / name / "why", *options)
             assert code == 0, error
             why.append(pq.read_table(tmp_path / name / "why" / "nodes.parquet"))
         assert why[0].equals(why[1])
-    assert _bytes_of(rocks / "graph") == before  # reading writes nothing
+    assert _bytes_of(there / "graph") == before  # reading writes nothing
 
 
 def test_a_cache_of_hot_rows_changes_no_weight_and_is_reported(cli, tiny, rocks, tmp_path):

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from gnnctl.artifacts import Artifact
 from gnnctl.graph.batch import Batch
-from gnnctl.nn.export import Deployed
+from gnnctl.nn.export import DeployedNodes
 from gnnctl.training.trained import TrainedModel
 
 FAST = ["--hidden", "16", "--threads", "1", "--lr", "0.02", "--quiet"]
@@ -258,7 +258,7 @@ def test_an_exported_model_gives_the_predictions_without_gnnctl(cli, areas, tmp_
     assert code == 0, error
     trained = TrainedModel.open(tmp_path / "m")
     document = json.loads((tmp_path / "m" / "model.json").read_text())
-    served = Deployed(trained.model, trained.schema, trained.target.node_type)
+    served = DeployedNodes(trained.model, trained.schema, trained.target.node_type)
     rows = trained.split.part("test")[0]
     batch = Batch.full(trained.graph, trained.target.node_type, rows)
     inputs = served.inputs_of(batch)

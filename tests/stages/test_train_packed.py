@@ -85,7 +85,7 @@ def test_a_dry_run_foresees_the_size(cli, own, options):
     assert foreseen["blow_up"] > 0
 
 
-@pytest.mark.parametrize("options", [["--features", "packed"], ["--engine", "spark"]])
+@pytest.mark.parametrize("options", [["--features", "packed"], ["--engine", "spark-joins"]])
 def test_what_links_do_not_take_yet_is_refused(cli, tmp_path, options):
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
     from gnnctl.graph import Graph
@@ -102,5 +102,3 @@ def test_what_links_do_not_take_yet_is_refused(cli, tmp_path, options):
         LinkSplit(Graph.open(artifact), LinkTarget("link", list(graph.edges)), parts).write(writer)
     code, _, err = cli("sample", tmp_path / "split", "-o", tmp_path / "s", "--num-neighbors", "2", *options)
     assert (code, "is a split of links" in err) == (2, True), err
-    code, _, err = cli("adopt", __file__, "-o", tmp_path / "s", "--split", tmp_path / "split", "--num-neighbors", "2")
-    assert (code, "is not of nodes" in err) == (2, True), err

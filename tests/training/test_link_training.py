@@ -1,10 +1,14 @@
 """Runs on small splits of links: what is learnt beats the plain baseline, whole, sampled, and for labels of edges."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
 from link_tasks import marks, shifts, tastes
 
 from gnnctl.errors import UsageError
+from gnnctl.graph.graph import Graph
 from gnnctl.nn.decoders.registry import DecoderOptions
 from gnnctl.nn.models import ModelOptions
 from gnnctl.sampling.spec import SampleSpec
@@ -87,6 +91,29 @@ def test_labels_of_edges_come_from_their_own_features(fan_out, problem):
     else:
         assert found["test"]["accuracy"] > 0.85 > found["test"]["baseline"]["accuracy"]
     assert fit.monitor == ("rmse" if problem == "regression" else "auroc")
+
+
+@pytest.mark.parametrize("features", [True, False])
+def test_balanced_batches_hold_as_many_edges_of_each_class(features):
+    split = marks()
+    rare = np.arange(split.part("train").size) % 8 == 0
+    parts = {**split.parts, "train": split.part("train")._replace(label=rare.astype(np.int64))}
+    if not features:
+        stores = {t: dataclasses.replace(store, edge_attr=None) for t, store in split.graph.edges.items()}
+        split = dataclasses.replace(split, graph=Graph(split.graph.nodes, stores))
+    split = dataclasses.replace(split, parts=parts)
+    spec = SampleSpec.uniform(split.graph.edge_types, (2,), seed=3)
+    source = link_batches(
+        split, None, spec, 16, CPU, records=None, seed=0, prepare=None, degrees=False, num_threads=0, balanced=True
+    )
+    batches = list(source.train(1))
+    assert all(abs(int(b.y.sum()) * 2 - len(b.y)) <= 1 or int(b.y.sum()) == rare.sum() for b in batches)
+    assert sum(len(b.y) for b in batches) == len(rare)
+    assert (batches[0].links.attr is not None) == features
+    true = {(s, d): bool(r) for s, d, r in zip(parts["train"].src, parts["train"].dst, rare, strict=True)}
+    for b in batches:
+        ends = zip(b.node_id["person"][b.links.src].tolist(), b.node_id["thing"][b.links.dst].tolist(), strict=True)
+        assert [true[pair] for pair in ends] == b.y.bool().tolist()
 
 
 def test_batches_of_an_epoch_hold_each_training_link_once_with_its_negatives():

@@ -4,6 +4,7 @@ from torch import Tensor, nn, where
 
 from gnnctl.nn.aggr.base import Aggregation
 from gnnctl.nn.aggr.buckets import by_buckets
+from gnnctl.nn.cells import gru
 
 
 class LCMAggregation(Aggregation):
@@ -49,7 +50,7 @@ class LCMAggregation(Aggregation):
             left, right = x[:, ::2], x[:, 1::2]
             shape = left.shape
             left, right = left.flatten(0, 1), right.flatten(0, 1)
-            joined = (self.cell(left, right) + self.cell(right, left)) / 2
+            joined = (gru(self.cell, left, right) + gru(self.cell, right, left)) / 2
             x = where(there[:, 1::2, None], joined.view(shape), left.view(shape))
             there = there[:, ::2]
         return x.squeeze(1)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.nn.aggr.base import Aggregation
 from gnnctl.nn.aggr.buckets import check_bound
+from gnnctl.nn.cells import gru, lstm
 
 
 class RecurrentAggregation(Aggregation):
@@ -106,8 +107,7 @@ class LSTMAggregation(RecurrentAggregation):
         return state[0]
 
     def _step(self, row: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        state, cell = self.cell(row, (state, cell))
-        return state, cell
+        return lstm(self.cell, row, state, cell)
 
 
 class GRUAggregation(RecurrentAggregation):
@@ -128,4 +128,4 @@ class GRUAggregation(RecurrentAggregation):
         return state[0]
 
     def _step(self, row: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        return self.cell(row, state), cell
+        return gru(self.cell, row, state), cell

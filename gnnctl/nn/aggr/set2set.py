@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.aggr.base import Aggregation
 from gnnctl.nn.aggr.groups import rows_as_edges
+from gnnctl.nn.cells import lstm
 from gnnctl.nn.ops import edge_softmax, sddmm, spmm
 
 
@@ -40,7 +41,7 @@ class Set2Set(Aggregation):
         state = cell = x.new_zeros(edge_index.num_dst, self.in_channels)
         seen = torch.cat([state, state], dim=1)
         for _ in range(self.steps):
-            state, cell = self.cell(seen, (state, cell))
+            state, cell = lstm(self.cell, seen, state, cell)
             scores = sddmm(edge_index, state, x)
             share = edge_softmax(edge_index, scores if weight is None else scores * weight)
             read = spmm(edge_index, x, share if weight is None else share * weight)

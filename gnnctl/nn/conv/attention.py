@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
-from gnnctl.nn.conv.loops import Looped, looped
+from gnnctl.nn.conv.loops import FillValue, Looped, looped, read_fill
 from gnnctl.nn.message_passing import MessagePassing, masked
 from gnnctl.nn.ops import edge_softmax, spmm
 
@@ -37,6 +37,7 @@ class HeadsConv(MessagePassing):
 
     bias: nn.Parameter | None
     res: nn.Module | None
+    fill_value: FillValue
 
     def __init__(
         self, out_channels: int, *, heads: int, concat: bool, negative_slope: float, dropout: float, self_loops: bool
@@ -51,6 +52,14 @@ class HeadsConv(MessagePassing):
     def total(self) -> int:
         """Width of the result."""
         return self.heads * self.out_channels if self.concat else self.out_channels
+
+    def set_fill(self, value: FillValue) -> None:
+        """Say what features a loop has; see :data:`~gnnctl.nn.conv.loops.FillValue`."""
+        value = read_fill(value)
+        if isinstance(value, Tensor):
+            self.register_buffer("fill_value", value.detach().clone(), persistent=False)
+        else:
+            self.fill_value = value
 
     def new_bias(self, wanted: bool) -> nn.Parameter | None:
         """Zeros of the result's width, or None."""

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.normalization import adjacency
+from gnnctl.nn.linear import per_head
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import sddmm, spmm
 
@@ -79,9 +80,9 @@ class DNAConv(MessagePassing):
         )
         layers, count = source.shape[1], edge_index.num_dst
         key, value = self._of_heads(self.lin_key(source)), self._of_heads(self.lin(source))
-        query = self._of_heads(self.lin_query(target[:, -1:])) / key.shape[-1] ** 0.5
+        query = self._of_heads(self.lin_query(target[:, -1])[:, None]) / key.shape[-1] ** 0.5
         # Layers and heads side by side are so many heads of one product and of one weighted sum.
-        score = sddmm(edge_index, query.expand(-1, layers, -1, -1).flatten(1, 2), key.flatten(1, 2))
+        score = sddmm(edge_index, query.repeat(1, layers, 1, 1).flatten(1, 2), key.flatten(1, 2))
         alpha = self._chosen(score.view(-1, layers, self.heads)).flatten(1)
         if matrix.weight is not None:
             alpha = alpha * matrix.weight[:, None]
@@ -137,6 +138,7 @@ class GroupedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., F) from (..., F)."""
-        parts = x.view(*x.shape[:-1], *self.weight.shape[:2])
-        out = torch.einsum("...gi,gio->...go", parts, self.weight).flatten(-2)
+        groups, width = self.weight.shape[:2]
+        rows = x.flatten(0, -2)
+        out = per_head(rows.view(rows.shape[0], groups, width), self.weight).reshape(x.shape)
         return out if self.bias is None else out + self.bias

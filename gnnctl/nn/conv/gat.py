@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.attention import Attention, HeadsConv
-from gnnctl.nn.conv.loops import Looped, mean_of_edges
+from gnnctl.nn.conv.loops import FillValue, Looped, fill_of_loops
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import Pair, ends
 from gnnctl.nn.ops import attend, attention, gather_dst, gather_src
@@ -33,7 +33,9 @@ class GATConv(HeadsConv):
         dropout: of the attention coefficients, in training.
         edge_channels: width of edge features that take part; 0 for none.
         self_loops: whether a node attends to itself too (sources and destinations being the same nodes). The loop
-            replaces those that the graph has; it scores as the destination's average edge.
+            replaces those that the graph has.
+        fill_value: the features of a node's own loop, where edges have some: a number, a tensor (edge_channels,), or
+            what is made of its other edges' features: mean, sum, min, max or mul (product).
         residual: whether a linear map of the destination's own features is added.
         bias: whether there is a bias.
     """
@@ -49,6 +51,7 @@ class GATConv(HeadsConv):
         dropout: float = 0.0,
         edge_channels: int = 0,
         self_loops: bool = True,
+        fill_value: FillValue = "mean",
         residual: bool = False,
         bias: bool = True,
     ) -> None:
@@ -60,6 +63,7 @@ class GATConv(HeadsConv):
             dropout=dropout,
             self_loops=self_loops,
         )
+        self.set_fill(fill_value)
         pair = isinstance(in_channels, tuple)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         self.lin = Linear(source, heads * out_channels, bias=False)
@@ -113,15 +117,20 @@ class GATConv(HeadsConv):
         else:
             score_dst = _scores(self.lin_dst or self.lin, target, self.att_dst)
         score_edge = None
-        if self.edge_lin is not None and self.att_edge is not None and edge_attr is not None:
-            score_edge = _scores(self.edge_lin, edge_attr, self.att_edge)
+        if self.edge_lin is not None and edge_attr is not None:
+            score_edge = self._score_edge(edge_attr)
         loops = self.looped(edge_index)
         if loops is not None:
-            # A loop has no features: it scores as the destination's average edge, whatever else is in the batch.
-            if score_edge is not None:
-                score_edge = loops.values(score_edge, mean_of_edges(edge_index, score_edge))
+            if score_edge is not None and edge_attr is not None:
+                filled = fill_of_loops(edge_index, edge_attr, score_edge, self.fill_value, self._score_edge)
+                score_edge = loops.values(score_edge, filled)
             edge_index = loops.edge_index
         return hidden, (score_src, score_dst, score_edge), edge_index, loops
+
+    def _score_edge(self, edge_attr: Tensor) -> Tensor:
+        assert self.edge_lin is not None
+        assert self.att_edge is not None
+        return _scores(self.edge_lin, edge_attr, self.att_edge)
 
     def _alpha(self, edge_index: EdgeIndex, scores: Scores, loops: Looped | None) -> Tensor:
         src, dst, edge = scores

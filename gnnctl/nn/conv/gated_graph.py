@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.aggr import AggregationLike, aggregation
+from gnnctl.nn.cells import gru
 from gnnctl.nn.conv.multi_hop import MultiHop, State
 from gnnctl.nn.conv.normalization import Adjacency
 from gnnctl.nn.message_passing import Pair
@@ -61,7 +62,7 @@ class GatedGraphConv(MultiHop):
     def step(self, turn: int, source: State, target: State, matrix: Adjacency) -> State:
         """One message, and what the GRU makes of it."""
         message = self.aggr.along(matrix.edge_index, source[0] @ self.weight[turn], matrix.weight)
-        return (self.rnn(message, target[0]),)
+        return (gru(self.rnn, message, target[0]),)
 
     def finish(self, state: State) -> Tensor:
         """h."""

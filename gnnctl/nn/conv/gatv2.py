@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.attention import Attention, HeadsConv
-from gnnctl.nn.conv.loops import Looped, mean_of_edges
+from gnnctl.nn.conv.loops import FillValue, Looped, fill_of_loops
 from gnnctl.nn.message_passing import Pair, ends
 from gnnctl.nn.ops import edge_softmax, gather_dst, gather_src
 
@@ -19,7 +19,7 @@ class GATv2Conv(HeadsConv):
         h_i = \sum_{j \to i} \alpha_{ji} W_s x_j + b
 
     Shapes: x (S, in) or ((S, in_src), (D, in_dst)); edge_attr (E, edge_channels); result (D, H * out), or (D, out)
-    where heads are averaged. A self loop has the average features of the destination's edges.
+    where heads are averaged.
 
     Args:
         in_channels: width of x, or (of sources, of destinations).
@@ -31,6 +31,8 @@ class GATv2Conv(HeadsConv):
         edge_channels: width of edge features that take part; 0 for none.
         self_loops: whether a node attends to itself too (sources and destinations being the same nodes). The loop
             replaces those that the graph has.
+        fill_value: the features of a node's own loop, where edges have some: a number, a tensor (edge_channels,), or
+            what is made of its other edges' features: mean, sum, min, max or mul (product).
         share_weights: whether W_d is W_s; both ends then have the same width.
         residual: whether a linear map of the destination's own features is added.
         bias: whether there are biases.
@@ -50,6 +52,7 @@ class GATv2Conv(HeadsConv):
         dropout: float = 0.0,
         edge_channels: int = 0,
         self_loops: bool = True,
+        fill_value: FillValue = "mean",
         share_weights: bool = False,
         residual: bool = False,
         bias: bool = True,
@@ -62,6 +65,7 @@ class GATv2Conv(HeadsConv):
             dropout=dropout,
             self_loops=self_loops,
         )
+        self.set_fill(fill_value)
         source, target = in_channels if isinstance(in_channels, tuple) else (in_channels, in_channels)
         if share_weights and source != target:
             raise ValueError(f"share_weights needs ends of one width, got in_channels {in_channels}")
@@ -101,7 +105,8 @@ class GATv2Conv(HeadsConv):
         edge = None if self.edge_lin is None or edge_attr is None else self.edge_lin(edge_attr)
         loops = self.looped(edge_index)
         if loops is not None:
-            edge = None if edge is None else loops.values(edge, mean_of_edges(edge_index, edge))
+            if edge is not None and edge_attr is not None and self.edge_lin is not None:
+                edge = loops.values(edge, fill_of_loops(edge_index, edge_attr, edge, self.fill_value, self.edge_lin))
             edge_index = loops.edge_index
         score = gather_src(edge_index, hidden) + gather_dst(edge_index, own)
         score = score if edge is None else score + edge

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.dense import from_dense_batch, to_dense_batch
-from gnnctl.nn.linear import Linear
+from gnnctl.nn.linear import Linear, linear
 from gnnctl.nn.message_passing import MessagePassing
 
 
@@ -89,6 +89,16 @@ class GPSConv(MessagePassing):
 
     def _attend(self, x: Tensor, ptr: Tensor | None, max_nodes: int | None) -> Tensor:
         dense, mask = to_dense_batch(x, ptr, max_nodes)
-        padding = None if ptr is None else ~mask
-        attended, _ = self.attn(dense, dense, dense, key_padding_mask=padding, need_weights=False)
-        return from_dense_batch(attended, ptr, x.shape[0])
+        attn = self.attn
+        joint = linear(dense, attn.in_proj_weight, attn.in_proj_bias)
+        joint = joint.view(*dense.shape[:2], 3, attn.num_heads, attn.head_dim)
+        query, key, value = joint.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, n, width)
+        attended = nn.functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            None if ptr is None else mask[:, None, None],
+            dropout_p=attn.dropout if self.training else 0.0,
+        )
+        rows = from_dense_batch(attended.transpose(1, 2).flatten(2), ptr, x.shape[0])
+        return linear(rows, attn.out_proj.weight, attn.out_proj.bias)

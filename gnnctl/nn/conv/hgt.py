@@ -9,6 +9,7 @@ from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeType
 from gnnctl.nn.conv.initial import glorot_
 from gnnctl.nn.lazy import linear
+from gnnctl.nn.linear import per_head
 from gnnctl.nn.message_passing import Pair
 from gnnctl.nn.ops import gather_dst, sddmm, segment_logsumexp, spmm
 from gnnctl.nn.typed import EdgeTypeLike, MetadataLike, metadata_of, module_name, target_of, typed_edges
@@ -100,7 +101,8 @@ class HGTConv(nn.Module):
         for name in sources:
             rows = x[name][0] if isinstance(x[name], tuple) else x[name]
             both = self._heads(self.keys[module_name(name)](rows), 2).unbind(1)
-            keys[name], values[name] = both[0].contiguous(), both[1].contiguous()
+            # Copies either way, but asking what is contiguous already would fix a compiled graph to not one row.
+            keys[name], values[name] = (part.clone(memory_format=torch.contiguous_format) for part in both)
         return {
             name: self._attended(name, target_of(x, name), {t: edges[t] for t in types}, keys, values, edge_mask or {})
             for name, types in into.items()
@@ -122,7 +124,8 @@ class HGTConv(nn.Module):
         own = [self.numbers[t] for t in edges]
         query = self._heads(self.queries[module_name(name)](target), 1).squeeze(1)
         scale = self.prior[own] / self.dim**0.5
-        asked = torch.einsum("nhe,rhde,rh->rnhd", query, self.key_relation[own], scale)
+        asking = (self.key_relation[own] * scale[:, :, None, None]).permute(1, 3, 0, 2).flatten(2)  # (H, E, R * D)
+        asked = per_head(query, asking).reshape(target.shape[0], self.heads, len(own), self.dim).permute(2, 0, 1, 3)
         scores, totals = [], []
         for number, (t, index) in enumerate(edges.items()):
             scores.append(sddmm(index, asked[number], keys[t.src]))
@@ -135,7 +138,8 @@ class HGTConv(nn.Module):
             if t in edge_mask:
                 alpha = alpha * edge_mask[t][:, None]
             sums.append(spmm(index, values[t.src], alpha.to(target.dtype)))
-        out = torch.einsum("rnhd,rhde->nhe", torch.stack(sums), self.value_relation[own]).flatten(1)
+        mixed = self.value_relation[own].transpose(0, 1).flatten(1, 2)  # (H, R * D, E)
+        out = per_head(torch.cat(sums, 2), mixed).flatten(1)
         result: Tensor = self.outputs[module_name(name)](nn.functional.gelu(out))
         if result.shape[-1] != target.shape[-1]:
             return result

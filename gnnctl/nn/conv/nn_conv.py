@@ -72,7 +72,8 @@ class NNConv(MessagePassing):
             factors = torch.cat([factors, factors.new_ones(factors.shape[0], 1)], dim=-1)
         factors = factors if edge_mask is None else factors * edge_mask[:, None]
         if project_first(edge_index, source, self.out_channels):
-            rows = torch.einsum("si,iok->sko", source, matrices)
+            rows = (source @ matrices.flatten(1)).view(source.shape[0], *matrices.shape[1:]).transpose(1, 2)
             return self.aggr.along(edge_index, rows, factors.to(rows.dtype)).sum(1)
-        rows = source[:, None].expand(-1, factors.shape[1], -1).contiguous()
-        return torch.einsum("dki,iok->do", self.aggr.along(edge_index, rows, factors.to(rows.dtype)), matrices)
+        rows = source[:, None].repeat(1, factors.shape[1], 1)
+        found = self.aggr.along(edge_index, rows, factors.to(rows.dtype))
+        return found.flatten(1) @ matrices.permute(2, 0, 1).flatten(0, 1)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.attention import Attention
+from gnnctl.nn.linear import per_head
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import edge_softmax, gather_dst, sddmm, segment_reduce, spmm
 
@@ -87,7 +88,7 @@ class TransformerConv(MessagePassing):
         out = spmm(edge_index, value, alpha.to(value.dtype))
         if edge_weight is not None and edge_attr is not None:
             features = segment_reduce(edge_index.colptr, alpha[:, :, None] * edge_attr[:, None])
-            out = out + torch.einsum("dhf,hcf->dhc", features.to(edge_weight.dtype), edge_weight)
+            out = out + per_head(features.to(edge_weight.dtype), edge_weight.mT)
         out = out.flatten(1) if self.concat else out.mean(1)
         if self.root is None:
             return out
@@ -105,6 +106,6 @@ class TransformerConv(MessagePassing):
         score = sddmm(edge_index, query, self.lin_key(source).view(shape))
         if self.edge_lin is not None and edge_attr is not None:
             edge_weight = self.edge_lin.weight.view(self.heads, self.out_channels, -1)
-            query_edge = torch.einsum("dhc,hcf->dhf", query, edge_weight)
+            query_edge = per_head(query, edge_weight)
             score = score + (gather_dst(edge_index, query_edge) * edge_attr[:, None]).sum(-1)
         return Attention(edge_index, edge_softmax(edge_index, score))

@@ -1,10 +1,13 @@
 """AttentiveFP: fingerprints of molecules by attention, between atoms and over them."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout, elu, leaky_relu
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.cells import gru
 from gnnctl.nn.conv.gat import GATConv
 from gnnctl.nn.conv.gate import GATEConv
 from gnnctl.nn.models.schnet import whole
@@ -83,8 +86,7 @@ class AttentiveFP(nn.Module):
         return out
 
     def _round(self, brought: Tensor, state: Tensor, cell: nn.Module) -> Tensor:
-        out: Tensor = cell(dropout(elu(brought), self.dropout, self.training), state)
-        return out.relu()
+        return gru(cast(nn.GRUCell, cell), dropout(elu(brought), self.dropout, self.training), state).relu()
 
 
 def _attention(width: int, dropout: float) -> GATConv:

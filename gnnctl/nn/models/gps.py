@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
@@ -12,6 +13,7 @@ from gnnctl.graph.types import EdgeSchema, EdgeType, GraphSchema
 from gnnctl.nn.aggr.degree_scaler import DegreeScalerAggregation
 from gnnctl.nn.conv.gin import GINConv
 from gnnctl.nn.conv.gps import GPSConv
+from gnnctl.nn.encodings import laplacian_encoding, random_walk_encoding
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import CONVS, Site, conv_at
@@ -19,6 +21,7 @@ from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.options import ModelOptions
 
 NO_LOCAL = "none"
+ENCODINGS = {"random-walk": random_walk_encoding, "laplacian": laplacian_encoding}
 
 
 class GPS(nn.Module):
@@ -30,7 +33,9 @@ class GPS(nn.Module):
     Args:
         options: ``hidden``, ``layers``, ``heads``, ``dropout``, ``activation`` and ``embedding`` are used; parameters
             ``local``, a convolution of :data:`~gnnctl.nn.models.convolutions.CONVS` with its own defaults, or ``none``
-            for attention alone, and ``batch_norm``, whether normalisation follows each part of a layer.
+            for attention alone; ``batch_norm``, whether normalisation follows each part of a layer; ``encoding``, what
+            is known of a node's place (random-walk, laplacian or none), mapped and added to what the first layer gets,
+            and ``encoding_size``, how many numbers of it. Signs of eigenvectors are drawn anew in each training step.
         schema: one node type and one edge type.
         node_type: whose nodes get outputs.
         out_channels: width of the outputs.
@@ -57,6 +62,17 @@ class GPS(nn.Module):
         self.encoder: nn.Module = (
             Linear(node.features, hidden) if node.features else NodeEmbedding(node.num_nodes, options.embedding, hidden)
         )
+        self.encoding = str(options.parameters.get("encoding", NO_LOCAL))
+        if self.encoding not in (NO_LOCAL, *ENCODINGS):
+            raise UsageError(
+                f"--model gps: there is no encoding '{self.encoding}'", fix=f"choose {NO_LOCAL}, {', '.join(ENCODINGS)}"
+            )
+        self.place: nn.Module | None = None
+        self.encoding_size = int(options.parameters.get("encoding_size", 20))
+        if self.encoding_size < 1:
+            raise UsageError(f"--model gps: encoding_size {self.encoding_size} is below 1", fix="pass e.g. 20")
+        if self.encoding != NO_LOCAL:
+            self.place = nn.Sequential(nn.BatchNorm1d(self.encoding_size), Linear(self.encoding_size, hidden))
         local = str(options.parameters.get("local", "gin"))
         self.layers = nn.ModuleList(
             GPSConv(
@@ -72,13 +88,39 @@ class GPS(nn.Module):
 
     def first_parameters(self) -> list[str]:
         """Names of the parameters of the encoder and of the first layer."""
-        return [name for name, _ in self.named_parameters() if name.startswith(("encoder.", "layers.0."))]
+        return [name for name, _ in self.named_parameters() if name.startswith(("encoder.", "place.", "layers.0."))]
 
     def fit_degrees(self, degrees: Callable[[EdgeType], Tensor]) -> None:
         """As :meth:`gnnctl.nn.models.GNN.fit_degrees`."""
         for part in self.modules():
             if isinstance(part, DegreeScalerAggregation):
                 part.fit(degrees(self.edge_type))
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Compute ahead where the nodes stand, which is kept in the batch as a column."""
+        if self.place is not None:
+            batch.columns.setdefault(self.node_type, {})[self._column] = self._found(batch)
+        return batch
+
+    @property
+    def _column(self) -> str:
+        return f"{self.encoding}:{self.encoding_size}"
+
+    def _found(self, batch: Batch) -> Tensor:
+        ptr = None if batch.ptr is None else batch.ptr[self.node_type]
+        return ENCODINGS[self.encoding](batch.edge_index[self.edge_type], self.encoding_size, ptr)
+
+    def _places(self, batch: Batch) -> Tensor:
+        """(n, encoding_size): what :meth:`prepare` left in the batch, else computed now, outside of compiled graphs."""
+        kept = batch.columns.get(self.node_type, {}).get(self._column)
+        if kept is not None:
+            return kept
+        if torch.compiler.is_exporting():
+            raise ValueError(f"encoding={self.encoding} is computed outside of compiled code")
+        if torch.compiler.is_compiling():
+            outside: Any = torch.compiler.disable
+            return cast(Tensor, outside(self._found, reason="the batch was not prepared with its encodings")(batch))
+        return self._found(batch)
 
     def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
         """(num_seeds, out_channels) logits; ``edge_mask`` by edge type (E,) multiplies every message."""
@@ -93,6 +135,11 @@ class GPS(nn.Module):
             raise ValueError(f"the model takes features of '{self.node_type}', the batch has none")
         else:
             h = self.encoder(x)
+        if self.place is not None:
+            places = self._places(batch)
+            if self.training and self.encoding == "laplacian":
+                places = places * (torch.randint(0, 2, places.shape[1:], device=places.device) * 2 - 1)
+            h = h + self.place(places)
         values: dict[str, Any] = {
             "edge_weight": batch.edge_weight.get(t),
             "edge_attr": batch.edge_attr.get(t),

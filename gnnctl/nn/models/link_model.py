@@ -113,9 +113,11 @@ class PairModel(OverNodes):
         held = [represented.get(t) for t in self.end_types]
         first = next(h for h in held if h is not None)
         tables = [first[:0] if h is None else h for h in held]
-        starts = torch.tensor([0, *(len(h) for h in tables)], device=rows.device).cumsum(0)
-        start = starts[torch.tensor(places, device=rows.device)]
-        return torch.cat(tables).index_select(0, rows + start.index_select(0, relation))
+        place, start, before = torch.tensor(places, device=rows.device)[relation], torch.zeros_like(rows), 0
+        for i, h in enumerate(tables):  # products, not a tensor of sizes: those are symbols in a compiled graph
+            start = start + (place == i) * before
+            before += h.shape[0]
+        return torch.cat(tables).index_select(0, rows + start)
 
 
 class LinkModel(PairModel):

@@ -40,6 +40,7 @@ class LINKX(nn.Module):
     """
 
     exact_layers = True
+    looks_up_nodes = True
     needs_degree = True
 
     def __init__(self, options: ModelOptions, schema: GraphSchema, node_type: str, out_channels: int) -> None:

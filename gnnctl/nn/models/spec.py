@@ -37,6 +37,8 @@ class Model:
         whole: whether it sees a graph at once, so that no sampled part of one does.
         learns: whether it has weights to train.
         events: whether it goes through links in the order of time; built of those, not of a schema.
+        layered: whether the number of layers makes a difference.
+        no_package: why it can be no package of compiled code (``--export``), as the end of a sentence; empty: it can.
         uses: fields of :class:`ModelOptions` that it makes use of, beside name, parameters and layers; None: any.
     """
 
@@ -53,6 +55,8 @@ class Model:
     whole: bool = False
     learns: bool = True
     events: bool = False
+    layered: bool = True
+    no_package: str = ""
     uses: tuple[str, ...] | None = None
 
     @property

@@ -3,6 +3,7 @@
 from gnnctl.nn.models.spec import Model, Preset
 
 _MOLECULE = {"positions": "x+y+z", "atomic_number": "atomic_number"}  # kept columns of the node type
+_NEAR = "looks for atoms that are near to each other, which is done outside of compiled code"
 
 PRESETS = {
     "deepgcn": Preset(
@@ -33,6 +34,7 @@ SPECIAL = {
         "gnnctl.nn.models.shallow:Embedding",
         {"std": 0.0},
         layers=1,
+        layered=False,
         tasks=("link", "edge"),
         uses=("hidden",),
     ),
@@ -54,6 +56,8 @@ SPECIAL = {
         tasks=("link",),
         whole=True,
         events=True,
+        layered=False,
+        no_package="changes its memory with every event",
         uses=("hidden", "heads", "dropout"),
     ),
     "linkx": Model(
@@ -65,10 +69,19 @@ SPECIAL = {
         tasks=("node", "link", "edge"),
         uses=("hidden", "dropout", "norm", "activation"),
     ),
+    "dna": Model(
+        "each neighbour's layers chosen among by attention; far neighbourhoods without oversmoothing",
+        "gnnctl.nn.models.dna:DNA",
+        {"groups": 1},
+        layers=4,
+        graphs="one type",
+        edge_weight=True,
+        uses=("hidden", "heads", "dropout", "input_dropout", "attention_dropout", "activation", "embedding"),
+    ),
     "gps": Model(
         "message passing beside attention of all nodes of a graph to all; time grows with their square",
         "gnnctl.nn.models.gps:GPS",
-        {"local": "gin", "batch_norm": True},
+        {"local": "gin", "batch_norm": True, "encoding": "none", "encoding_size": 20},
         layers=3,
         graphs="one type",
         edge_weight=True,
@@ -84,6 +97,7 @@ SPECIAL = {
         graphs="one type",
         edge_weight=True,
         whole=True,
+        no_package="keeps nodes, and makes edges, whose number the data decide",
         uses=("hidden", "dropout", "input_dropout", "activation", "embedding"),
     ),
     "attentive-fp": Model(
@@ -105,6 +119,7 @@ SPECIAL = {
         graphs="one type",
         tasks=("graph",),
         whole=True,
+        no_package=_NEAR,
         uses=("hidden", "readout"),
     ),
     "dimenet++": Model(
@@ -129,6 +144,7 @@ SPECIAL = {
         graphs="one type",
         tasks=("graph",),
         whole=True,
+        no_package=_NEAR,
         uses=("hidden",),
     ),
     "label-propagation": Model(
@@ -141,6 +157,7 @@ SPECIAL = {
         problems=("multiclass",),
         whole=True,
         learns=False,
+        no_package="has nothing to train: it spreads the labels of the training part",
         uses=(),
     ),
     "mlp": Model(

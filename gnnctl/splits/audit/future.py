@@ -16,6 +16,7 @@ from gnnctl.splits.node import PARTS
 from gnnctl.splits.times import times_of
 
 _HEED = "train with --time before (or until), and tell it to audit --time"
+_APART = "split --by time, where a part's view has none but earlier edges"
 _STATE = 'state the times in the spec (time = "COLUMN"), and train with --time before'
 
 
@@ -23,7 +24,8 @@ def future_seen(subject: Subject) -> list[Finding]:
     """Seeds within two hops of an edge, or of a node with features, that is later than they are.
 
     In a split by time that is a leak, in others a note: they do not claim to foretell anything. It is neither where
-    models heed the times. A node's features are taken to be of the node's time.
+    models heed the times; links are scored in the whole view of their part whatever models heed. A node's features are
+    taken to be of the node's time.
 
     Raises:
         NotApplicable: nothing has times, or seeds are graphs.
@@ -71,8 +73,6 @@ def _findings(subject: Subject, own: np.ndarray, latest: np.ndarray, stated: boo
 def _of_links(subject: Subject, split: LinkSplit) -> list[Finding]:
     if all(links.time is None for links in split.parts.values()):
         raise NotApplicable("links have no times")
-    if subject.heeded:
-        return []
     graph = split.graph
     times = {t: np.asarray(store.time) for t, store in graph.nodes.items() if store.time is not None}
     found = []
@@ -98,7 +98,7 @@ def _of_links(subject: Subject, split: LinkSplit) -> list[Finding]:
                 f"an end of {share(int(late.sum()), links.size)} links of {part} has edges that are later than the link"
             )
             level: Level = "leak" if subject.by.way == "time" else "note"
-            found.append(Finding(level, what, _HEED, int(late.sum()), rows[:ROWS_KEPT]))
+            found.append(Finding(level, what, _APART, int(late.sum()), rows[:ROWS_KEPT]))
     return found
 
 

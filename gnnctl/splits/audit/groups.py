@@ -6,7 +6,7 @@ import numpy as np
 
 from gnnctl.splits.audit.findings import ROWS_KEPT, Finding, NotApplicable
 from gnnctl.splits.audit.subject import Subject, counted, share
-from gnnctl.splits.columns import column_of
+from gnnctl.splits.columns import check_single, column_of
 from gnnctl.splits.node import PARTS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def crossing_groups(subject: Subject) -> list[Finding]:
         named.append(str(subject.by.column))
     found = []
     for column in named:
-        values = column_of(subject.graph, name, column)
+        values = check_single(column_of(subject.graph, name, column), column)
         if finding := _crossing(subject, column, _codes(values), values, likely=False):
             found.append(finding)
     kept = subject.graph.store(name).columns

@@ -19,7 +19,7 @@ def page(audit: dict[str, Any]) -> str:
     rules = audit["rules"]
     rows = [[rule["rule"], rule["status"], rule["title"], rule["reason"]] for rule in rules]
     cards = [_finding(rule, found) for rule in rules for found in rule["findings"]]
-    overview = Card("Rules", html_table(["Rule", "Answer", "What it looks for", "Why"], rows), wide=True)
+    overview = Card("Rules", _prose(html_table(["Rule", "Answer", "What it looks for", "Why"], rows)), wide=True)
     body = section("Audit of a split", about["target"], _VERDICTS[audit["verdict"]], chips, [overview, *cards])
     return document(f"Audit: {about['target']}", body)
 
@@ -32,10 +32,15 @@ def _finding(rule: dict[str, Any], found: dict[str, Any]) -> Card:
     if rows:
         columns = [key for key in ("id", "part", "other", "other_part", "type") if any(row[key] for row in rows)]
         names = {"id": "Row", "part": "Part", "other": "Meets", "other_part": "Part", "type": "Of"}
-        body += html_table([names[key] for key in columns], [[row[key] for key in columns] for row in rows])
+        body += _prose(html_table([names[key] for key in columns], [[row[key] for key in columns] for row in rows]))
     more = (
         f"The first {len(rows):,} of {found['count']:,}; findings.parquet has more."
         if len(rows) < found["count"]
         else ""
     )
     return Card(f"{rule['rule']}: {level}", body, more, wide=True)
+
+
+def _prose(table: str) -> str:
+    """Of text rather than of numbers."""
+    return f'<div class="prose">{table}</div>'

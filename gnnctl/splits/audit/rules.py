@@ -16,6 +16,7 @@ from gnnctl.splits.audit.reachable import crossing_links, reachable_links
 from gnnctl.splits.audit.same_graphs import repeated_graphs
 from gnnctl.splits.audit.subject import Subject
 from gnnctl.splits.columns import nearest_of
+from gnnctl.splits.link import LinkSplit
 
 
 class Rule(NamedTuple):
@@ -88,7 +89,7 @@ def audit(
         except NotApplicable as why:
             outcomes.append(Outcome(name, rule.title, reason=str(why), applies=False))
             continue
-        if name == "future" and subject.heeded and not found:
+        if name == "future" and subject.heeded and not found and not isinstance(subject.split, LinkSplit):
             reason = f"models heed the times (--time {subject.heeded})"
         outcomes.append(Outcome(name, rule.title, found, reason, allowed=name in allowed))
     split = subject.split

@@ -20,6 +20,7 @@ def report_page(
     target: str,
     command: str,
     audit: Mapping[str, Any] | None = None,
+    folds: Mapping[str, Any] | None = None,
 ) -> str:
     """The page of a run.
 
@@ -27,12 +28,16 @@ def report_page(
         name: of the model.
         target: what was predicted, as text.
         audit: what the split's audit said, of its audit.json; None where it had none.
+        folds: what :func:`gnnctl.training.folds.cross_validate` found; None where there were none.
         command: the command line that made it; "" where there was none.
     """
     best = "" if fit.best_value is None else f": validation {escape(fit.monitor)} <strong>{fit.best_value:.4f}</strong>"
     lead = f"Best epoch {fit.best_epoch} of {fit.epochs}{best}" if fit.epochs else "Nothing was trained"
     chips = [*(["stopped early"] if fit.stopped_early else []), f"{sum(_seconds(r) for r in fit.history):,.0f} s"]
-    found = [*_curves(fit), _metrics(evaluation.metrics), *evaluation.cards]
+    found = [*_curves(fit), *_metrics(evaluation.metrics, evaluation.note)]
+    if folds is not None:
+        found.append(_folds(folds))
+    found += evaluation.cards
     if audit is not None:
         found.append(_verdict(audit))
     if command:
@@ -58,14 +63,37 @@ def _curves(fit: FitResult) -> list[Card]:
     return cards
 
 
-def _metrics(metrics: Mapping[str, Any]) -> Card:
+def _metrics(metrics: Mapping[str, Any], note: str) -> list[Card]:
     parts = {part: found for part, found in metrics.items() if isinstance(found, dict) and "seeds" in found}
-    names = [n for n in next(iter(parts.values())) if n not in ("seeds", "baseline")]
+    known = {name for found in parts.values() for name, value in found.items() if value is not None}
+    names = [n for n in next(iter(parts.values())) if n in known - {"seeds", "baseline"}]
+    if not names:
+        return []
     rows: list[list[Any]] = [[part, found["seeds"], *(found.get(n) for n in names)] for part, found in parts.items()]
     last = list(parts)[-1]
     if constant := parts[last].get("baseline"):
         rows.append([f"{last}, baseline", parts[last]["seeds"], *(constant.get(n) for n in names)])
-    return Card("Exact metrics", html_table(["part", "seeds", *names], rows), wide=True)
+    return [Card("Exact metrics", html_table(["part", "seeds", *names], rows), note, wide=True)]
+
+
+def _folds(folds: Mapping[str, Any]) -> Card:
+    """Each fold at the epoch that another fold chose, and both protocols' means and deviations."""
+    chosen, flattering = folds["epoch_chosen_on_validation"], folds["epoch_chosen_on_test_curves"]
+    rows: list[list[Any]] = [
+        [f"fold {fold['fold'] + 1}", fold["seeds"]["test"], fold["best_epoch"], *(fold["test"][n] for n in chosen)]
+        for fold in folds["each"]
+    ]
+    for name, epoch, found in (
+        ("all, epochs chosen on other folds", "", chosen),
+        ("all, one epoch chosen on these folds", flattering["epoch"], flattering),
+    ):
+        rows.append([name, folds["seeds"], epoch, *(_spread(found[n]) for n in chosen)])
+    note = "A last row that is better than the one above it has chosen by what it is tested on."
+    return Card("Each fold tested once", html_table(["tested", "seeds", "epoch", *chosen], rows), note, wide=True)
+
+
+def _spread(found: Mapping[str, float | None]) -> str:
+    return "–" if found["mean"] is None else f"{found['mean']:.3f} ± {found['std']:.3f}"
 
 
 def _verdict(audit: Mapping[str, Any]) -> Card:

@@ -24,10 +24,13 @@ def quality_cards(task: Task, logits: np.ndarray, y: np.ndarray, names: list[str
     if task.problem == "regression":
         return [_predicted_values(scores[:, 0], y, part)]
     if task.names:
-        return [_targets(task, logits, y, part)]
+        cards = [_targets(task, logits, y, part)]
+        known = ~np.isnan(y)
+        return [*cards, _of_labels(scores[known], y[known] >= 0.5, part)] if task.problem == "multibinary" else cards
     if task.problem == "multilabel":
         said, truth = scores >= 0.5, y >= 0.5
-        return [_table("label", names, truth.sum(0), said.sum(0), (truth & said).sum(0), part)]
+        table = _table("label", names, truth.sum(0), said.sum(0), (truth & said).sum(0), part)
+        return [table, _of_labels(scores.reshape(-1), truth.reshape(-1), part)]
     predicted = scores.argmax(1)
     counts = confusion(y, predicted, len(names))
     classes = _table("class", names, counts.sum(1), counts.sum(0), np.diag(counts), part)
@@ -59,14 +62,25 @@ def calibration(scores: np.ndarray, y: np.ndarray, bins: int = BINS) -> tuple[li
     The error is the mean over the seeds of the distance between both ("On Calibration of Modern Neural Networks", Guo
     et al., 2017), with bins of equal width over the probability of the predicted class.
     """
-    confidence, right = scores.max(1), scores.argmax(1) == y
-    which = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    return reliability(scores.max(1), scores.argmax(1) == y, np.ones(len(y)), bins)
+
+
+def reliability(
+    probability: np.ndarray, truth: np.ndarray, weight: np.ndarray, bins: int = BINS
+) -> tuple[list[tuple[float, float, int]], float]:
+    """Of each bin that has any the mean probability, the share that is true and the count; and the calibration error.
+
+    Args:
+        probability: (n,) of being true, 0 to 1. truth: (n,) bool. weight: (n,) of each in means and shares.
+    """
+    which = np.minimum((probability * bins).astype(np.int64), bins - 1)
     found, error = [], 0.0
-    for i in range(bins):
-        if count := int((which == i).sum()):
-            mean, share = float(confidence[which == i].mean()), float(right[which == i].mean())
-            found.append((mean, share, count))
-            error += count / len(y) * abs(mean - share)
+    for i in np.unique(which):
+        own = which == i
+        mass = weight[own]
+        mean, share = float(np.average(probability[own], weights=mass)), float(np.average(truth[own], weights=mass))
+        found.append((mean, share, int(own.sum())))
+        error += float(mass.sum() / weight.sum()) * abs(mean - share)
     return found, error
 
 
@@ -93,19 +107,27 @@ def _confusion(counts: np.ndarray, names: list[str], part: str) -> Card:
 
 
 def _calibration(scores: np.ndarray, y: np.ndarray, part: str) -> Card:
-    bins, error = calibration(scores, y)
-    chart = line_chart(
-        {"accuracy": [(mean, share) for mean, share, _ in bins]},
-        x="probability of the predicted class",
-        y="accuracy",
-        diagonal=True,
-        span=(0.0, 1.0),
-    )
-    note = (
-        f"Expected calibration error {error:.3f}. Below the dashed line the model is surer than it is right; "
-        "above it, the other way round."
-    )
-    return Card(f"Is it as sure as it is right? {part} part", chart, note)
+    note = "Below the dashed line the model is surer than it is right; above it, the other way round."
+    return calibration_card(*calibration(scores, y), part, "probability of the predicted class", "accuracy", note)
+
+
+def _of_labels(probability: np.ndarray, truth: np.ndarray, part: str) -> Card:
+    """Of all yes or no that were asked for, (n,) each."""
+    note = "All of them together. Below the dashed line the model sees more than there are; above it, fewer."
+    bins = reliability(probability, truth, np.ones(len(truth)))
+    return calibration_card(*bins, part, "probability of a yes", "share of yes", note)
+
+
+def calibration_card(bins: list[tuple[float, float, int]], error: float, part: str, x: str, y: str, note: str) -> Card:
+    """The answer of :func:`reliability` beside the line where both are the same.
+
+    Args:
+        x, y: what is said, and what is so.
+    """
+    points = [(mean, share) for mean, share, _ in bins]
+    chart = line_chart({y: points}, x=x, y=y, diagonal=True, span=(0.0, 1.0))
+    said = f"Expected calibration error {error:.3f}. {note}"
+    return Card(f"Is it as sure as it is right? {part} part", chart, said)
 
 
 def _predicted_values(values: np.ndarray, y: np.ndarray, part: str) -> Card:

@@ -1,20 +1,22 @@
 """Where a model does well and where not: the headline metric by degree, and by what the seeds are."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
 import torch
+from torch import Tensor
 
 from gnnctl.graph.graph import Graph
 from gnnctl.page import Card, html_table
 from gnnctl.page.charts import line_chart
-from gnnctl.training.metrics import DEFAULT_CURVE, evaluate, metric_family
+from gnnctl.training.metrics import DEFAULT_CURVE, evaluate, metric_family, resolve_monitor
 from gnnctl.training.tasks import Task
 
 MOST_VALUES = 12  # of a column that slices are made by
 LEAST_SEEDS = 5
 PERIODS = 12
+LEAST_MOMENT = 10**14  # from here on (March 1973 in microseconds) times are read as dates
 
 
 def slice_cards(
@@ -25,25 +27,32 @@ def slice_cards(
     Args:
         rows: (n,) of the node type, or graphs. logits: (n, num_outputs). y: their labels.
     """
-    metric = DEFAULT_CURVE[metric_family(task)]
-
-    def value(chosen: np.ndarray) -> float | None:
-        return evaluate(task, torch.from_numpy(logits[chosen]), torch.from_numpy(y[chosen]))[metric]
-
+    columns = headline(task, torch.from_numpy(logits), torch.from_numpy(y))
+    metric = next(iter(columns))
     if graph.graphs is not None and node_type not in graph.nodes:
         sizes, what = graph.graphs.sizes[rows], "nodes"
     else:
         sizes, what = in_degrees(graph, node_type)[rows], "in-edges"
-    cards = [_table(f"{metric} by {what}", what, metric, *by_powers(sizes), value)]
+    cards = [slice_table(f"{metric} by {what}", what, *by_powers(sizes), columns)]
     table = graph.store(node_type).columns
     if table is not None:
         others = [name for name in table.column_names if name not in column.split(",") and name != column]
         groups = {name: by_values(table[name].take(pa.array(rows))) for name in others}
-        cards += [_table(f"{metric} by {n}", n, metric, *found, value) for n, found in groups.items() if found]
+        cards += [slice_table(f"{metric} by {n}", n, *found, columns) for n, found in groups.items() if found]
     time = graph.store(node_type).time
-    if time is not None and (chart := over_time(metric, time[rows], value)) is not None:
+    if time is not None and (chart := over_time(metric, time[rows], columns[metric])) is not None:
         cards.append(chart)
     return cards
+
+
+def headline(task: Task, logits: Tensor, y: Tensor) -> dict[str, Callable[[np.ndarray], float | None]]:
+    """By name the metric that people plot and the one that chooses epochs, of seeds of given numbers."""
+
+    def of(name: str) -> Callable[[np.ndarray], float | None]:
+        return lambda chosen: evaluate(task, logits[chosen], y[chosen])[name]
+
+    names = dict.fromkeys((DEFAULT_CURVE[metric_family(task)], resolve_monitor(task, None)))
+    return {name: of(name) for name in names}
 
 
 def over_time(metric: str, times: np.ndarray, value: Callable[[np.ndarray], float | None]) -> Card | None:
@@ -59,8 +68,14 @@ def over_time(metric: str, times: np.ndarray, value: Callable[[np.ndarray], floa
         return None
     periods = [(float(times[part].mean()), value(part)) for part in np.array_split(order, PERIODS)]
     known = [(when, found) for when, found in periods if found is not None]
+    dates = len(known) and known[0][0] > LEAST_MOMENT
+    ends = (_date(known[0][0]), _date(known[-1][0])) if dates else None
     note = f"{PERIODS} periods of as many seeds; times as the graph has them."
-    return Card(f"{metric} over time", line_chart({metric: known}, x="time"), note)
+    return Card(f"{metric} over time", line_chart({metric: known}, x="time", ends=ends), note)
+
+
+def _date(microseconds: float) -> str:
+    return str(np.datetime64(int(microseconds), "us").astype("M8[D]"))
 
 
 def in_degrees(graph: Graph, node_type: str) -> np.ndarray:
@@ -101,17 +116,31 @@ def by_values(values: "pa.ChunkedArray") -> tuple[list[str], list[np.ndarray]] |
     return names, members
 
 
-def _table(
+def slice_table(
     title: str,
     what: str,
-    metric: str,
     names: list[str],
     members: list[np.ndarray],
-    value: Callable[[np.ndarray], float | None],
+    columns: Mapping[str, Callable[[np.ndarray], float | None]],
+    *,
+    unit: str = "seeds",
+    note: str = "",
+    wide: bool = False,
 ) -> Card:
+    """A row of values for each slice.
+
+    Args:
+        what: the slices are by.
+        names, members: of the slices; numbers of the units in each.
+        columns: by heading a value of the units of given numbers.
+        unit: what is sliced. note: said below. wide: see :class:`gnnctl.page.Card`.
+    """
     rows = [
-        [name, len(chosen), value(chosen) if len(chosen) >= LEAST_SEEDS else None]
+        [name, len(chosen), *(value(chosen) if len(chosen) >= LEAST_SEEDS else None for value in columns.values())]
         for name, chosen in zip(names, members, strict=True)
     ]
-    note = f"Slices of fewer than {LEAST_SEEDS} seeds have no value." if any(r[2] is None for r in rows) else ""
-    return Card(title, html_table([what, "seeds", metric], rows), note)
+    few = any(len(chosen) < LEAST_SEEDS for chosen in members)
+    notes = [note, f"Slices of fewer than {LEAST_SEEDS} {unit} have no value." if few else ""]
+    table = html_table([what, unit, *columns], rows)
+    body = f'<div class="scroll">{table}</div>' if len(rows) > MOST_VALUES else table
+    return Card(title, body, " ".join(filter(None, notes)), wide)

@@ -197,6 +197,23 @@ def test_weights_survive_a_round_trip(case, tmp_path):
     torch.testing.assert_close(first(x, coo, **values), second(x, coo, **values))
 
 
+@every
+def test_autocast_gives_about_the_same(case):
+    torch.manual_seed(0)
+    layer = case.ours().eval()
+    coo = random_edges(NODES, NODES, EDGES)
+    values = given(case.takes, NODES, coo.shape[1], torch.float32, seed=3)
+    x = torch.randn(NODES, case.x_width, requires_grad=True)
+    exact = layer(x, coo, **values)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = layer(x, coo, **values)
+    if case.differentiable:
+        difference, scale = (float(t.detach().abs().max()) for t in (out.float() - exact, exact))
+        assert difference < 0.05 * max(scale, 1.0)
+        out.float().sum().backward()
+        assert x.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("case", [c for c in CASES if "edge_mask" in c.ours().inputs], ids=str)
 def test_a_mask_of_ones_changes_nothing(case):
     torch.manual_seed(4)

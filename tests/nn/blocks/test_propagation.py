@@ -1,11 +1,11 @@
-"""What the shared suite does not ask of the layers that propagate: trimmed rounds, autocast, dropout."""
+"""What the shared suite does not ask of the layers that propagate: trimmed rounds, dropout."""
 
 import conv_propagation
 import conv_structure
 import pytest
 import torch
 import torch_geometric.nn as peer
-from conv_case import WIDTH, given
+from conv_case import WIDTH
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv import (
@@ -81,23 +81,6 @@ def test_trimmed_rounds_give_the_rows_of_the_whole_graph(name):
         )
         state = layer.advance(turn, state, target, part, degree=local, **extra)
     torch.testing.assert_close(layer.finish(state), whole[needed[-1]])
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_autocast_gives_about_the_same(case):
-    torch.manual_seed(0)
-    layer = case.ours().eval()
-    coo = graph()
-    values = given(case.takes, NODES, coo.shape[1], torch.float32, seed=3)
-    x = torch.randn(NODES, case.x_width, requires_grad=True)
-    exact = layer(x, coo, **values)
-    with torch.autocast("cpu", torch.bfloat16):
-        out = layer(x, coo, **values)
-    if case.differentiable:
-        difference, scale = (float(t.detach().abs().max()) for t in (out.float() - exact, exact))
-        assert difference < 0.05 * max(scale, 1.0)
-        out.float().sum().backward()
-        assert x.grad.isfinite().all()
 
 
 def test_chebyshev_on_an_undirected_graph_is_the_peer_s():

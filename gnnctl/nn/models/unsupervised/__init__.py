@@ -49,7 +49,9 @@ _KINDS = {
     "contrastive": _Kind("nodes are found again in another view, edges and features dropped", ContrastiveModel),
     "masked-features": _Kind("hidden features are told from the neighbourhood", MaskedFeaturesModel),
     "node2vec": _Kind("a vector a node, alike for nodes that walks bring together", node2vec, walks=True),
-    "metapath2vec": _Kind("node2vec along a path of edge types, path='a writes b+b by a'", metapath2vec, walks=True),
+    "metapath2vec": _Kind(
+        "node2vec along a path of edge types, such as path=a writes b+b by a", metapath2vec, walks=True
+    ),
 }
 
 
