@@ -208,4 +208,4 @@ def test_every_forward_operator_has_a_plain_form():
 
 def test_whatever_has_no_package_says_why():
     reasons = {name: model.no_package for name, model in models().items() if model.no_package}
-    assert set(reasons) == {"graph-unet", "schnet", "dimenet++", "label-propagation"}
+    assert set(reasons) == {"graph-unet", "schnet", "dimenet++", "label-propagation", "tgn"}
