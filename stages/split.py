@@ -74,7 +74,11 @@ def split(
         ),
     ] = 0.0,
     eval_negatives: Annotated[
-        int, typer.Option(help="Fixed negatives of each link of val and test.", rich_help_panel=_LINKS)
+        int,
+        typer.Option(
+            help="Fixed negatives of each link of val and test; where repeats are kept, none at its time.",
+            rich_help_panel=_LINKS,
+        ),
     ] = 0,
     eval_corrupt: Annotated[
         Literal["dst", "src", "either", "both"],
@@ -172,7 +176,7 @@ def split(
     if isinstance(made, LinkSplit) and eval_negatives:
         from gnnctl.sampling.fixed_negatives import with_fixed_negatives
 
-        made = with_fixed_negatives(made, eval_negatives, eval_corrupt, seed)
+        made = with_fixed_negatives(made, eval_negatives, eval_corrupt, seed, at_the_time=repeats == "keep")
     for warning in made.warnings:
         console.warn(warning)
     told, assigned = {}, None

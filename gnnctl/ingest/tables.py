@@ -65,7 +65,7 @@ class Table:
             engine.rows(f"CREATE TEMP VIEW {view} AS {relation}", self.what)
         self.types = engine.describe(f"SELECT * FROM {view}", self.what)
         self._names = {name.lower(): name for name in self.types}
-        self._csv = (source, folder) if relation and " read_csv(" in relation else None
+        self._csv = (source, folder) if source.sql is None and relation and " read_csv(" in relation else None
 
     def only(self, view: str, condition: str, owner: str) -> "Table":
         """The rows of this table for which an SQL condition holds, as a table of its own."""

@@ -362,17 +362,20 @@ def seen_before(timeline: Timeline, name: str) -> tuple[Tensor, Tensor]:
     "Towards Better Evaluation for Dynamic Link Prediction" (Poursafaei et al., 2022) calls it EdgeBank.
     """
     known: dict[int, int] = {}
-    wide = timeline.num_nodes
+    undirected = timeline.split.graph.edges[timeline.edge_type].undirected
+
+    def pairs(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
+        one, other = (np.minimum(src, dst), np.maximum(src, dst)) if undirected else (src, dst)
+        found: np.ndarray = one * timeline.num_nodes + other
+        return found
+
     for part in PARTS[: PARTS.index(name) + 1]:
         links, order = timeline.split.part(part), timeline.order[part]
         assert links.time is not None
-        for key, when in zip((links.src * wide + links.dst)[order].tolist(), links.time[order].tolist(), strict=True):
+        keys, times = pairs(links.src, links.dst)[order], links.time[order]
+        for key, when in zip(keys.tolist(), times.tolist(), strict=True):
             known.setdefault(key, when)
-    links, order = timeline.split.part(name), timeline.order[name]
-    assert links.time is not None
-    src, dst = timeline.fixed(name)
-    own, others = (links.src * wide + links.dst)[order], src * wide + dst
-    times = links.time[order]
+    own, others = keys, pairs(*timeline.fixed(name))
 
     def before(keys: np.ndarray, when: np.ndarray) -> Tensor:
         latest = np.iinfo(np.int64).max

@@ -95,6 +95,14 @@ def test_queries_attached_databases_and_reader_options(build, tmp_path):
     check(build(document))
 
 
+def test_a_query_that_reads_csv_keeps_the_types_it_gives(build, tmp_path):
+    lines = [(a, b) for a, b in [(1, 2), (2, 3), (3, 1)]]
+    (tmp_path / "edges.csv").write_text("".join(f"{a},{b}\n" for a, b in lines))
+    names = "from read_csv('edges.csv', header = false, names = ['one', 'two'])"
+    graph = build({"edges": {"n to n": {"sql": names, "source": "one", "target": "two"}}})
+    assert graph.num_nodes("n") == 3
+
+
 def test_file_names_in_a_query_are_relative_to_the_spec(build, tmp_path):
     pq.write_table(NODES, tmp_path / "nodes.parquet")
     pcsv.write_csv(EDGES, tmp_path / "edges.csv")

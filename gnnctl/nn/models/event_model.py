@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gnnctl.nn.models.event_store import Events
+from gnnctl.nn.models.pair_history import PairHistory
 from gnnctl.nn.models.recent_neighbors import RecentNeighbors
 from gnnctl.nn.models.tgn import TGNMemory, TimeEncoder
 
@@ -64,9 +64,9 @@ class EventModel(nn.Module):
         z_i(t) = W [s_i \| \mathrm{attention}(s_i \| \phi(0), \{ s_j \| e_{ij} \| \phi(t - t_{ij}) \})]
 
     over the last K events (i, j) before the batch, s being memories, to which features are added. A link is scored by
-    an MLP of both ends and, with ``pairs``, of the events between the two of them: how many of either end's last K
-    there are, and the encoded time since the latest, after the co-occurrence of "Towards Better Dynamic Graph Learning"
-    (Yu et al., 2023): memories alone hardly tell that two nodes met before.
+    an MLP of both ends and, with ``pairs``, of the events that were between the two of them: log(1 + how many), and the
+    encoded time since the latest. Memories alone hardly tell that two nodes met before, which often says most ("Towards
+    Better Evaluation for Dynamic Link Prediction", Poursafaei et al., 2022).
 
     A batch's events change memories only after it was scored, when the next one comes: no event sees itself, or another
     of its batch.
@@ -80,7 +80,7 @@ class EventModel(nn.Module):
         recent: K.
         dropout: of attention and in the MLP.
         unit: a time that counts as 1.
-        pairs: whether events between the two ends of a link count.
+        pairs: whether earlier events between the two ends of a link count.
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class EventModel(nn.Module):
         pairs: bool = True,
     ) -> None:
         super().__init__()
-        self.pairs = pairs
         self.memory = TGNMemory(num_nodes, message_channels, hidden, hidden)
         self.memory.time = _Since(hidden, unit)
         self.recent = RecentNeighbors(num_nodes, recent, message_channels)
+        self.history = PairHistory(num_nodes) if pairs else None
         self.register_buffer("features", features, persistent=False)
         self.described = None if features is None else nn.Linear(features.shape[1], hidden)
         seen = 2 * hidden + message_channels
@@ -117,6 +117,8 @@ class EventModel(nn.Module):
         """Forget all events."""
         self.memory.reset_state()
         self.recent.reset_state()
+        if self.history is not None:
+            self.history.reset_state()
         self._waiting = None
 
     def forward(self, batch: EventBatch) -> tuple[Tensor, Tensor]:
@@ -130,11 +132,11 @@ class EventModel(nn.Module):
         event = torch.arange(batch.num_seeds, device=source.device)[:, None] * len(self.recent.seen)
         asked, place = torch.unique(torch.stack([event + source, event + destination]), return_inverse=True)
         nodes, times = asked % len(self.recent.seen), batch.time[asked // len(self.recent.seen)]
-        seen = self.recent(nodes)
-        z = self._represent(nodes, times, *seen)
+        z = self.represent(nodes, times)
         both = [z[place[0]], z[place[1]]]
-        if self.pairs:
-            both.append(self._met(seen, times, place, torch.stack([source, destination])))
+        if self.history is not None:
+            count, latest = self.history(source, destination)
+            both.append(self._between(count, latest, batch.time[:, None]))
         self._waiting = batch
         scores: Tensor = self.scored(self.dropout(torch.cat(both, -1))).squeeze(-1)
         return scores[:, 0], scores[:, 1:]
@@ -145,12 +147,12 @@ class EventModel(nn.Module):
             one, self._waiting = self._waiting, None
             self.memory.update(one.source, one.destination, one.time, one.message)
             self.recent.insert(one.source, one.destination, one.time, one.message)
+            if self.history is not None:
+                self.history.insert(one.source, one.destination, one.time)
 
     def represent(self, nodes: Tensor, times: Tensor) -> Tensor:
         """(n, hidden) of nodes (n,) at times (n,)."""
-        return self._represent(nodes, times, *self.recent(nodes))
-
-    def _represent(self, nodes: Tensor, times: Tensor, events: Events, there: Tensor) -> Tensor:
+        events, there = self.recent(nodes)
         involved, place = torch.unique(torch.cat([nodes, events.other[there]]), return_inverse=True)
         memory, _ = self.memory(involved)
         if self.described is not None:
@@ -167,27 +169,15 @@ class EventModel(nn.Module):
         padding[:, 0] &= ~none
         seen, _ = self.attention(query[:, None], keys, keys, key_padding_mask=padding, need_weights=False)
         seen = torch.where(none[:, None], 0.0, seen[:, 0])
-        return functional.relu(self.joined(torch.cat([own, seen], -1)))
+        out: Tensor = functional.relu(self.joined(torch.cat([own, seen], -1)))
+        return out
 
-    def _met(self, seen: tuple[Events, Tensor], times: Tensor, place: Tensor, ends: Tensor) -> Tensor:
-        """(M, 1 + K, hidden + 2) of the events between the ends (2, M, 1 + K) of each pair.
-
-        Args:
-            seen: the latest events of asked nodes (n,).
-            times: (n,), of asking.
-            place: (2, M, 1 + K), which of the asked the ends are.
-        """
-        events, there = seen
-        shares, latest = [], []
-        for own, other in ((0, 1), (1, 0)):
-            rows = place[own]
-            with_other = (events.other[rows] == ends[other][..., None]) & there[rows]
-            shares.append(with_other.sum(-1) / self.recent.count)
-            latest.append(torch.where(with_other, events.time[rows], torch.iinfo(torch.int64).min).amax(-1))
-        ever = (shares[0] > 0) | (shares[1] > 0)
-        since = torch.where(ever, times[place[0]] - torch.maximum(*latest), 0)
-        encoded = self._encoded(since.to(self.joined.weight.dtype))
-        return torch.cat([encoded * ever[..., None], torch.stack(shares, -1).to(encoded.dtype)], -1)
+    def _between(self, count: Tensor, latest: Tensor, times: Tensor) -> Tensor:
+        """(M, 1 + K, hidden + 2) of the number of a pair's events and the time of the latest, (M, 1 + K) int64 each."""
+        met = (count > 0)[..., None]
+        since = torch.where(count > 0, times - latest, 0).to(self.joined.weight.dtype)
+        encoded = self._encoded(since) * met
+        return torch.cat([encoded, torch.log1p(count.to(encoded.dtype))[..., None], met.to(encoded.dtype)], -1)
 
     @torch.no_grad()
     def replay(self, batches: Iterable[EventBatch]) -> Iterator[tuple[Tensor, Tensor]]:
