@@ -220,7 +220,7 @@ def test_inspect_and_documents(made, cli):
         (
             "train circle/split -o out --model embedding --layers 2",
             2,
-            "--layers: a vector for every node has no",
+            "--layers: embedding has no",
         ),
         ("train circle/split -o out --model rgcn --num-neighbors 3 --loss all", 2, "--loss all"),
         ("train circle/split -o out --balanced", 2, "--balanced is for classes, and links to be found have none"),
