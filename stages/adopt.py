@@ -70,10 +70,7 @@ def adopt(
     resolved: dict[str, Any] = {**spec.to_json(), "format": format, "shard": None}
     if packing is not None:
         resolved |= {"features": "packed", "feature_dtype": feature_dtype}
-    of_links: dict[str, Any] = {"negatives": negatives, "negative-method": negative_method, "corrupt": corrupt}
-    about_links = {
-        name: value for name, value in {**of_links, "keep-known": keep_known or None}.items() if value is not None
-    }
+    about_links = links.about_negatives(negatives, negative_method, corrupt, keep_known)
     if isinstance(opened, LinkSplit):
         resolved |= resolved_negatives(opened, about_links)
     elif about_links:

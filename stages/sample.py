@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.produce import Producer
+    from gnnctl.sampling.spark_joins import check_joinable
     from gnnctl.splits import LinkSplit, NodeSplit
 
 _DRAWING, _LINKS, _WRITING = batches.PANEL, links.PANEL, records.PANEL
@@ -99,7 +100,7 @@ def sample(
     from gnnctl.sampling.merge import check_mergeable
     from gnnctl.sampling.methods import MethodSpec, spec_of
     from gnnctl.sampling.packed import Packing
-    from gnnctl.sampling.plan import RecordPlan, Shard
+    from gnnctl.sampling.plan import Shard
     from gnnctl.sampling.produce import Producer
     from gnnctl.splits import LinkSplit, open_split
     from gnnctl.training.code import code_inputs
@@ -126,23 +127,15 @@ def sample(
     if balanced and (unit == "seed" or opened.target.problem != "multiclass"):
         raise UsageError("--balanced: it balances the classes of a batch", fix="use --unit batch and a class as target")
     part = Shard.parse(shard) if shard is not None else None
-    of_links = {
-        "--negatives": negatives,
-        "--negative-method": negative_method,
-        "--corrupt": corrupt,
-        "--keep-known": keep_known or None,
-    }
-    about_links = {flag.removeprefix("--"): value for flag, value in of_links.items() if value is not None}
+    about_links = links.about_negatives(negatives, negative_method, corrupt, keep_known)
     if isinstance(opened, LinkSplit):
         producer, resolved_links = link_producer(opened, spec, unit, batch_size, epochs, seed, balanced, about_links)
-        plan = producer.plan
     else:
         if about_links:
             raise UsageError(f"--{next(iter(about_links))}: {sources[0]} is no split of links", fix="leave it out")
-        parts = {name: rows for name, (rows, _) in opened.parts.items()}
-        labels = {name: values for name, (_, values) in opened.parts.items()}
-        plan, resolved_links = RecordPlan(parts, unit, batch_size, epochs, seed), {}
-        producer = Producer(opened.graph, spec, plan, opened.target.node_type, labels, balanced)
+        producer = Producer.around_nodes(opened, spec, unit, batch_size, epochs, seed, balanced)
+        resolved_links = {}
+    plan = producer.plan
     assert opened.artifact is not None
     resolved: dict[str, Any] = {
         **spec.to_json(),
@@ -155,13 +148,10 @@ def sample(
         "shard": None if part is None else part.to_json(),
     }
     packing = None
-    if isinstance(opened, LinkSplit) and (features == "packed" or engine == "spark-joins"):
-        flag, fix = (
-            ("--features packed", "leave it out")
-            if features == "packed"
-            else (f"--engine {engine}", "use --engine spark")
-        )
-        raise UsageError(f"{flag}: {sources[0]} is a split of links", fix=fix)
+    if engine == "spark-joins":
+        check_joinable(producer)
+    if isinstance(opened, LinkSplit) and features == "packed":
+        raise UsageError(f"--features packed: {sources[0]} is a split of links", fix="leave it out")
     if features == "packed":
         if str(output) == "-":
             raise UsageError("--features packed: a pipe has nothing beside its records", fix="name a folder with -o")

@@ -162,7 +162,7 @@ def split(
         raise UsageError("--partitions: graphs are trained on whole", fix="leave it out")
     method = method_for(opened)
     dealt = {} if partitions is None else {"partitions": partitions, "partition_method": method}
-    recipe = Recipe("split", "split", 1, request.options(found) | dealt, [Parent("graph", opened.artifact)])
+    recipe = Recipe("split", "split", 2, request.options(found) | dealt, [Parent("graph", opened.artifact)])
     if done := finished(output, recipe, force):
         made = open_split(done, opened)
         console.log(f"{output} is up to date: same graph, same options; nothing to do")

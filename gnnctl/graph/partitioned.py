@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -112,7 +113,7 @@ class RoutedRows:
             self._owners[number].features(self._view).read(key, rows[at], found, num_threads=num_threads)
             out[at] = found
 
-        self._each([lambda number=number: ask(number) for number in np.flatnonzero(np.bincount(owner)).tolist()])  # type: ignore[misc]
+        self._each([partial(ask, number) for number in np.flatnonzero(np.bincount(owner)).tolist()])
 
     def _colptr(self, key: Key) -> np.ndarray:
         assert isinstance(key.group, EdgeType)

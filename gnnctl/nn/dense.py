@@ -26,7 +26,7 @@ def to_dense_batch(x: Tensor, ptr: Tensor | None = None, max_nodes: int | None =
     if torch.compiler.is_exporting() and max_nodes is None:
         # A size that the data decide; of at least two, because operators ask whether it is one.
         max_nodes = cast(int, torch.cat([count, count.new_full((1,), 2)]).max().item())
-        torch._check(max_nodes >= 2)  # type: ignore[no-untyped-call]
+        torch._check(max_nodes >= 2)  # type: ignore[no-untyped-call]  # torch gives it no types
     elif not torch.compiler.is_compiling() or max_nodes is None:
         largest = int(count.max()) if count.numel() else 0
         if max_nodes is not None and largest > max_nodes:

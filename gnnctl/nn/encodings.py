@@ -1,6 +1,7 @@
 """Where nodes stand in their graphs, as features: positional encodings for models that attend to whole graphs."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,11 +84,11 @@ def laplacian_encoding(edge_index: EdgeIndex, size: int, ptr: Tensor | None = No
     return torch.from_numpy(found).to(edge_index.device)
 
 
-def _vectors(matrix: "np.ndarray", size: int) -> np.ndarray:
+def _vectors(matrix: Any, size: int) -> np.ndarray:
     """(n, at most ``size``) eigenvectors of the largest eigenvalues of a sparse symmetric matrix, without the first."""
     nodes = matrix.shape[0]
     if nodes <= max(_DENSE, size + 1):
-        vectors = np.linalg.eigh(matrix.toarray())[1][:, ::-1]  # type: ignore[attr-defined]
+        vectors = np.linalg.eigh(matrix.toarray())[1][:, ::-1]
     else:
         from scipy.sparse.linalg import eigsh
 

@@ -1,6 +1,6 @@
 """Options of the command line: how links are scored and learnt."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -95,3 +95,16 @@ RecordedMethod = Annotated[
     Literal["uniform", "degree", "in-batch"] | None,
     typer.Option("--negative-method", help="How they are drawn. Default: uniform.", rich_help_panel=PANEL),
 ]
+
+
+def about_negatives(
+    negatives: int | None, negative_method: str | None, corrupt: str | None, keep_known: bool
+) -> dict[str, Any]:
+    """What was said of the negatives of records, by name of the option."""
+    said = {
+        "negatives": negatives,
+        "negative-method": negative_method,
+        "corrupt": corrupt,
+        "keep-known": keep_known or None,
+    }
+    return {name: value for name, value in said.items() if value is not None}

@@ -1,6 +1,7 @@
 """Sampling from a graph in partitions: the subgraphs of the whole graph, hop by hop, each node's picks by its owner."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -122,7 +123,7 @@ class OwnersSampler:
                 )
                 places.append(at)
                 questions.append((number, asked))
-        answers = graph.at_once([lambda n=n, asked=asked: graph.owners[n].pick(asked) for n, asked in questions])  # type: ignore[misc]
+        answers = graph.at_once([partial(graph.owners[number].pick, asked) for number, asked in questions])
         joined = []
         for e in range(len(graph.edge_types)):
             dst = self._dst(e)

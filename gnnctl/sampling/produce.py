@@ -13,8 +13,9 @@ from gnnctl.sampling.link_columns import LinkLayout
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
-from gnnctl.sampling.plan import RecordPlan, Task
+from gnnctl.sampling.plan import RecordPlan, Task, Unit
 from gnnctl.sampling.records import Block, record_digests, to_arrow
+from gnnctl.splits import NodeSplit
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,6 +61,15 @@ class Producer:
     node_type: str
     labels: Mapping[str, np.ndarray | None]
     balanced: bool = False
+
+    @classmethod
+    def around_nodes(
+        cls, split: NodeSplit, spec: Spec, unit: Unit, batch_size: int, epochs: int, seed: int, balanced: bool = False
+    ) -> "Producer":
+        """Of the records around a split's seeds; arguments as of :class:`RecordPlan`."""
+        plan = RecordPlan({name: rows for name, (rows, _) in split.parts.items()}, unit, batch_size, epochs, seed)
+        labels = {name: values for name, (_, values) in split.parts.items()}
+        return cls(split.graph, spec, plan, split.target.node_type, labels, balanced)
 
     @property
     def layout(self) -> Layout:

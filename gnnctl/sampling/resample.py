@@ -19,7 +19,7 @@ from gnnctl.sampling.link_produce import given_negatives, link_producer
 from gnnctl.sampling.methods import open_method
 from gnnctl.sampling.packed import Packing, named_rows, packed_values
 from gnnctl.sampling.packs import Pack
-from gnnctl.sampling.plan import RecordPlan, Task
+from gnnctl.sampling.plan import Task
 from gnnctl.sampling.produce import Producer, labels_at
 from gnnctl.sampling.records import Block, from_arrow, record_digests, to_arrow
 from gnnctl.sampling.store import SubgraphRecords
@@ -100,7 +100,7 @@ class _Check:
 
     def _fresh(self, stored: Block, where: str) -> Block | str:
         """What sampling gives for a record, or what is wrong with its seeds."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def _packed_difference(self, block: Block) -> str | EdgeType | None:
         packing = self._records.description.features
@@ -133,7 +133,9 @@ class _NodeCheck(_Check):
         super().__init__(records)
         self._split = split
         self._sampler = open_method(split.graph, records.description.spec)
-        self._planned = _Planned(_node_producer(records, split)) if records.keyed else None
+        d, balanced = records.description, bool(records.artifact.manifest.options.get("balanced", False))
+        producer = Producer.around_nodes(split, d.spec, d.unit, d.batch_size, d.epochs, d.spec.seed, balanced)
+        self._planned = _Planned(producer) if records.keyed else None
 
     def _fresh(self, stored: Block, where: str) -> Block | str:
         seeds, node_type = stored.columns.seeds.copy(), self._layout.node_type
@@ -186,16 +188,6 @@ class _LinkCheck(_Check):
 def _links(batch: LinkBatch) -> list[np.ndarray]:
     """Relations, sources and destinations of the links themselves."""
     return [batch.relation, batch.src[batch.positive], batch.dst[batch.positive]]
-
-
-def _node_producer(records: SubgraphRecords, split: NodeSplit) -> Producer:
-    d = records.description
-    plan = RecordPlan(
-        {name: rows for name, (rows, _) in split.parts.items()}, d.unit, d.batch_size, d.epochs, d.spec.seed
-    )
-    labels = {name: values for name, (_, values) in split.parts.items()}
-    balanced = bool(records.artifact.manifest.options.get("balanced", False))
-    return Producer(split.graph, d.spec, plan, d.layout.node_type, labels, balanced)
 
 
 class _Planned:

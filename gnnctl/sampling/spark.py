@@ -15,7 +15,6 @@ import numpy as np
 from gnnctl.errors import ArtifactError, ResourceError, UsageError
 from gnnctl.sampling.link_produce import given_negatives, link_producer
 from gnnctl.sampling.methods import read_spec
-from gnnctl.sampling.plan import RecordPlan
 from gnnctl.sampling.produce import Producer
 from gnnctl.splits import LinkSplit, NodeSplit, open_split
 
@@ -99,14 +98,10 @@ def _producer(job: SparkJob) -> Producer:
     if split.artifact is None or split.artifact.fingerprint != job.fingerprint:
         raise ArtifactError(f"{job.split} is another split on this executor", fix="give all the same files")
     spec = read_spec(json.loads(job.spec))
+    how = (job.unit, job.batch_size, job.epochs, spec.seed, job.balanced)
     if isinstance(split, LinkSplit):
-        given = json.loads(job.negatives or "{}")
-        how = (job.unit, job.batch_size, job.epochs, spec.seed, job.balanced)
-        return link_producer(split, spec, *how, given)[0]
-    parts = {name: rows for name, (rows, _) in split.parts.items()}
-    labels = {name: values for name, (_, values) in split.parts.items()}
-    plan = RecordPlan(parts, job.unit, job.batch_size, job.epochs, spec.seed)
-    return Producer(split.graph, spec, plan, split.target.node_type, labels, job.balanced)
+        return link_producer(split, spec, *how, json.loads(job.negatives or "{}"))[0]
+    return Producer.around_nodes(split, spec, *how)
 
 
 def sampled_frame(spark: "SparkSession", job: SparkJob, first: int, last: int, partitions: int) -> "DataFrame":

@@ -19,8 +19,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.columns import Layout, RecordColumns, colptr_of
 from gnnctl.sampling.draws import draw_keys, picks
-from gnnctl.sampling.methods import Spec
-from gnnctl.sampling.plan import RecordPlan
+from gnnctl.sampling.link_produce import LinkProducer
 from gnnctl.sampling.produce import Producer
 from gnnctl.sampling.records import Block, to_arrow
 from gnnctl.sampling.spark import SparkJob, records_ddl
@@ -38,16 +37,18 @@ _SEED = -1  # the edge type of a seed's own row
 Mapped = Callable[["Iterator[pa.RecordBatch]"], "Iterator[pa.RecordBatch]"]
 
 
-def check_joinable(spec: Spec, plan: RecordPlan) -> None:
+def check_joinable(producer: Producer) -> None:
     """Refuse what joins do not draw.
 
     Raises:
         UsageError: why.
     """
-    fix = "use --engine spark, which maps the graph"
+    fix, spec = "use --engine spark, which maps the graph", producer.spec
+    if isinstance(producer, LinkProducer):
+        raise UsageError("--engine spark-joins samples around nodes, and these are links", fix=fix)
     if not isinstance(spec, SampleSpec):
         raise UsageError(f"--engine spark-joins does not draw '{spec.name}'", fix=fix)
-    if plan.unit != "seed":
+    if producer.plan.unit != "seed":
         raise UsageError("--engine spark-joins samples single seeds", fix="pass --unit seed, or --engine spark")
     rules = {"--draw": spec.draw != "uniform", "--time": spec.time, "--fan-out-budget": spec.budget}
     rules["--subgraph"] = spec.subgraph != "directional"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gnnctl.artifacts import ArtifactWriter, Recipe
 from gnnctl.console import Progress, no_progress
-from gnnctl.errors import UsageError
 from gnnctl.sampling.adopt import block_of, refusal
 from gnnctl.sampling.broken import Broken
 from gnnctl.sampling.description import Description
@@ -68,10 +67,7 @@ def write_with_spark(
         UsageError: Spark is not installed, or a way of sampling that joins do not draw.
     """
     if engine == "spark-joins":
-        if isinstance(split, LinkSplit):
-            problem = "--engine spark-joins: it samples around nodes, and these are links"
-            raise UsageError(problem, fix="use --engine spark")
-        check_joinable(producer.spec, producer.plan)
+        check_joinable(producer)
     first, last = bounds
     with ArtifactWriter(output, recipe, force=force, resume=True) as writer:
         folder = writer.path / _FOLDER

@@ -38,11 +38,11 @@ class PartServer(GraphServer):
         self.left = threading.Event()
         self._owner = owner
         super().__init__(graph, location, token=token, memory=MEMORY, threads=THREADS)
-        views = {None, *(name for name in range(graph.index.views))}
+        stores = {view: owner.features(view) for view in (None, *range(graph.index.views))}
         self._arrays = {
-            array_name(key, view): Column(owner.features(view), key)
-            for view in views
-            for key in list(owner.features(view).keys())
+            array_name(key, view): Column(store, key)
+            for view, store in stores.items()
+            for key in store.keys()  # noqa: SIM118  # a store is no dictionary
         }
 
     def _actions(self) -> dict[str, Callable[[], dict[str, Any]]]:

@@ -51,7 +51,7 @@ class _Bearer(flight.ServerMiddlewareFactory):  # type: ignore[misc]  # pyarrow.
             raise flight.FlightUnauthenticatedError("no such token")
 
 
-class GraphServer(flight.FlightServerBase):  # type: ignore[misc]
+class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has no types
     """Serves from the moment it is made until :meth:`shutdown`.
 
     An answer is made piece by piece as its client takes it. What of it lies in memory meanwhile, the structure of one
@@ -306,7 +306,7 @@ def _after(first: pa.RecordBatch, rest: Answer) -> Answer:
         del first
         yield from rest
     finally:
-        rest.close()  # type: ignore[attr-defined]
+        rest.close()  # type: ignore[attr-defined]  # a generator, as all answers are
 
 
 class _Refusals:

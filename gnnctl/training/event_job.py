@@ -212,11 +212,10 @@ class EventJob:
 
     def __init__(self, split: LinkSplit, links: LinkOptions | None, batch_size: int = DEFAULT_EVENTS) -> None:
         self.split, self.links, self.batch_size = split, links or LinkOptions(), batch_size
-        usual = LinkOptions(decoder=self.links.decoder, negatives=self.links.negatives)
-        if self.links != usual or self.links.decoder.name not in ("dot",):
-            unlike = [name for name, value in self.links.to_json().items() if value != usual.to_json()[name]]
-            flag = f"--{unlike[0].replace('_', '-')}" if unlike else "--decoder"
-            raise UsageError(f"{flag} does not go with --model tgn", fix="leave it out")
+        usual = LinkOptions(negatives=self.links.negatives).to_json()
+        unlike = (name for name, value in self.links.to_json().items() if value != usual[name])
+        if name := next(unlike, None):
+            raise UsageError(f"--{name.replace('_', '-')} does not go with --model tgn", fix="leave it out")
         self.timeline = Timeline(split)
 
     @property
@@ -361,7 +360,6 @@ def seen_before(timeline: Timeline, name: str) -> tuple[Tensor, Tensor]:
 
     "Towards Better Evaluation for Dynamic Link Prediction" (Poursafaei et al., 2022) calls it EdgeBank.
     """
-    known: dict[int, int] = {}
     undirected = timeline.split.graph.edges[timeline.edge_type].undirected
 
     def pairs(src: np.ndarray, dst: np.ndarray) -> np.ndarray:
@@ -369,17 +367,18 @@ def seen_before(timeline: Timeline, name: str) -> tuple[Tensor, Tensor]:
         found: np.ndarray = one * timeline.num_nodes + other
         return found
 
-    for part in PARTS[: PARTS.index(name) + 1]:
+    keys, times = [], []
+    for part in PARTS[: PARTS.index(name) + 1]:  # which follow each other
         links, order = timeline.split.part(part), timeline.order[part]
         assert links.time is not None
-        keys, times = pairs(links.src, links.dst)[order], links.time[order]
-        for key, when in zip(keys.tolist(), times.tolist(), strict=True):
-            known.setdefault(key, when)
-    own, others = keys, pairs(*timeline.fixed(name))
+        keys.append(pairs(links.src, links.dst)[order])
+        times.append(links.time[order])
+    known, first = np.unique(np.concatenate(keys), return_index=True)
+    when_first = np.concatenate(times)[first]
 
-    def before(keys: np.ndarray, when: np.ndarray) -> Tensor:
-        latest = np.iinfo(np.int64).max
-        first = np.array([known.get(int(key), latest) for key in keys.ravel()], np.int64).reshape(keys.shape)
-        return torch.from_numpy((first < when).astype(np.float32))
+    def before(asked: np.ndarray, when: np.ndarray) -> Tensor:
+        at = np.searchsorted(known, asked).clip(max=max(0, len(known) - 1))
+        seen = (known[at] == asked) & (when_first[at] < when) if len(known) else np.zeros(asked.shape, bool)
+        return torch.from_numpy(seen.astype(np.float32))
 
-    return before(own, times), before(others, times[:, None])
+    return before(keys[-1], times[-1]), before(pairs(*timeline.fixed(name)), times[-1][:, None])

@@ -33,6 +33,7 @@ class TrainedEvents:
     artifact: Artifact
     graph: Graph
     split: LinkSplit
+    timeline: Timeline
     batch_size: int
 
 
@@ -66,10 +67,12 @@ class EventPrediction:
         document = artifact.json(DOCUMENT)
         found_graph = graph_parent(artifact, graph)
         found_split = LinkSplit.open(artifact.parent("split", split), found_graph)
-        model = event_model(Timeline(found_split), ModelOptions.from_json(document["model"]))
+        timeline = Timeline(found_split)
+        model = event_model(timeline, ModelOptions.from_json(document["model"]))
         load_weights(artifact.path / WEIGHTS, model)
         model.to(device).eval()
-        trained = TrainedEvents(model, artifact, found_graph, found_split, int(document["batch_size"]))
+        size = int(document["batch_size"])
+        trained = TrainedEvents(model, artifact, found_graph, found_split, timeline, size)
         return cls(trained, part, torch.device(device))
 
     @property
@@ -80,7 +83,7 @@ class EventPrediction:
     @property
     def count(self) -> int:
         """Links to score."""
-        return sum(len(self.trained.split.part(name).relation) for name in self._parts)
+        return sum(self.trained.split.part(name).size for name in self._parts)
 
     @property
     def what(self) -> str:
@@ -104,7 +107,7 @@ class EventPrediction:
     def run(self, *, memory: int = DEFAULT_MEMORY, progress: Progress = no_progress) -> Scored:
         """Score the links, each from what was before its batch."""
         split = self.trained.split
-        timeline = Timeline(split)
+        timeline = self.trained.timeline
         tables, metrics = [], {}
         for name, positive, negative in replayed(
             timeline, self.trained.model, self.trained.batch_size, self.device, progress

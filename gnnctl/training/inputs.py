@@ -227,7 +227,7 @@ class TrainingInput:
         except ValueError as error:
             raise UsageError(f"--feature-cache {size}: {error}", fix="pass a size that fits, as 512M") from None
 
-    def job(self, model: str = "") -> Job:
+    def job(self, model: str) -> Job:
         """What the split asks of training, and of a model by its name.
 
         Raises:

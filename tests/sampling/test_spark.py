@@ -201,7 +201,7 @@ def test_the_command_and_the_example_whose_frame_is_adopted(spark, cli, split_pa
 def test_what_joins_do_not_draw_is_refused(split_path, options, said):
     run = Run(split_path, **options)
     with pytest.raises(UsageError, match=said):
-        check_joinable(run.spec, run.plan)
+        check_joinable(run.producer)
 
 
 def test_without_spark_the_command_says_what_to_install(split_path, tmp_path):

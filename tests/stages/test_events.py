@@ -162,6 +162,12 @@ def test_negatives_of_events_are_none_at_the_time_and_may_be_at_others(visits):
             assert (s, d, t) not in events
             before += (s, d) in pairs
     assert before > 100  # a fifth of all pairs has met
+    # Were there none that have, to have met before would tell nearly all by itself.
+    from gnnctl.sampling.fixed_negatives import with_fixed_negatives
+    from gnnctl.training.event_job import Timeline, event_metrics, seen_before
+
+    told = [event_metrics(*seen_before(Timeline(s), "test")) for s in (with_fixed_negatives(split, 5), split)]
+    assert told[0]["average_precision"] > 0.85 > 0.6 > told[1]["average_precision"]
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(cli, visits, monkeypatch):

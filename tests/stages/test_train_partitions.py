@@ -123,7 +123,9 @@ def trained(found, folder, model):
     options = ModelOptions(name=model, hidden=8, layers=2, dropout=0.0)
     training = TrainOptions(epochs=2, batch_size=found.batch_size, seed=3)
     cpu = torch.device("cpu")
-    run = train_model(found.job(), lambda m: found.batches(m, cpu, 2), options, training, folder, spec=found.spec)
+    run = train_model(
+        found.job(options.name), lambda m: found.batches(m, cpu, 2), options, training, folder, spec=found.spec
+    )
     return run.weights, run.evaluation.metrics
 
 

@@ -34,7 +34,7 @@ class Aggregation(nn.Module):
         Returns:
             (D, channels(F)).
         """
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def along(self, edge_index: EdgeIndex, x: Tensor, weight: Tensor | None = None) -> Tensor:
         """Aggregate source rows at each destination; without making messages, where the aggregation can.

@@ -73,11 +73,11 @@ class RecurrentAggregation(Aggregation):
 
     def _read(self, rows: Tensor, running: Tensor) -> Tensor:
         """The last states of all sequences of a pack, the longest first."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def _step(self, row: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
         """State and cell after one more row."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def channels(self, in_channels: int) -> int:
         """The width of the state."""

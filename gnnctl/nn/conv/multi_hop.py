@@ -40,7 +40,7 @@ class MultiHop(MessagePassing):
 
     def start(self, x: Tensor) -> State:
         """The state before the first round, of (N, in) features."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def step(self, turn: int, source: State, target: State, matrix: Adjacency) -> State:
         """The destinations' state after round ``turn``, counted from 0.
@@ -51,11 +51,11 @@ class MultiHop(MessagePassing):
             target: the state of the destinations before it.
             matrix: the edges.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def finish(self, state: State) -> Tensor:
         """(N, out) after the last round."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def matrix(
         self,

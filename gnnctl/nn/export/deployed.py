@@ -57,7 +57,7 @@ class Deployed(nn.Module):
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Scores."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def inputs_of(self, batch: Batch) -> Inputs:
         """A batch as the forward takes it."""

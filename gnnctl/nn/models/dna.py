@@ -7,17 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
-from gnnctl.graph.batch import Batch
-from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.conv.dna import DNAConv
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.layer import LayerEdges
 from gnnctl.nn.models.options import ModelOptions
-from gnnctl.nn.models.steps import run_layers
+from gnnctl.nn.models.steps import LayeredModel
 
 
-class DNA(nn.Module):
+class DNA(LayeredModel):
     r"""The model of "Just Jump: Dynamic Neighborhood Aggregation in Graph Neural Networks" (Fey, 2019).
 
     .. math:: h^0 = \sigma(W_0 x), \quad h^{l+1} = \sigma(\mathrm{DNA}(h^0, \dots, h^l)), \quad y = W h^L
@@ -71,14 +70,6 @@ class DNA(nn.Module):
     def first_parameters(self) -> list[str]:
         """Names of the parameters of the encoder and of the first layer."""
         return [name for name, _ in self.named_parameters() if name.startswith(("encoder.", "layers.0."))]
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Compute ahead what this model's forward and backward need of the batch's structure."""
-        return batch.prepare(self.num_layers)
-
-    def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
-        """(num_seeds, out_channels) logits; ``edge_mask`` by edge type (E,) multiplies every message."""
-        return self.head(batch.seeds_of(run_layers(self, batch, edge_mask)[self.node_type]))
 
     def encode(self, x: Mapping[str, Tensor | None], node_id: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """First representations (n, hidden), by node type."""

@@ -17,11 +17,11 @@ from gnnctl.nn.models.encoder import NodeEmbedding, RowNorm, activation_of
 from gnnctl.nn.models.jump import Jump
 from gnnctl.nn.models.layer import LayerEdges, TypedLayer
 from gnnctl.nn.models.options import ModelOptions
-from gnnctl.nn.models.steps import run_layers
+from gnnctl.nn.models.steps import LayeredModel
 from gnnctl.nn.typed import module_name
 
 
-class GNN(nn.Module):
+class GNN(LayeredModel):
     """Rounds of message passing towards one node type.
 
     Only node and edge types from which the target can still be reached are computed, and of a sampled batch only
@@ -149,15 +149,6 @@ class GNN(nn.Module):
         return batch.prepare(
             self.num_layers, first=self.encoded, self_loops=self.adds_self_loops, grouped=batch.pairs.keys()
         )
-
-    def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
-        """(num_seeds, out_channels) logits.
-
-        Args:
-            batch: a whole graph or a sampled part.
-            edge_mask: by edge type (E,), multiplies every message on the edge in all layers.
-        """
-        return self.head(batch.seeds_of(run_layers(self, batch, edge_mask)[self.node_type]))
 
     # -- layer by layer, for exact inference --------------------------------------------------------------------------
 

@@ -6,19 +6,18 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
-from gnnctl.graph.batch import Batch
-from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.conv.normalization import unsampled
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import masked
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.layer import LayerEdges
 from gnnctl.nn.models.options import ModelOptions
-from gnnctl.nn.models.steps import run_layers
+from gnnctl.nn.models.steps import LayeredModel
 from gnnctl.nn.ops import spmm
 
 
-class LINKX(nn.Module):
+class LINKX(LayeredModel):
     r"""The model of "Large Scale Learning on Non-Homophilous Graphs" (Lim et al., 2021).
 
     .. math::
@@ -70,14 +69,6 @@ class LINKX(nn.Module):
     def first_parameters(self) -> list[str]:
         """Names of the parameters that nodes and their features enter by."""
         return [name for name, _ in self.named_parameters() if name.startswith(("rows", "features.0."))]
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Compute ahead what this model's forward and backward need of the batch's structure."""
-        return batch.prepare(1)
-
-    def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
-        """(num_seeds, out_channels) logits; ``edge_mask`` by edge type (E,) multiplies every message."""
-        return self.head(batch.seeds_of(run_layers(self, batch, edge_mask)[self.node_type]))
 
     def encode(self, x: Mapping[str, Tensor | None], node_id: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """(n, 2 hidden): each node's row of E, and the MLP of its features."""

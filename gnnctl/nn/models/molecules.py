@@ -55,7 +55,7 @@ class MoleculeModel(nn.Module):
 
     def outputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """(B, out_channels), and what they were made from, (B, width), if that is of molecules."""
-        raise NotImplementedError
+        raise NotImplementedError  # a subclass says how
 
     def _ptr(self, batch: Batch) -> Tensor:
         if batch.ptr is None:

@@ -8,7 +8,7 @@ class PairHistory(nn.Module):
     """Of each pair of nodes, either way round, how many events there were and when the latest was.
 
     Not among a model's weights: replaying the events fills it again. Memory grows with the pairs that met, 24 bytes
-    each, and a batch copies that.
+    each; a batch in which pairs meet for the first time copies that once.
 
     Args:
         num_nodes: N.
@@ -40,12 +40,23 @@ class PairHistory(nn.Module):
     @torch.no_grad()
     def insert(self, source: Tensor, destination: Tensor, time: Tensor) -> None:
         """Take a batch of M events, none before those taken already; ``time`` (M,) int64."""
-        every = torch.cat([self.pair, self._number(source, destination)])
-        counts = torch.cat([self.count, torch.ones_like(time)])
-        self.pair, place = torch.unique(every, return_inverse=True)
-        self.count = torch.zeros_like(self.pair).index_add(0, place, counts)
-        latest = torch.full_like(self.pair, torch.iinfo(torch.int64).min)
-        self.latest = latest.scatter_reduce(0, place, torch.cat([self.latest, time]), "amax")
+        pair, place, count = torch.unique(self._number(source, destination), return_inverse=True, return_counts=True)
+        latest = torch.empty_like(pair).scatter_reduce(0, place, time, "amax", include_self=False)
+        at = torch.searchsorted(self.pair, pair)
+        known = at < len(self.pair)
+        known[known.clone()] = self.pair[at[known]] == pair[known]
+        self.count[at[known]] += count[known]
+        self.latest[at[known]] = latest[known]
+        new = ~known
+        slots = at[new] + torch.arange(int(new.sum()), device=at.device)  # in order among those that are there
+        if not len(slots):
+            return
+        old = torch.ones(len(self.pair) + len(slots), dtype=torch.bool, device=at.device)
+        old[slots] = False
+        for name, values in (("pair", pair), ("count", count), ("latest", latest)):
+            grown = values.new_empty(len(old))
+            grown[old], grown[slots] = getattr(self, name), values[new]
+            setattr(self, name, grown)
 
     def _number(self, source: Tensor, destination: Tensor) -> Tensor:
         return torch.minimum(source, destination) * self.num_nodes + torch.maximum(source, destination)

@@ -8,15 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.errors import UsageError
-from gnnctl.graph.batch import Batch
-from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.conv import APPNP, ARMAConv, ChebConv, SGConv, SSGConv, TAGConv
 from gnnctl.nn.conv.multi_hop import MultiHop, State
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.layer import LayerEdges
 from gnnctl.nn.models.options import ModelOptions
-from gnnctl.nn.models.steps import run_layers
+from gnnctl.nn.models.steps import LayeredModel
 from gnnctl.parameters import Value
 
 Make = Callable[[int, int, int, Mapping[str, Value]], MultiHop]
@@ -82,7 +81,7 @@ KINDS: dict[str, Rounds] = {
 }
 
 
-class RoundsModel(nn.Module):
+class RoundsModel(LayeredModel):
     """Convolutions of several rounds over one type of nodes and edges.
 
     Each round needs one hop of neighbours: ``layers`` counts the rounds of all convolutions.
@@ -140,14 +139,6 @@ class RoundsModel(nn.Module):
         """Names of the parameters of the embedding, and of the MLP's or the first convolution's first product."""
         first = ("embedding.", "convs.0." if self.mlp is None else "mlp.0.")
         return [name for name, _ in self.named_parameters() if name.startswith(first)]
-
-    def prepare(self, batch: Batch) -> Batch:
-        """Compute ahead what this model's forward and backward need of the batch's structure."""
-        return batch.prepare(self.num_layers)
-
-    def forward(self, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
-        """(num_seeds, out_channels) logits; ``edge_mask`` by edge type (E,) multiplies every message."""
-        return self.head(batch.seeds_of(run_layers(self, batch, edge_mask)[self.node_type]))
 
     def encode(self, x: Mapping[str, Tensor | None], node_id: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What enters the first round, (n, width), by node type."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType
@@ -24,6 +24,31 @@ class Layered(Protocol):
     def layer(
         self, index: int, h_src: dict[str, Tensor], h_dst: dict[str, Tensor], edges: LayerEdges
     ) -> dict[str, Tensor]: ...
+
+
+class Headed(Layered, Protocol):
+    """A model of layers with outputs of one node type, which ``head`` makes of what the last layer gives."""
+
+    node_type: str
+
+    def head(self, h: Tensor) -> Tensor: ...
+
+
+class LayeredModel(nn.Module):
+    """What is the same in every :class:`Headed` model."""
+
+    def prepare(self: Headed, batch: Batch) -> Batch:
+        """Compute ahead what this model's forward and backward need of the batch's structure."""
+        return batch.prepare(self.num_layers)
+
+    def forward(self: Headed, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> Tensor:
+        """(num_seeds, out_channels) logits.
+
+        Args:
+            batch: a whole graph or a sampled part.
+            edge_mask: by edge type (E,), multiplies every message on the edge in all layers.
+        """
+        return self.head(batch.seeds_of(run_layers(self, batch, edge_mask)[self.node_type]))
 
 
 def run_layers(model: Layered, batch: Batch, edge_mask: Mapping[EdgeType, Tensor] | None = None) -> dict[str, Tensor]:
