@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from gnnctl.artifacts import Recipe
     from gnnctl.sampling.description import Description
     from gnnctl.sampling.produce import Producer
-    from gnnctl.sampling.spark_joins import check_joinable
     from gnnctl.splits import LinkSplit, NodeSplit
 
 _DRAWING, _LINKS, _WRITING = batches.PANEL, links.PANEL, records.PANEL
@@ -102,6 +101,7 @@ def sample(
     from gnnctl.sampling.packed import Packing
     from gnnctl.sampling.plan import Shard
     from gnnctl.sampling.produce import Producer
+    from gnnctl.sampling.spark_joins import check_joinable
     from gnnctl.splits import LinkSplit, open_split
     from gnnctl.training.code import code_inputs
 
