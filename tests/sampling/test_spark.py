@@ -106,7 +106,7 @@ def split_of_links(folder, node_split):
 @pytest.mark.parametrize("typed", [True, False])
 @pytest.mark.parametrize("seeds", ["links", "nodes"])
 def test_threads_shards_and_spark_write_the_same_bytes(spark, cli, request, tmp_path, typed, seeds):
-    """And for single nodes joins of edge tables do, too."""
+    """And joins of edge tables do, too."""
     if typed:
         split = request.getfixturevalue("link_split_path" if seeds == "links" else "split_path")
     else:
@@ -125,8 +125,7 @@ def test_threads_shards_and_spark_write_the_same_bytes(spark, cli, request, tmp_
     assert code == 0, err
     one = Artifact.open(made("one", "--threads", "1"))
     same = [made("two", "--threads", "2"), made("spark", "--engine", "spark", "--partitions", "3")]
-    if seeds == "nodes":
-        same.append(made("joins", "--engine", "spark-joins", "--partitions", "2"))
+    same.append(made("joins", "--engine", "spark-joins", "--partitions", "2"))
     for other in map(Artifact.open, same):
         assert (other.fingerprint, other.content, other.verify()) == (one.fingerprint, one.content, [])
         assert other.manifest.files == one.manifest.files
