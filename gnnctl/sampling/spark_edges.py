@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-_ROWS = 1 << 16  # of the graph's arrays that a task reads
+_ROWS = 1 << 16  # of one of the graph's arrays that are read at once
 
 Mapped = Callable[["Iterator[pa.RecordBatch]"], "Iterator[pa.RecordBatch]"]
 
@@ -23,7 +23,7 @@ Mapped = Callable[["Iterator[pa.RecordBatch]"], "Iterator[pa.RecordBatch]"]
 def edge_tables(
     spark: "SparkSession", job: SparkJob, layout: Layout, views: Sequence[int]
 ) -> "tuple[DataFrame, DataFrame]":
-    """The edges that views of a split show, as tables; a task reads a slice of one array, and nobody makes a view.
+    """The edges that views of a split show, as tables; arrays are read slice by slice, and no view is made.
 
     Args:
         job: names the split and its graph.
@@ -54,7 +54,8 @@ def edge_tables(
                     for first, seen in zip(firsts.tolist(), before.tolist(), strict=True)
                 ]
         frame = spark.createDataFrame(slices, "view int, edge_type int, first bigint, last bigint, before bigint")
-        frame = frame.repartition(max(1, min(len(slices), 4 * spark.sparkContext.defaultParallelism)))
+        wanted = -(-sum(last - first for _, _, first, last, _ in slices) // _ROWS)
+        frame = frame.repartition(max(1, min(wanted, 4 * spark.sparkContext.defaultParallelism)))
         tables.append(frame.mapInArrow(_slices(job, layout, name), schema))
     return tables[0], tables[1]
 

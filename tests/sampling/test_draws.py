@@ -71,3 +71,10 @@ def test_the_published_vectors():
     ]:
         for replace, expected in ((False, without), (True, replaced)):
             assert picks(keys, np.array([degree]), len(expected), replace)[1].tolist() == expected
+
+
+def test_the_published_vectors_of_the_tree_of_a_link():
+    keys = draw_keys(7, 3, "paper cites paper", np.array([42]), ("link", np.array([0xCA32AC619C166709], np.uint64)))
+    assert picks(keys, np.array([300]), 4, False)[1].tolist() == [90, 54, 100, 72]
+    hidden = HiddenEdges(np.array([0, 2]), np.array([5, 90]))
+    assert visible_picks(keys, np.array([300]), 4, hidden)[1].tolist() == [54, 100, 72, 122]
