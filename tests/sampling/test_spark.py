@@ -158,7 +158,7 @@ def split_of_edges(folder):
 @pytest.mark.parametrize(("task", "trees"), [("link", True), ("link", False), ("edge", True)])
 def test_joins_hide_links_from_their_trees_and_keep_labels_and_times(spark, cli, tmp_path, task, trees):
     split = split_of_edges(tmp_path) if task == "edge" else write_link_split(tmp_path, **BUYERS)
-    chosen = ["--num-neighbors", "-1,2", "--seed", "5", "--unit", "seed", "--quiet"]
+    chosen = ["--num-neighbors", "3,1", "--seed", "5", "--unit", "seed", "--quiet"]
     chosen += ["--disjoint"] if trees else []
     chosen += ["--negatives", "1", "--corrupt", "both"] if task == "link" else []
     for name, engine in (("local", []), ("joins", ["--engine", "spark-joins", "--partitions", "2"])):
