@@ -1,12 +1,13 @@
 """What joins on Spark begin with, written by the driver: the nodes of hop 0, and what the records are of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gnnctl.graph.types import EdgeType
 from gnnctl.sampling.link_batch import Ends
 from gnnctl.sampling.link_produce import LinkProducer
 from gnnctl.sampling.plan import Task
@@ -98,7 +99,7 @@ def _of_links(producer: LinkProducer) -> Tables:
             view = _view(producer, task.part)
             columns = _nodes(task.first + group, view, task.epoch, own, node_types.index(name), rows)
             if trees is not None:
-                columns["hidden"] = _hidden(trees, ends, name, list(edge_types))
+                columns["hidden"] = _hidden(trees, ends, name, edge_types)
             nodes.append(pa.table(columns))
         first = np.searchsorted(links.group, links.group)
         seeds = _seeds(task.first + links.group, (np.arange(len(first)) - first).astype(np.int32), links.dst, links.src)
@@ -138,7 +139,7 @@ def _seeds(ids: np.ndarray, place: np.ndarray, dst: np.ndarray, src: np.ndarray)
     }
 
 
-def _hidden(trees: Trees, ends: Ends, node_type: str, edge_types: list[Any]) -> "pa.Array":
+def _hidden(trees: Trees, ends: Ends, node_type: str, edge_types: Sequence[EdgeType]) -> "pa.Array":
     """(edge_type, offset) of the in-edges that each end of a type does not see, one list for each of them."""
     import pyarrow as pa
 

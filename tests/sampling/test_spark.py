@@ -20,6 +20,7 @@ from gnnctl.sampling.packed import Packing
 from gnnctl.sampling.plan import Shard
 from gnnctl.sampling.spark_joins import check_joinable
 from gnnctl.sampling.spark_run import write_with_spark
+from gnnctl.sampling.spec import SampleSpec
 
 pytest.importorskip("pyspark", reason="needs pyspark")
 pytest.importorskip("pandas", reason="needs pandas, which pyspark's mapInArrow asks for")
@@ -152,6 +153,31 @@ def split_of_edges(folder):
     with ArtifactWriter(folder / "split", Recipe("split", "split", 1, {}, [Parent("graph", artifact)])) as writer:
         split_links(graph, find_edge_target(graph, "user rates item.stars")).write(writer)
     return folder / "split"
+
+
+@needs_java
+def test_tables_of_edges_are_the_views_however_they_are_sliced(spark, link_split_path, monkeypatch):
+    from gnnctl.sampling.link_produce import link_producer
+    from gnnctl.sampling.spark import SparkJob
+    from gnnctl.sampling.spark_edges import edge_tables
+    from gnnctl.splits import PARTS, open_split
+
+    monkeypatch.setattr("gnnctl.sampling.spark_edges._ROWS", 17)
+    split = open_split(link_split_path)
+    spec = SampleSpec.uniform(split.graph.edge_types, (2,))
+    producer, _ = link_producer(split, spec, "seed", 1, 1, 0, False, {})
+    in_degrees, sources = edge_tables(spark, SparkJob.of(producer, split), producer.layout, [0, 2])
+    degrees, edges = set(map(tuple, in_degrees.collect())), set(map(tuple, sources.collect()))
+    names, wanted, shown = split.graph.node_types, set(), set()
+    for view in (0, 2):
+        for kind, (t, store) in enumerate(split.view(PARTS[view]).edges.items()):
+            counts = np.diff(store.colptr)
+            for node in np.flatnonzero(counts).tolist():
+                start = int(store.colptr[node])
+                wanted.add((view, kind, names.index(t.dst), node, start, int(counts[node])))
+            shown |= {(view, kind, pos, src) for pos, src in enumerate(store.row.tolist())}
+    assert degrees == wanted
+    assert edges == shown
 
 
 @needs_java
