@@ -96,7 +96,7 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
         artifact = graph.artifact
         self._graph, self._artifact = graph, artifact
         self._accounts, self._slots = Accounts(memory), threading.BoundedSemaphore(threads)
-        self._views = Views(graph, self._accounts)
+        self._views = Views(graph, self._accounts, self._slots)
         self._methods: OrderedDict[str, Method] = OrderedDict()
         self._opening = threading.Lock()
         contents = self._artifact.manifest.contents
@@ -155,10 +155,10 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
             "sample": self._sample,
             "groups": self._groups,
             LINKS: self._links,
-            NEGATIVES: self._negatives,
             VIEW: partial(self._views.opened, gone=gone),
-            SHOW: self._show,
-            SEAL: self._seal,
+            SHOW: self._views.show,
+            SEAL: self._views.seal,
+            NEGATIVES: self._views.negatives,
         }
 
     # -- answers -----------------------------------------------------------------------------------------------------
@@ -253,36 +253,6 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
             for start in range(0, record.size, CHUNK_BYTES):
                 yield answer_batch(RECORD, record.slice(start, min(CHUNK_BYTES, record.size - start)))
             yield from chain.from_iterable(self._rows(*part) for part in rows)
-
-    def _negatives(self, request: Request, client: str) -> Answer:
-        view, epoch, each = self._views.of(request), request.word("epoch", int), request.word("per_positive", int)
-        if view is None:
-            raise ValueError("'negatives' wants a 'view'")
-        ends = [request.columns.get(end) for end in ("src", "dst")]
-        if ends[0] is None or ends[1] is None or not each >= 0:
-            raise ValueError("'negatives' wants columns 'src' and 'dst', and 0 or more 'per_positive'")
-        pairs = np.stack(ends)  # type: ignore[arg-type]  # none is None
-        with self._accounts.holding(client, 24 * pairs.shape[1] * each + CHUNK_BYTES):
-            with self._slots:
-                drawn = view.negatives(request).sample(pairs, each, epoch=epoch)
-            for name, values in (("src", drawn.edges[0]), ("dst", drawn.edges[1]), ("found", drawn.found)):
-                data = np.ascontiguousarray(values).view(np.uint8)
-                for start in range(0, len(data), CHUNK_BYTES):
-                    yield answer_batch(name, data[start : start + CHUNK_BYTES])
-
-    def _show(self, request: Request, client: str) -> Answer:
-        view, bits = self._views.of(request), request.columns.get("bits")
-        if view is None or bits is None:
-            raise ValueError("'show' wants a 'view', and the column 'bits'")
-        view.show(request.word("edge_type", str), request.word("first", int), bits)
-        yield from ()
-
-    def _seal(self, request: Request, client: str) -> Answer:
-        if (view := self._views.of(request)) is None:
-            raise ValueError("'seal' wants a 'view'")
-        with self._slots:
-            view.seal(request.word("sha256", str))
-        yield from ()
 
     def _check_draws(self, spec: Spec, seeds: Mapping[str, int]) -> None:
         """Draws with replacement are as many as asked for, whatever the degrees: the most that they can be is known

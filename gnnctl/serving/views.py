@@ -17,7 +17,7 @@ from gnnctl.graph.seen import EDGE_PARTS, Seen, seen_edges
 from gnnctl.graph.store_interfaces import Key
 from gnnctl.graph.stores import EdgeStore
 from gnnctl.graph.types import EdgeType
-from gnnctl.remote.protocol import VIEW, Request, answer_batch
+from gnnctl.remote.protocol import CHUNK_BYTES, VIEW, Request, answer_batch
 from gnnctl.sampling.adjacency import Adjacency
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec, Spec, open_method
@@ -209,10 +209,11 @@ class Views:
     Args:
         graph: the whole one.
         accounts: of the clients.
+        slots: one is held while something is computed.
     """
 
-    def __init__(self, graph: Graph, accounts: Accounts) -> None:
-        self._graph, self._accounts = graph, accounts
+    def __init__(self, graph: Graph, accounts: Accounts, slots: threading.Semaphore) -> None:
+        self._graph, self._accounts, self._slots = graph, accounts, slots
         self._known: dict[str, HeldView] = {}
         self._closing = threading.Event()
 
@@ -229,6 +230,41 @@ class Views:
         finally:
             del self._known[name]
             view.leave()
+
+    def show(self, request: Request, client: str) -> Iterator[pa.RecordBatch]:
+        """Takes in which of some edges a view shows; an answer of nothing."""
+        bits = request.columns.get("bits")
+        if bits is None:
+            raise ValueError(f"'{request.do}' wants the column 'bits'")
+        self._named(request).show(request.word("edge_type", str), request.word("first", int), bits)
+        yield from ()
+
+    def seal(self, request: Request, client: str) -> Iterator[pa.RecordBatch]:
+        """Makes a view of what was shown; an answer of nothing."""
+        view, sha256 = self._named(request), request.word("sha256", str)
+        with self._slots:
+            view.seal(sha256)
+        yield from ()
+
+    def negatives(self, request: Request, client: str) -> Iterator[pa.RecordBatch]:
+        """Negatives of links of one type, drawn with the edges of a view."""
+        view, epoch, each = self._named(request), request.word("epoch", int), request.word("per_positive", int)
+        src, dst = request.columns.get("src"), request.columns.get("dst")
+        if src is None or dst is None or each < 0:
+            raise ValueError(f"'{request.do}' wants the columns 'src' and 'dst', and 0 or more 'per_positive'")
+        with self._accounts.holding(client, 40 * len(src) * each + CHUNK_BYTES):
+            with self._slots:
+                drawn = view.negatives(request).sample(np.stack([src, dst]), each, epoch=epoch)
+            for name, values in (("src", drawn.edges[0]), ("dst", drawn.edges[1]), ("found", drawn.found)):
+                data = np.ascontiguousarray(values).view(np.uint8)
+                for start in range(0, len(data), CHUNK_BYTES):
+                    yield answer_batch(name, data[start : start + CHUNK_BYTES])
+
+    def _named(self, request: Request) -> HeldView:
+        view = self.of(request)
+        if view is None:
+            raise ValueError(f"'{request.do}' wants a 'view'")
+        return view
 
     def of(self, request: Request) -> HeldView | None:
         """The view that a request is about; None: it is about the whole graph.
