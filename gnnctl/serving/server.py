@@ -111,6 +111,9 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
         self._views.close()
         super().shutdown()
 
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()  # what Flight would do here is end it without
+
     @property
     def held(self) -> dict[str, int]:
         """Bytes of unread answers and of views by client that has any."""
