@@ -76,6 +76,7 @@ def folder(tmp_path_factory):
         edge_time={LIKES: rng.integers(0, 100, count)},
         edge_weight={LIKES: rng.random(count, np.float32), KNOWS: rng.random(knows.shape[1], np.float32)},
         edge_attr={LIKES: rng.random((count, 2), np.float32)},
+        edge_columns={KNOWS: pa.table({"well": rng.choice(["yes", "no"], knows.shape[1])})},
         ids={"person": pa.array([f"p{i}" for i in range(people)]), "thing": pa.array([f"t{i}" for i in range(things)])},
     )
     forth = made.edges[LIKES]
@@ -227,6 +228,16 @@ def test_training_on_links_of_a_server_gives_the_same_weights_and_scores(cli, fo
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     here, there = (tmp_path / name / "predictions.parquet" for name in ("here", "there"))
     assert here.read_bytes() == there.read_bytes()
+
+
+def test_training_on_labelled_edges_of_a_server(cli, folder, tmp_path, remote):
+    split = ["split", folder / "graph", "-o", tmp_path / "split", "--task", "edge", "--quiet"]
+    done(cli(*split, "--target", "person knows person.well"))
+    train = ["train", tmp_path / "split", "--model", "gatv2", *SAMPLED, "--balanced"]
+    done(cli(*train, "-o", tmp_path / "one"))
+    done(cli(*train, "-o", tmp_path / "two", "--graph", remote[1].connection.address))
+    for name in ("weights.safetensors", "metrics.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
 def test_records_around_links_of_a_server_are_those_made_here(cli, folder, tmp_path, remote):
