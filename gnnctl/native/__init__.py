@@ -2,10 +2,12 @@
 
 from gnnctl.native._native import (
     Mapping,
+    RowFinder,
     SampledEdgeType,
     Sampler,
     SamplerRules,
     TypedCsc,
+    colptr_of,
     complete_negatives,
     count_visible,
     csc_from_coo,
@@ -29,10 +31,12 @@ from gnnctl.native._native import (
 
 __all__ = [
     "Mapping",
+    "RowFinder",
     "SampledEdgeType",
     "Sampler",
     "SamplerRules",
     "TypedCsc",
+    "colptr_of",
     "complete_negatives",
     "count_visible",
     "csc_from_coo",

@@ -2,6 +2,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -63,12 +64,41 @@ py::tuple csc_from_coo(const py::object& row, const py::object& col, std::int64_
     return py::make_tuple(colptr, out, perm);
 }
 
+template <class Index>
+void fill_colptr(const Index* col, std::size_t edges, std::int64_t* colptr, std::int64_t num_dst) {
+    bool bad = edges != 0 && (col[0] < 0 || static_cast<std::int64_t>(col[edges - 1]) >= num_dst);
+    {
+        const py::gil_scoped_release unlocked;
+        for (std::size_t i = 1; i < edges; ++i) bad |= col[i] < col[i - 1];
+        if (!bad) {
+            std::fill(colptr, colptr + num_dst + 1, 0);
+            // The last edge of a destination has the last word: no branch, and a store a cycle.
+            for (std::size_t i = 0; i < edges; ++i) colptr[col[i] + 1] = static_cast<std::int64_t>(i) + 1;
+            for (std::int64_t v = 0; v < num_dst; ++v) colptr[v + 1] = std::max(colptr[v], colptr[v + 1]);
+        }
+    }
+    if (bad) throw py::value_error("col: expected ascending destinations in 0.." + std::to_string(num_dst - 1));
+}
+
+py::array_t<std::int64_t> colptr_of(const py::object& col, std::int64_t num_dst) {
+    if (num_dst < 0 || num_dst >= (std::int64_t{1} << 48)) throw py::value_error("num_dst: out of range");
+    const bool narrow = py::isinstance<py::array>(col) && has_dtype<std::int32_t>(py::reinterpret_borrow<py::array>(col));
+    std::size_t edges = 0;
+    const void* data = narrow ? static_cast<const void*>(checked_vector<std::int32_t>(col, "col", edges))
+                              : checked_vector<std::int64_t>(col, "col", edges);
+    py::array_t<std::int64_t> colptr(static_cast<py::ssize_t>(num_dst + 1));
+    if (narrow) fill_colptr(static_cast<const std::int32_t*>(data), edges, colptr.mutable_data(), num_dst);
+    else fill_colptr(static_cast<const std::int64_t*>(data), edges, colptr.mutable_data(), num_dst);
+    return colptr;
+}
+
 }  // namespace
 
 void bind_csc(py::module_& m) {
     m.def("csc_from_coo", &csc_from_coo, py::arg("row"), py::arg("col"), py::arg("num_src"), py::arg("num_dst"),
           py::arg("by_source") = true, py::arg("num_threads") = 1,
           "(colptr, row, perm): edges sorted by destination; perm[i] is the position that edge i of the result had.");
+    m.def("colptr_of", &colptr_of, py::arg("col"), py::arg("num_dst"), "(num_dst + 1,) int64: where each destination's edges begin; col ascends.");
 }
 
 }  // namespace gnnctl

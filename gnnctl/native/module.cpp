@@ -15,6 +15,7 @@ void bind_matmul(py::module_& m);
 void bind_sampler(py::module_& m);
 void bind_gather(py::module_& m);
 void bind_csc(py::module_& m);
+void bind_row_finder(py::module_& m);
 void bind_number_nodes(py::module_& m);
 void bind_list_order(py::module_& m);
 void bind_negatives(py::module_& m);
@@ -41,6 +42,7 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_sampler(m);
     gnnctl::bind_gather(m);
     gnnctl::bind_csc(m);
+    gnnctl::bind_row_finder(m);
     gnnctl::bind_number_nodes(m);
     gnnctl::bind_list_order(m);
     gnnctl::bind_negatives(m);

@@ -11,6 +11,7 @@ from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.degrees import SeedTimes
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
+from gnnctl.native import colptr_of
 from gnnctl.sampling.link_batch import LinkBatch
 from gnnctl.sampling.link_columns import LinkColumns, LinkLayout
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
@@ -86,7 +87,7 @@ class RecordColumns:
         node_group: (N,) int32, or None.
         edge_row: (M,) int32 local sources; record after record, within one by edge type, destination, pick order.
         edge_col: (M,) int32 local destinations.
-        edge_pos: (M,) int64.
+        edge_pos: (M,) int64; :func:`no_positions` where nobody asks for them.
         edge_counts: (R, E, H) int64.
         edge_weight: (M,) float32, where the method of sampling gives weights, or None.
         seed_times: (S,) int64, or None: what seeds saw where the layout heeds time, else when they were.
@@ -218,7 +219,8 @@ class RecordColumns:
             part = self._part(self._edge_start, record, i, len(layout.edge_types))
             colptr = colptr_of(self.edge_col[part], len(nodes[e.dst]))
             weight = None if self.edge_weight is None else self.edge_weight[part].copy()
-            edges[e] = SubgraphEdges(colptr, self.edge_row[part].copy(), self.edge_pos[part].copy(), weight)
+            pos = self.edge_pos[part] if self.edge_pos.strides == (0,) else self.edge_pos[part].copy()
+            edges[e] = SubgraphEdges(colptr, self.edge_row[part].copy(), pos, weight)
         return Subgraph(
             nodes=nodes,
             node_counts={t: self.node_counts[record, i].tolist() for i, t in enumerate(layout.node_types)},
@@ -324,11 +326,9 @@ class RecordColumns:
         return None
 
 
-def colptr_of(col: np.ndarray, num_dst: int) -> np.ndarray:
-    """(num_dst + 1,) int64 from ascending destinations."""
-    colptr = np.zeros(num_dst + 1, np.int64)
-    np.cumsum(np.bincount(col, minlength=num_dst), out=colptr[1:])
-    return colptr
+def no_positions(count: int) -> np.ndarray:
+    """(count,) int64 of -1, in the memory of one."""
+    return np.broadcast_to(np.int64(-1), count)
 
 
 def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gnnctl.sampling.columns import RecordColumns, colptr_of, ranges
+from gnnctl.native import colptr_of
+from gnnctl.sampling.columns import RecordColumns, ranges
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
 
 

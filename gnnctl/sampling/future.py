@@ -6,7 +6,7 @@ import numpy as np
 
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
-from gnnctl.sampling.columns import colptr_of
+from gnnctl.native import colptr_of
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges
 
 

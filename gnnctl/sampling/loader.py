@@ -27,6 +27,7 @@ from gnnctl.sampling.subgraph import Subgraph
 
 Records = SubgraphRecords | StreamRecords
 Source = Method | Records
+_BLOCKS_AHEAD = 2  # of stored records, megabytes each
 
 
 class _Work(NamedTuple):
@@ -144,7 +145,13 @@ class Loader:
                 yield _Work(structure, lookup.of(seeds), counted=counted)
             return
         if isinstance(source, SubgraphRecords):
-            blocks = source.blocks(self._part, self._epoch, ahead=2 * self._num_threads, order=self._order)
+            blocks = source.blocks(
+                self._part,
+                self._epoch,
+                ahead=_BLOCKS_AHEAD,
+                order=self._order,
+                positions=_has_edge_arrays(source, self._graph),
+            )
         else:
             blocks = source.blocks(self._part, self._epoch)
         merged, spec = source.description.unit == "seed", source.description.spec
@@ -217,6 +224,14 @@ def link_seeds(links: LinkBatch) -> LinkSeeds:
         dst=torch.from_numpy(dst),
         num_positives=count,
         negative_of=torch.from_numpy(group[count:]) if len(group) > count else None,
+    )
+
+
+def _has_edge_arrays(source: SubgraphRecords, graph: Graph) -> bool:
+    """Whether a batch gathers weights or features of edges, by their positions."""
+    features = source.description.features
+    return (features is not None and bool(features.edges)) or any(
+        store.weight is not None or store.edge_attr is not None for store in graph.edges.values()
     )
 
 

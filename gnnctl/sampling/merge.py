@@ -7,9 +7,9 @@ import numpy as np
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
-from gnnctl.native import SampledEdgeType, number_nodes
+from gnnctl.native import SampledEdgeType, colptr_of, number_nodes
 from gnnctl.native import Sampler as NativeSampler
-from gnnctl.sampling.columns import Layout, RecordColumns, colptr_of, ranges
+from gnnctl.sampling.columns import Layout, RecordColumns, ranges
 from gnnctl.sampling.link_columns import LinkLayout
 from gnnctl.sampling.methods import Spec
 from gnnctl.sampling.subgraph import Subgraph, SubgraphEdges

@@ -10,6 +10,7 @@ from gnnctl.artifacts.tables import open_table
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.features import Stored, decode_features
 from gnnctl.graph.types import EdgeType
+from gnnctl.native import RowFinder
 from gnnctl.sampling.packed import Packing
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Pack:
     def __init__(self, paths: "dict[str | EdgeType, Path]", packing: Packing) -> None:
         self._paths, self.packing = paths, packing
         self._tables: dict[str | EdgeType, dict[str, np.ndarray]] = {}
-        self._finders: dict[str | EdgeType, _Finder] = {}
+        self._finders: dict[str | EdgeType, RowFinder] = {}
 
     def column(self, t: str | EdgeType, name: str) -> np.ndarray:
         """One column of a type's table; ``x`` and ``edge_attr`` as (rows, F)."""
@@ -39,10 +40,14 @@ class Pack:
         except KeyError:
             raise self._damaged(t, f"has no column {name}") from None
 
-    def places(self, t: str | EdgeType, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where rows (n,) stand in the type's table, and whether they are there."""
+    def places(self, t: str | EdgeType, rows: np.ndarray) -> np.ndarray:
+        """(n,) int64: where rows (n,) stand in the type's table; -1 for one that is not there."""
         if t not in self._finders:
-            self._finders[t] = _Finder(self.column(t, "pos" if isinstance(t, EdgeType) else "row"))
+            name = "pos" if isinstance(t, EdgeType) else "row"
+            try:
+                self._finders[t] = RowFinder(self.column(t, name))
+            except (TypeError, ValueError):
+                raise self._damaged(t, f"has a column {name} that does not ascend") from None
         return self._finders[t].places(rows)
 
     def path(self, t: str | EdgeType) -> Path:
@@ -51,37 +56,6 @@ class Pack:
 
     def _damaged(self, t: str | EdgeType, what: str) -> ArtifactError:
         return ArtifactError(f"{self._paths[t]} {what}", fix="make the records again")
-
-
-class _Finder:
-    """Finds numbers among ascending ones by their first bits, then by halves: an eighth of a plain search's time.
-
-    Args:
-        known: (n,) int64, ascending, each once, 0 or more.
-    """
-
-    def __init__(self, known: np.ndarray) -> None:
-        self._known = known
-        last = int(known[-1]) if len(known) else 0
-        self._shift = max(0, last.bit_length() - len(known).bit_length())
-        edges = np.arange((last >> self._shift) + 2, dtype=np.int64) << self._shift
-        self._starts = np.searchsorted(known, edges)  # where the numbers of each first bits begin
-        self._halvings = int(np.diff(self._starts).max()).bit_length()
-
-    def places(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where rows (m,) stand, and whether they do."""
-        known = self._known
-        if len(known) == 0:
-            return np.zeros(len(rows), np.int64), np.zeros(len(rows), bool)
-        bucket = np.clip(rows >> self._shift, 0, len(self._starts) - 2)
-        low, high = self._starts[bucket], self._starts[bucket + 1]
-        last = len(known) - 1
-        for _ in range(self._halvings):
-            middle = (low + high) >> 1
-            above = (known[np.minimum(middle, last)] < rows) & (low < high)
-            low, high = np.where(above, middle + 1, low), np.where(above, high, middle)
-        low = np.minimum(low, last)
-        return low, known[low] == rows
 
 
 class PackedFeatures:
@@ -132,7 +106,8 @@ class PackedFeatures:
         out: np.ndarray | None = None
         missing = np.ones(len(rows), bool)
         for pack in self._packs:
-            at, there = pack.places(t, rows)
+            at = pack.places(t, rows)
+            there = at >= 0
             if out is None and there.all():
                 whole: np.ndarray = gather(pack, at)
                 return whole

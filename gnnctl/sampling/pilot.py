@@ -15,7 +15,7 @@ from gnnctl.sampling.columns import Layout
 from gnnctl.sampling.description import Description
 from gnnctl.sampling.packed import Packing, named_rows
 from gnnctl.sampling.produce import Produced, Producer
-from gnnctl.sampling.record_files import Format, records_writer
+from gnnctl.sampling.record_files import GROUP_BYTES, Format, records_writer
 
 SHARE = 0.001
 # What fewer could not tell: how fast distinct rows grow, and what a seed takes on average.
@@ -42,7 +42,7 @@ def pilot(
     records = sum(p.batch.num_rows for p in made)
     scale = (last - first) / records if records else 0.0
     started = time.perf_counter()
-    record_bytes = scale * _written(made, form, producer.plan.records_at_once)
+    record_bytes = scale * _written(made, form)
     writing = time.perf_counter() - started
     packed = 0.0
     if description.features is not None and made:
@@ -89,13 +89,14 @@ def _sampled(producer: Producer, first: int, last: int) -> tuple[list[Produced],
     return made, seconds
 
 
-def _written(made: list[Produced], form: Format, most: int) -> int:
-    """Bytes that the records take in a file, in groups of up to ``most``, as they will be written."""
+def _written(made: list[Produced], form: Format) -> int:
+    """Bytes that the records take in a file, in groups of rows as they will be written."""
     import pyarrow as pa
 
     if not made:
         return 0
     whole = pa.Table.from_batches([p.batch for p in made]).combine_chunks()
+    most = max(1, GROUP_BYTES * whole.num_rows // max(1, whole.nbytes))
     with tempfile.TemporaryDirectory() as folder:
         sizes = []
         for name, table in (("pilot", whole), ("empty", whole.slice(0, 0))):

@@ -1,6 +1,7 @@
 """One file of records, written record after record, and read a few at a time."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Format = Literal["parquet", "arrow"]
+GROUP_BYTES = 8 << 20  # of records in memory that make a group of rows: the more, the less a group costs to open
 COUNTS = ("records", "seeds", "nodes", "edges")
 # Numbers within a record are near to each other: differences take a third of the bytes that their dictionaries would,
 # and every reader of Parquet knows this encoding.
@@ -44,6 +46,8 @@ class RecordFile:
         self._first = produced.batch.column("sample_id")[0].as_py()
         self._counts = dict.fromkeys(COUNTS, 0)
         self._digests: list[bytes] = []
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_bytes = 0
         self._sink = pa.OSFile(str(path), "wb")
         self._writer = records_writer(self._sink, produced.batch.schema, form)
 
@@ -51,13 +55,18 @@ class RecordFile:
         """Whether the next records belong into this file, which is to have ``most`` bytes or a little more."""
         if self._kind != (produced.part, produced.epoch):
             return False
-        if self.pack is not None and self._sink.tell() + self.pack.bytes >= most:
-            self.pack.merge()
-        return bool(self._sink.tell() + (0 if self.pack is None else self.pack.bytes) < most)
+        if self._bytes() >= most:
+            self._write()
+            if self.pack is not None:
+                self.pack.merge()
+        return self._bytes() < most
 
     def append(self, produced: Produced) -> None:
         """Write the next records."""
-        self._writer.write_batch(produced.batch)
+        self._waiting.append(produced.batch)
+        self._waiting_bytes += produced.batch.nbytes
+        if self._waiting_bytes >= GROUP_BYTES:
+            self._write()
         self._digests.append(produced.digests)
         if self.pack is not None:
             self.pack.add(produced.batch)
@@ -67,6 +76,7 @@ class RecordFile:
 
     def close(self) -> dict[str, Any]:
         """Finish the file; what the summary says of it."""
+        self._write()
         self._writer.close()
         self._sink.close()
         self.path.with_suffix(".digests").write_bytes(b"".join(self._digests))
@@ -77,6 +87,19 @@ class RecordFile:
         self._writer.close()
         self._sink.close()
         self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        """What waits, as one group of rows."""
+        import pyarrow as pa
+
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting).combine_chunks())
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _bytes(self) -> int:
+        """At most what the file would have, if it ended here, and what lies beside it."""
+        found: int = self._sink.tell() + self._waiting_bytes + (0 if self.pack is None else self.pack.bytes)
+        return found
 
 
 def records_writer(sink: Any, schema: "pa.Schema", form: Format) -> Any:
@@ -89,8 +112,7 @@ def records_writer(sink: Any, schema: "pa.Schema", form: Format) -> Any:
     return pq.ParquetWriter(
         sink,
         schema,
-        compression="zstd",
-        compression_level=1,
+        compression="lz4",  # differences hardly shrink further; zstd would take a third of a reader's time
         use_dictionary=_DICTIONARY,
         column_encoding=dict.fromkeys(_DELTA, "DELTA_BINARY_PACKED"),
     )
@@ -139,6 +161,11 @@ class RecordReader:
     def schema(self) -> "pa.Schema":
         """Arrow schema of the file."""
         return self._ipc.schema if self._ipc is not None else self._parquet.schema_arrow  # type: ignore[union-attr]
+
+    @cached_property
+    def structure(self) -> list[str]:
+        """The columns but for positions of edges."""
+        return [name for name in self.schema.names if name != "edge_pos"]
 
     def read(self, group: int, columns: list[str] | None = None, rows: int = 1 << 20) -> "Iterator[pa.RecordBatch]":
         """The records of a group, of Parquet so many rows at a time, which is usually one batch.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from gnnctl.errors import ArtifactError
 from gnnctl.graph.build import ALWAYS
 from gnnctl.graph.graph import Graph
-from gnnctl.sampling.columns import Layout, RecordColumns, ranges
+from gnnctl.sampling.columns import Layout, RecordColumns, no_positions, ranges
 from gnnctl.sampling.link_columns import ROLES, LinkColumns
 from gnnctl.sampling.packs import Pack
 
@@ -76,38 +77,43 @@ class Block:
         return self.labels[start : start + int(counts[record])]
 
 
+OPTIONAL = ("labels", "node_group")  # columns that may be null
+
+
+@cache
 def record_schema(weighted: bool = False, links: bool = False) -> "pa.Schema":
     """The columns of every record, with edge_weight and relation where asked for; schemas/README.md says what each
-    holds."""
+    holds.
+
+    What is never null is declared so: a reader of Parquet then has no nulls to look for among the edges, which takes a
+    sixth of its time.
+    """
     import pyarrow as pa
 
-    seed = pa.struct(
-        [
-            ("type", pa.string()),
-            ("node", pa.int64()),
-            ("role", pa.string()),
-            ("group", pa.int32()),
-            ("time", pa.int64()),
-        ]
-    )
-    return pa.schema(
-        [
-            ("sample_id", pa.int64()),
-            ("split", pa.string()),
-            ("epoch", pa.int32()),
-            ("seeds", pa.list_(seed)),
-            ("labels", pa.list_(pa.list_(pa.float64()))),
-            ("nodes", pa.list_(pa.int64())),
-            ("node_counts", pa.list_(pa.int64())),
-            ("node_group", pa.list_(pa.int32())),
-            ("edge_row", pa.list_(pa.int32())),
-            ("edge_col", pa.list_(pa.int32())),
-            ("edge_counts", pa.list_(pa.int64())),
-            ("edge_pos", pa.list_(pa.int64())),
-            *([("edge_weight", pa.list_(pa.float32()))] if weighted else []),
-            *([("relation", pa.list_(pa.int32()))] if links else []),
-        ]
-    )
+    seed = {"type": pa.string(), "node": pa.int64(), "role": pa.string(), "group": pa.int32()}
+    columns = {
+        "sample_id": pa.int64(),
+        "split": pa.string(),
+        "epoch": pa.int32(),
+        "seeds": _list_of(pa.struct([*(pa.field(n, t, False) for n, t in seed.items()), ("time", pa.int64())])),
+        "labels": _list_of(_list_of(pa.float64())),
+        "nodes": _list_of(pa.int64()),
+        "node_counts": _list_of(pa.int64()),
+        "node_group": _list_of(pa.int32()),
+        "edge_row": _list_of(pa.int32()),
+        "edge_col": _list_of(pa.int32()),
+        "edge_counts": _list_of(pa.int64()),
+        "edge_pos": _list_of(pa.int64()),
+        **({"edge_weight": _list_of(pa.float32())} if weighted else {}),
+        **({"relation": _list_of(pa.int32())} if links else {}),
+    }
+    return pa.schema([pa.field(name, kind, name in OPTIONAL) for name, kind in columns.items()])
+
+
+def _list_of(kind: "pa.DataType") -> "pa.DataType":
+    import pyarrow as pa
+
+    return pa.list_(pa.field("element", kind, nullable=False))
 
 
 def label_kind(labels: np.ndarray | None) -> str | None:
@@ -139,23 +145,27 @@ def to_arrow(block: Block) -> "pa.RecordBatch":
     if c.links is not None:
         lists["relation"] = (c.links.relation, c.links.counts)
     schema = record_schema(c.layout.weighted, c.layout.links is not None)
-    arrays: dict[str, Any] = {name: _list(pa.array(v), lengths) for name, (v, lengths) in lists.items()}
+    kinds = {f.name: f.type for f in schema}
+    arrays: dict[str, Any] = {name: _list(pa.array(v), lengths, kinds[name]) for name, (v, lengths) in lists.items()}
     arrays["sample_id"] = pa.array(np.arange(block.first, block.first + count))
     arrays["split"] = pa.repeat(block.part, count)
     arrays["epoch"] = pa.repeat(pa.scalar(block.epoch, pa.int32()), count)
     parts = [_types(c), pa.array(c.seeds), _roles(c), _groups(c), _times(c.seed_times, seeds)]
-    seed_type = schema.field("seeds").type.value_type
-    arrays["seeds"] = _list(pa.StructArray.from_arrays(parts, fields=list(seed_type)), c.seed_counts)
+    seeds_of = pa.StructArray.from_arrays(parts, fields=list(kinds["seeds"].value_type))
+    arrays["seeds"] = _list(seeds_of, c.seed_counts, kinds["seeds"])
     if block.labels is not None:
         held = len(block.labels)
         values = np.ascontiguousarray(block.labels, dtype=np.float64).reshape(held, -1)
-        inner = _list(pa.array(values.ravel()), np.full(held, values.shape[1] if held else 1))
-        arrays["labels"] = _list(inner, c.label_counts)
+        widths = np.full(held, values.shape[1] if held else 1)
+        inner = _list(pa.array(values.ravel()), widths, kinds["labels"].value_type)
+        arrays["labels"] = _list(inner, c.label_counts, kinds["labels"])
     columns = [arrays[f.name] if f.name in arrays else pa.nulls(count, f.type) for f in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph: Graph, where: str) -> Block:
+def from_arrow(
+    batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph: Graph, where: str, *, positions: bool = True
+) -> Block:
     """Read records of one part and epoch, and check every number in them.
 
     Args:
@@ -164,21 +174,21 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
         kind: see :func:`label_kind`.
         graph: that they were sampled from.
         where: their file, for messages.
+        positions: False where ``batch`` has no edge_pos: all are -1 then.
 
     Raises:
         ArtifactError: the records are damaged or of another graph.
     """
-    if not batch.schema.equals(record_schema(layout.weighted, layout.links is not None)):
-        raise ArtifactError(f"{where}: the columns are not those of sampled subgraphs", fix="make the records again")
+    batch = _declared(batch, layout, where, positions)
     count, hops = batch.num_rows, layout.hops
     parts, epochs = batch.column("split").unique().to_pylist(), batch.column("epoch").unique().to_pylist()
     try:
         if len(parts) != 1 or len(epochs) != 1:
             raise ValueError("records of several parts in one batch")
-        optional = {"labels", "node_group"}
-        if nulls := [f.name for f in batch.schema if f.name not in optional and batch.column(f.name).null_count]:
-            raise ValueError(f"{nulls[0]} is null")
-        seeds = batch.column("seeds")
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            if column.null_count and field.name not in OPTIONAL:
+                raise ValueError(f"{field.name} is null")
+        seeds, edge_row = batch.column("seeds"), _values(batch.column("edge_row").flatten())
         columns = RecordColumns(
             layout=layout,
             seeds=_values(seeds.flatten().field("node")),
@@ -186,9 +196,9 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
             nodes=_values(batch.column("nodes").flatten()),
             node_counts=_values(batch.column("node_counts").flatten()).reshape(count, len(layout.node_types), hops + 1),
             node_group=_values(batch.column("node_group").flatten()) if layout.disjoint else None,
-            edge_row=_values(batch.column("edge_row").flatten()),
+            edge_row=edge_row,
             edge_col=_values(batch.column("edge_col").flatten()),
-            edge_pos=_values(batch.column("edge_pos").flatten()),
+            edge_pos=_values(batch.column("edge_pos").flatten()) if positions else no_positions(len(edge_row)),
             edge_counts=_values(batch.column("edge_counts").flatten()).reshape(count, len(layout.edge_types), hops),
             edge_weight=_values(batch.column("edge_weight").flatten()) if layout.weighted else None,
             seed_times=_values(seeds.flatten().field("time").fill_null(int(ALWAYS))),
@@ -203,6 +213,22 @@ def from_arrow(batch: "pa.RecordBatch", layout: Layout, kind: str | None, graph:
     ):
         raise ArtifactError(f"{where}: roles or types of seeds do not make links", fix="make the records again")
     return Block(columns, batch.column("sample_id")[0].as_py(), parts[0], epochs[0], labels)
+
+
+def _declared(batch: "pa.RecordBatch", layout: Layout, where: str, positions: bool) -> "pa.RecordBatch":
+    """The batch with the columns that records of the layout have; other writers may declare more of them nullable."""
+    import pyarrow as pa
+
+    wanted = record_schema(layout.weighted, layout.links is not None)
+    if not positions:
+        wanted = wanted.remove(wanted.get_field_index("edge_pos"))
+    if batch.schema.equals(wanted):
+        return batch
+    try:
+        return batch.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):
+        problem = f"{where}: the columns are not those of sampled subgraphs"
+        raise ArtifactError(problem, fix="make the records again") from None
 
 
 def record_digests(block: Block) -> bytes:
@@ -245,14 +271,14 @@ def _repeated(count: int, values: np.ndarray) -> np.ndarray:
     return np.full(count, values[0].size if count else 0)
 
 
-def _list(values: "pa.Array", lengths: np.ndarray) -> "pa.Array":
+def _list(values: "pa.Array", lengths: np.ndarray, kind: "pa.DataType") -> "pa.Array":
     import pyarrow as pa
 
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     if offsets[-1] >= 2**31:
         raise ArtifactError("a record has more than 2^31 entries", fix="lower --batch-size or --num-neighbors")
-    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values)
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values, type=kind)
 
 
 def _values(array: "pa.Array") -> np.ndarray:

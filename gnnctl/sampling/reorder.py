@@ -8,7 +8,7 @@ import numpy as np
 from gnnctl.sampling.keys import absorb, absorb_rows, name_hash
 from gnnctl.sampling.records import Block
 
-WINDOW = 16  # groups of rows that are mixed
+WINDOW = 8  # groups of rows that are mixed
 
 Item = TypeVar("Item")
 

@@ -115,8 +115,8 @@ class _Check:
         return None
 
     def _same(self, graph: Graph, pack: Pack, packing: Packing, t: str | EdgeType, rows: np.ndarray) -> bool:
-        at, there = pack.places(t, rows)
-        if not there.all():
+        at = pack.places(t, rows)
+        if np.any(at < 0):
             return False
         if isinstance(t, str):
             expected = packed_values(graph.nodes[t], rows, packing.nodes[t], t)

@@ -17,7 +17,8 @@ import numpy as np
 from gnnctl.artifacts import Artifact
 from gnnctl.errors import UsageError
 from gnnctl.graph.types import EdgeType
-from gnnctl.sampling.columns import Layout, RecordColumns, colptr_of
+from gnnctl.native import colptr_of
+from gnnctl.sampling.columns import Layout, RecordColumns
 from gnnctl.sampling.draws import draw_keys, picks
 from gnnctl.sampling.link_produce import LinkProducer
 from gnnctl.sampling.produce import Producer
@@ -262,7 +263,7 @@ def _expanded(c: dict[str, np.ndarray], layout: Layout) -> Subgraph:
     nodes = {t: np.array(list(local[t]), np.int64) for t in layout.node_types}
     made = {}
     for t in layout.edge_types:
-        row, col, pos = np.array(drawn[t], np.int64).reshape(-1, 3).T
+        row, col, pos = np.ascontiguousarray(np.array(drawn[t], np.int64).reshape(-1, 3).T)
         made[t] = SubgraphEdges(colptr_of(col, len(nodes[t.dst])), row.astype(np.int32), pos.copy())
     groups = {t: np.zeros(len(rows), np.int32) for t, rows in nodes.items()} if layout.disjoint else None
     return Subgraph(nodes, node_counts, made, edge_counts, np.array([seed], np.int64), layout.node_type, groups)

@@ -195,13 +195,16 @@ class SubgraphRecords:
         """Whether training seeds are known to come in the keyed order of their epoch; adopted ones may not."""
         return self.artifact.manifest.stage == "sample"
 
-    def blocks(self, part: str, epoch: int, *, ahead: int = 0, order: int | None = None) -> Iterator[Block]:
+    def blocks(
+        self, part: str, epoch: int, *, ahead: int = 0, order: int | None = None, positions: bool = True
+    ) -> Iterator[Block]:
         """The records of a part and epoch, some at a time; read as they are asked for, in memory that does not grow.
 
         Args:
             ahead: how many of these blocks a thread of its own reads before they are asked for.
             order: None is that of the run. A number shuffles by it: groups of rows across all files, records of
-                batches within their group, those of single seeds within sixteen groups.
+                batches within their group, those of single seeds within eight groups.
+            positions: False leaves edge_pos, half of a file, where it lies.
 
         Raises:
             ArtifactError: there are none, or they are damaged.
@@ -214,7 +217,9 @@ class SubgraphRecords:
             groups = shuffled(groups, order)
 
         def read(place: tuple[str, int]) -> list[Block]:
-            return [self._block(batch, place[0], part, epoch) for batch in readers.of(place[0]).read(place[1])]
+            reader = readers.of(place[0])
+            batches = reader.read(place[1], None if positions else reader.structure)
+            return [self._block(batch, place[0], part, epoch, positions=positions) for batch in batches]
 
         found = 0
         for blocks in self._read(ordered_map(read, groups, min(ahead, 1), ahead), order):
@@ -236,9 +241,9 @@ class SubgraphRecords:
             return blocks
         return mixed(blocks, order, 1 if self.description.unit == "batch" else WINDOW)
 
-    def _block(self, batch: "pa.RecordBatch", name: str, part: str, epoch: int) -> Block:
+    def _block(self, batch: "pa.RecordBatch", name: str, part: str, epoch: int, *, positions: bool = True) -> Block:
         path, d = self.artifact.path / name, self.description
-        block = from_arrow(batch, d.layout, d.labels, self.split.view(part), str(path))
+        block = from_arrow(batch, d.layout, d.labels, self.split.view(part), str(path), positions=positions)
         if (block.part, block.epoch) != (part, epoch):
             raise ArtifactError(f"{path}: records of another part or epoch", fix="make the artifact again")
         block.packs = self.packs(name)

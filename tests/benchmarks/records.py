@@ -80,15 +80,17 @@ def measure(folder: Path, graph: Graph, count: int) -> None:
         for seeds in cut:
             sampler.sample(seeds, DEFAULT_NODE, 1)
 
-    def read(name: str) -> Callable[[], None]:
+    def read(name: str, positions: bool) -> Callable[[], None]:
         def run() -> None:
-            for block in found[name].blocks("train", 1):
+            for block in found[name].blocks("train", 1, positions=positions):
                 for i in range(len(block)):
                     block.columns.subgraph(i)
 
         return run
 
-    report("structure", {"sampled": sample, "parquet": read("parquet"), "arrow": read("arrow")}, count)
+    whole = {f"{name}, positions": read(name, True) for name in ("parquet", "arrow")}
+    needed = {name: read(name, False) for name in ("parquet", "arrow")}  # what training reads: no edge has features
+    report("structure", {"sampled": sample, **needed, **whole}, count)
 
     def sample_batches() -> None:
         for seeds in cut:
@@ -96,7 +98,7 @@ def measure(folder: Path, graph: Graph, count: int) -> None:
 
     def read_batches(name: str) -> Callable[[], None]:
         def run() -> None:
-            for block in found[name].blocks("train", 1):
+            for block in found[name].blocks("train", 1, positions=False):
                 features = PackedFeatures(block.packs) if block.packs else None
                 for i in range(len(block)):
                     Batch.from_subgraph(block.columns.subgraph(i), split.graph, features=features)
@@ -141,7 +143,7 @@ def report(title: str, sides: dict[str, Callable[[], None]], count: int) -> None
         each = statistics.median(times)
         spread = f"{1e3 * min(times):.2f} to {1e3 * max(times):.2f}"
         print(
-            f"{title:18s} {name:15s} {1e3 * each:6.2f} ms a batch ({spread}), {BATCH / each:11,.0f} seeds/s, "
+            f"{title:18s} {name:18s} {1e3 * each:6.2f} ms a batch ({spread}), {BATCH / each:11,.0f} seeds/s, "
             f"{first / each:5.2f} times the first"
         )
 

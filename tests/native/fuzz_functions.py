@@ -129,6 +129,18 @@ FUNCTIONS = {
         },
         {"colptr": "colptr|nodes", "times": "times|colptr", "nodes": "nodes|limits"},
     ),
+    "colptr_of": Function(
+        _native.colptr_of,
+        {
+            "col": Vector(np.array([0, 2, 2]), limit=4, fixed=False, narrow=True),
+            "num_dst": Integer(4, 3, 2**48 - 1),
+        },
+        named={"num_dst": "num_dst|col"},
+    ),
+    "RowFinder": Function(_native.RowFinder, {"known": Vector(np.array([0, 2, 9]), fixed=False)}),
+    "RowFinder.places": Function(
+        lambda **given: _native.RowFinder(np.array([0, 2, 2**40])).places(**given), {"rows": Vector(INDEX, fixed=False)}
+    ),
     "csc_from_coo": Function(
         _native.csc_from_coo,
         {

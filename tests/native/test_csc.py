@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gnnctl.native import csc_from_coo
+from gnnctl.native import colptr_of, csc_from_coo
 
 
 @settings(deadline=None, max_examples=60)
@@ -64,3 +64,26 @@ def test_many_sources_give_wide_rows():
 def test_bad_arguments_are_refused_by_name(row, col, num_src, num_dst, threads, named):
     with pytest.raises((TypeError, ValueError), match=f"^{named}"):
         csc_from_coo(row, col, num_src, num_dst, True, threads)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 30)), st.integers(31, 40), st.sampled_from([np.int32, np.int64]))
+def test_sorted_destinations_say_where_each_begins(col, num_dst, dtype):
+    ascending = np.sort(np.array(col, dtype))
+    assert colptr_of(ascending, num_dst).tolist() == [0, *np.cumsum(np.bincount(ascending, minlength=num_dst)).tolist()]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize(("col", "num_dst"), [([1, 0], 2), ([0, 2], 2), ([-1, 0], 2), ([0], 0), ([0, 5, 1], 2)])
+def test_destinations_that_do_not_ascend_or_fit_are_refused(dtype, col, num_dst):
+    with pytest.raises(ValueError, match=r"^col: expected ascending"):
+        colptr_of(np.array(col, dtype), num_dst)
+
+
+def test_destinations_of_another_kind_are_refused():
+    with pytest.raises(TypeError, match=r"^col"):
+        colptr_of(np.array([0.0]), 1)
+    with pytest.raises(ValueError, match=r"^col: expected a contiguous"):
+        colptr_of(np.arange(4)[::2], 4)
+    with pytest.raises(ValueError, match=r"^num_dst"):
+        colptr_of(np.arange(1), -1)

@@ -9,7 +9,9 @@ from test_store import Run, stream_of
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
+from gnnctl.graph.graph import EdgeStore, Graph
 from gnnctl.sampling.loader import Loader
+from gnnctl.sampling.record_files import RecordReader
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.store import SubgraphRecords
@@ -65,6 +67,25 @@ def test_every_source_gives_the_same_batches(split_path, tmp_path, unit, part, e
     own = Loader(records, run.split.graph, "paper", rows, batch_size=32, part=part, epoch=epoch, degrees=True)
     assert_same(live, own)
     assert len(own) == len(live)
+
+
+def test_positions_are_read_where_edges_have_values_alone(split_path, tmp_path, monkeypatch):
+    run, read = Run(split_path), []
+    records = SubgraphRecords.open(run.write(tmp_path / "samples"))
+    own = RecordReader.read
+    monkeypatch.setattr(
+        RecordReader, "read", lambda self, group, columns=None: read.append(columns) or own(self, group, columns)
+    )
+    bare = Graph(run.split.graph.nodes, {t: EdgeStore(s.colptr, s.row) for t, s in run.split.graph.edges.items()})
+    rows, labels = run.split.part("train")
+    live = Loader(Sampler(bare, run.spec), bare, "paper", rows, labels, batch_size=32, shuffle_seed=5, epoch=1)
+    assert_same(live, Loader(records, bare, "paper", rows, labels, batch_size=32, epoch=1))
+    assert read
+    assert all("edge_pos" not in columns and "edge_row" in columns for columns in read)
+    read.clear()
+    assert any(store.weight is not None for store in run.split.graph.edges.values())
+    list(loader(run, records))
+    assert set(read) == {None}
 
 
 def test_batches_hold_what_the_graph_holds(split_path):

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sampling_cases import typed_graph
 from test_loader import assert_same, loader
 from test_store import Run
@@ -16,7 +14,7 @@ from gnnctl.sampling.description import Description
 from gnnctl.sampling.join import join, joined_recipe
 from gnnctl.sampling.loader import Loader
 from gnnctl.sampling.packed import Packing
-from gnnctl.sampling.packs import PackedFeatures, _Finder
+from gnnctl.sampling.packs import PackedFeatures
 from gnnctl.sampling.plan import Shard
 from gnnctl.sampling.store import RecordsWriter, SubgraphRecords
 
@@ -98,7 +96,8 @@ def test_each_row_lies_once_beside_its_records(split_path, tmp_path):
     run = PackedRun(split_path, file_bytes=1 << 30, epochs=1)
     records = SubgraphRecords.open(run.write(tmp_path / "samples"))
     [pack] = records.packs(records.shards[0]["path"])
-    named = np.unique(np.concatenate([b.columns.subgraph(0).nodes["paper"] for b in records.blocks("train", 1)]))
+    read = [b.columns.subgraph(i) for b in records.blocks("train", 1) for i in range(len(b))]
+    named = np.unique(np.concatenate([subgraph.nodes["paper"] for subgraph in read]))
     assert np.array_equal(pack.column("paper", "row"), named)
     assert not pack.column("paper", "x").flags.owndata  # mapped, not read
     with pytest.raises(ArtifactError, match="is not there"):
@@ -118,7 +117,7 @@ def test_shards_and_interruptions_change_nothing(split_path, tmp_path):
         join(writer, shards)
     run = PackedRun(split_path)
     with pytest.raises(KeyboardInterrupt):
-        run.write(tmp_path / "resumed", stop_after=9)
+        run.write(tmp_path / "resumed", stop_after=3)
     run.write(tmp_path / "resumed")
     assert run.resumed > 0
     live = loader(run, None, "train", 2)
@@ -164,13 +163,3 @@ def test_a_second_reading_has_another_order(split_path, tmp_path, unit):
     for seed, label in zip(first.node_id["paper"].tolist(), first.y.tolist(), strict=False):
         assert label == labels[np.searchsorted(rows, seed)]
         assert seed in live
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 2**60), max_size=60), st.lists(st.integers(0, 400), max_size=200), st.integers(0, 2**60))
-def test_rows_are_found_wherever_they_lie(far, near, other):
-    known = np.unique(np.array([*far, *near], np.int64))
-    rows = np.array([*far, *near, other, 0, 1, 2**62, *range(0, 400, 7)], np.int64)
-    at, there = _Finder(known).places(rows)
-    assert np.array_equal(there, np.isin(rows, known))
-    assert np.array_equal(known[at[there]], rows[there])

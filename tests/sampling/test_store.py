@@ -3,6 +3,7 @@ import json
 
 import jsonschema
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
@@ -13,6 +14,7 @@ from gnnctl.sampling.join import join, joined_recipe
 from gnnctl.sampling.merge import merge_columns
 from gnnctl.sampling.plan import RecordPlan, Shard
 from gnnctl.sampling.produce import Producer
+from gnnctl.sampling.record_files import RecordReader, records_writer
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.seeds import batches
 from gnnctl.sampling.spec import SampleSpec
@@ -75,6 +77,43 @@ def test_what_is_read_is_what_sampling_gives(split_path, tmp_path, form, unit, d
     run = Run(split_path, unit=unit, form=form, disjoint=disjoint, epochs=1 + (unit == "batch"))
     artifact = run.write(tmp_path / "samples")
     assert artifact.verify() == []
+    assert_holds_the_records(SubgraphRecords.open(artifact), run)
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_positions_of_edges_may_stay_where_they_lie(split_path, tmp_path, form):
+    run = Run(split_path, form=form)
+    records = SubgraphRecords.open(run.write(tmp_path / "samples"))
+    for order in (None, 3):
+        for whole, part in zip(
+            records.blocks("train", 1, order=order),
+            records.blocks("train", 1, order=order, positions=False),
+            strict=True,
+        ):
+            for i in range(len(whole)):
+                expected, found = whole.columns.subgraph(i), part.columns.subgraph(i)
+                for edges in expected.edges.values():
+                    edges.pos = np.full(len(edges.pos), -1)
+                assert found.same_as(expected)
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_files_that_declare_less_are_read_too(split_path, tmp_path, form):
+    run = Run(split_path, form=form)
+    artifact = run.write(tmp_path / "samples")
+    [shard, *_] = artifact.manifest.summary["shards"]
+    path = artifact.path / shard["path"]
+    batches = [batch for group in range(RecordReader(path).groups) for batch in RecordReader(path).read(group)]
+
+    def nullable(kind):
+        return pa.list_(nullable(kind.value_type)) if pa.types.is_list(kind) else kind
+
+    schema = pa.schema([(field.name, nullable(field.type)) for field in batches[0].schema])
+    with records_writer(str(tmp_path / "other"), schema, form) as writer:
+        for batch in batches:
+            writer.write_batch(batch.cast(schema))
+    (tmp_path / "other").rename(path)
+    assert not RecordReader(path).schema.equals(batches[0].schema)
     assert_holds_the_records(SubgraphRecords.open(artifact), run)
 
 
