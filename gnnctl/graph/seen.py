@@ -1,6 +1,6 @@
 """Some of a graph's edges under places of their own, found by counting, so that no list of them is kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -153,7 +153,7 @@ class SeenRows:
 
     def _forward(self, key: Key, positions: np.ndarray) -> np.ndarray:
         assert isinstance(key.group, EdgeType)
-        forward = self._seen.get(_forward_type(key.group))
+        forward = self._seen.get(key.group.forward)
         if forward is None:
             return positions
         places = forward.places(positions)
@@ -176,7 +176,8 @@ def seen_edges(
         whole: has their arrays.
         seen: by edge type.
     """
-    known = {**_of_reverses(edges, seen), **seen}
+    renumbered = renumbered_types(edges, seen)
+    known = {t: seen[t] if t in seen else Seen(edges[t].num_edges, _all) for t in renumbered}
     store = SeenRows(whole, known)
 
     def part(t: EdgeType, name: str) -> Any:
@@ -190,15 +191,10 @@ def seen_edges(
     }
 
 
-def _of_reverses(edges: Mapping[EdgeType, EdgeStore], seen: Mapping[EdgeType, Seen]) -> dict[EdgeType, Seen]:
-    """All edges of the generated reverse types that are not in ``seen`` though their forward types are."""
-    every = {t: held for t, held in edges.items() if t not in seen and held.forward is not None}
-    return {t: Seen(held.num_edges, _all) for t, held in every.items() if _forward_type(t) in seen}
+def renumbered_types(edges: Mapping[EdgeType, EdgeStore], types: Collection[EdgeType]) -> list[EdgeType]:
+    """The types whose arrays change where edges of ``types`` are not seen: they, and their generated reverse types."""
+    return [t for t, held in edges.items() if t in types or (held.forward is not None and t.forward in types)]
 
 
 def _all(start: int, stop: int) -> np.ndarray:
     return np.ones(stop - start, bool)
-
-
-def _forward_type(reverse: EdgeType) -> EdgeType:
-    return EdgeType(reverse.dst, reverse.rel.removeprefix("rev_"), reverse.src)

@@ -45,8 +45,12 @@ class ServedView(Graph):
         with self._lock:
             if self._held is None:
                 name, leave = self.connection.open_view([t.key for t in self._seen])
-                finalize(self, leave)
-                show(self.connection, name, self._seen)
+                left = finalize(self, leave)
+                try:
+                    show(self.connection, name, self._seen)
+                except BaseException:
+                    left()
+                    raise
                 self._held = name
             return self._held
 

@@ -27,7 +27,7 @@ def opposites(graph: Graph, edge_type: EdgeType) -> list[EdgeType]:
     """The edge types that hold the same links the other way round: a generated reverse type, the type that this one is
     the reverse of, or the type itself where it is undirected."""
     src, rel, dst = edge_type
-    reverse, forward = EdgeType(dst, "rev_" + rel, src), EdgeType(dst, rel.removeprefix("rev_"), src)
+    reverse, forward = EdgeType(dst, "rev_" + rel, src), edge_type.forward
     found = [reverse] if reverse in graph.edges and graph.edges[reverse].forward is not None else []
     if graph.edges[edge_type].forward is not None and forward in graph.edges:
         found.append(forward)

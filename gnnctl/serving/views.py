@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from gnnctl.graph.array_stores import ArrayFeatures
 from gnnctl.graph.graph import Graph
-from gnnctl.graph.seen import EDGE_PARTS, Seen, seen_edges
+from gnnctl.graph.seen import EDGE_PARTS, Seen, renumbered_types, seen_edges
 from gnnctl.graph.store_interfaces import Key
 from gnnctl.graph.stores import EdgeStore
 from gnnctl.graph.types import EdgeType
@@ -27,6 +27,7 @@ from gnnctl.serving.accounts import Accounts, Room
 T = TypeVar("T")
 KEPT = 4  # ways of sampling a view, and of drawing its negatives, that stay open
 WEIGHED, LISTED, TRANSPOSED = 8, 16, 48  # bytes an edge that sampling may take beside the arrays of a view
+LEAST = 1 << 16  # bytes that any view counts, so that nobody opens more than there is room for
 LOOK = 0.2  # seconds between looks whether a client is still there
 _OWN_PARTS = ("colptr", "row", "weight", "time", "forward")  # of a view; the others are read from the graph
 
@@ -55,7 +56,7 @@ class HeldView:
         self._graph: Graph | None = None
         self._methods: OrderedDict[str, tuple[Method, Room]] = OrderedDict()
         self._negatives: OrderedDict[str, tuple[NegativeSampler, Room]] = OrderedDict()
-        room.hold(sum(self._bytes(t) for t in self._types))
+        room.hold(LEAST + sum(self._bytes(t) for t in renumbered_types(graph.edges, self._types)))
         self._bits = {t: np.zeros(-(-graph.edges[t].num_edges // 64), "<i8") for t in self._types}
         self._shown = dict.fromkeys(self._types, 0)
 

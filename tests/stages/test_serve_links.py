@@ -309,13 +309,13 @@ def test_views_beyond_the_account_are_refused_in_one_line(cli, tmp_path):
     write_split(tmp_path / "split", tmp_path / "graph", graph.edge_types, val=0.01, test=0.01)
     with serving(tmp_path, memory=1_200_000) as (server, address):
         train = ["train", tmp_path / "split", "-o", tmp_path / "m", "--graph", address, *SAMPLED]
-        words = "a view of 1,250,865 bytes is over the 1,200,000 of a client: serve with more --memory"
+        words = "a view of 1,316,401 bytes is over the 1,200,000 of a client: serve with more --memory"
         refused(cli(*train), 2, words)
         assert server.held == {}
     with serving(tmp_path, memory=2 << 20) as (server, address):
         split = LinkSplit.open(tmp_path / "split", open_served(address))
         split.view("train").on_server()
-        with pytest.raises(UsageError, match=r"a view of 1,250,865 bytes beside 1,250,865 that it holds is over"):
+        with pytest.raises(UsageError, match=r"a view of 1,316,401 bytes beside 1,316,401 that it holds is over"):
             split.view("val").on_server()
         assert server.held
     # The server has ended, though a client still held a view.
