@@ -10,22 +10,24 @@ from gnnctl.graph.store_interfaces import Column, FeatureStore, Key, Rows, check
 from gnnctl.graph.stores import EdgeStore
 from gnnctl.graph.types import EdgeType
 
-BLOCK = 4096  # edges that one count is kept of
-_TOGETHER = 256  # blocks looked at at a time
+BLOCK = 512  # edges that one count is kept of
+_TOGETHER = 2048  # blocks looked at at a time
+_ASKED = 1 << 18  # places or positions told at a time
+_DENSE = 16  # edges for each position that is asked about, up to which all edges are counted through
 EDGE_PARTS = ("colptr", "row", "weight", "edge_attr", "time", "forward")
 
 
 class Seen:
     """Which of E edges are seen; an edge's *place* is the number of seen edges before it.
 
-    Keeps 8 bytes for each 4,096 edges.
+    Keeps 8 bytes for each 512 edges.
 
     Args:
         count: E.
-        shown: of positions ``start`` to ``stop - 1`` (stop - start,) bool, whether each is seen.
+        shown: of positions, a slice or (n,) int64, whether each is seen: (n,) bool.
     """
 
-    def __init__(self, count: int, shown: Callable[[int, int], np.ndarray]) -> None:
+    def __init__(self, count: int, shown: Callable[[Rows], np.ndarray]) -> None:
         self.count, self._shown = count, shown
         self._before = np.zeros(-(-count // BLOCK) + 1, np.int64)
         for first in range(0, len(self._before) - 1, _TOGETHER):
@@ -40,27 +42,39 @@ class Seen:
 
     def mask(self, start: int, stop: int) -> np.ndarray:
         """(stop - start,) bool, whether each of the positions is seen."""
-        return self._shown(start, stop)
+        return self._shown(slice(start, stop))
 
     def places(self, positions: np.ndarray) -> np.ndarray:
         """(n,) int64, how many are seen before each of ``positions`` (n,), from 0 to E."""
+        if len(positions) * _DENSE >= self.count and np.any(positions[1:] < positions[:-1]):
+            before = np.zeros(self.count + 1, np.int64)
+            np.cumsum(self.mask(0, self.count), out=before[1:])
+            return np.asarray(before[positions])
         found = np.empty(len(positions), np.int64)
+        for start in range(0, len(positions), _ASKED):
+            self._places(positions[start : start + _ASKED], found[start : start + _ASKED])
+        return found
+
+    def _places(self, positions: np.ndarray, out: np.ndarray) -> None:
         for blocks, at, which in self._grouped(positions // BLOCK):
             before = np.zeros((len(blocks), BLOCK), np.int16)
             np.cumsum(self._blocks(blocks)[:, :-1], axis=1, dtype=np.int16, out=before[:, 1:])
-            found[at] = self._before[blocks][which] + before[which, positions[at] % BLOCK]
-        return found
+            out[at] = self._before[blocks][which] + before[which, positions[at] % BLOCK]
 
     def positions(self, places: np.ndarray) -> np.ndarray:
         """(n,) int64 positions of the edges at ``places`` (n,), from 0 to size - 1."""
         found = np.empty(len(places), np.int64)
+        for start in range(0, len(places), _ASKED):
+            self._positions(places[start : start + _ASKED], found[start : start + _ASKED])
+        return found
+
+    def _positions(self, places: np.ndarray, out: np.ndarray) -> None:
         for blocks, at, which in self._grouped(np.searchsorted(self._before, places, side="right") - 1):
             mask = self._blocks(blocks)
             counts = mask.sum(axis=1)
             flat = np.flatnonzero(mask)
             place = flat[(np.cumsum(counts) - counts)[which] + places[at] - self._before[blocks][which]]
-            found[at] = blocks[which] * BLOCK + place % BLOCK
-        return found
+            out[at] = blocks[which] * BLOCK + place % BLOCK
 
     def _grouped(self, block: np.ndarray) -> "list[tuple[np.ndarray, np.ndarray, np.ndarray]]":
         """Some blocks, the numbers of what is asked about them, and which of the blocks each is about; until all are
@@ -78,11 +92,16 @@ class Seen:
     def _blocks(self, blocks: np.ndarray) -> np.ndarray:
         """(b, BLOCK) bool, whether the edges of ascending blocks are seen; beyond the last edge nothing is."""
         found = np.zeros((len(blocks), BLOCK), bool)
-        runs = np.flatnonzero(np.diff(blocks, prepend=-2) != 1)
-        for first, last in zip(runs, [*runs[1:], len(blocks)], strict=True):
-            start = min(int(blocks[first]) * BLOCK, self.count)
-            stop = min(start + int(last - first) * BLOCK, self.count)
-            found[first:last].reshape(-1)[: stop - start] = self._shown(start, stop)
+        if not len(blocks):
+            return found
+        start, last = int(blocks[0]) * BLOCK, int(blocks[-1])
+        if last - int(blocks[0]) == len(blocks) - 1:
+            stop = min((last + 1) * BLOCK, self.count)
+            found.reshape(-1)[: max(0, stop - start)] = self.mask(min(start, self.count), stop)
+        else:
+            positions = (blocks[:, None] * BLOCK + np.arange(BLOCK)).reshape(-1)
+            there = positions < self.count
+            found.reshape(-1)[there] = self._shown(positions[there])
         return found
 
 
@@ -196,5 +215,5 @@ def renumbered_types(edges: Mapping[EdgeType, EdgeStore], types: Collection[Edge
     return [t for t, held in edges.items() if t in types or (held.forward is not None and t.forward in types)]
 
 
-def _all(start: int, stop: int) -> np.ndarray:
-    return np.ones(stop - start, bool)
+def _all(rows: Rows) -> np.ndarray:
+    return np.ones(rows.stop - rows.start if isinstance(rows, slice) else len(rows), bool)

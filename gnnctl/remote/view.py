@@ -9,6 +9,7 @@ import numpy as np
 
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.seen import Seen, seen_edges
+from gnnctl.graph.store_interfaces import Rows
 from gnnctl.graph.types import EdgeType
 from gnnctl.remote.connection import Connection
 from gnnctl.remote.graph import ServedGraph
@@ -61,8 +62,8 @@ class _Shown:
     def __init__(self, code: np.ndarray, number: int) -> None:
         self._code, self._number = code, number
 
-    def __call__(self, start: int, stop: int) -> np.ndarray:
-        found: np.ndarray = self._code[start:stop] <= self._number
+    def __call__(self, rows: Rows) -> np.ndarray:
+        found: np.ndarray = self._code[rows] <= self._number
         return found
 
 

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 from gnnctl.graph.array_stores import ArrayFeatures
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.seen import EDGE_PARTS, Seen, renumbered_types, seen_edges
-from gnnctl.graph.store_interfaces import Key
+from gnnctl.graph.store_interfaces import Key, Rows
 from gnnctl.graph.stores import EdgeStore
 from gnnctl.graph.types import EdgeType
 from gnnctl.remote.protocol import CHUNK_BYTES, VIEW, Request, answer_batch
@@ -22,21 +23,22 @@ from gnnctl.sampling.adjacency import Adjacency
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec, Spec, open_method
 from gnnctl.sampling.negatives import NegativeSampler
+from gnnctl.sampling.spec import SampleSpec
 from gnnctl.serving.accounts import Accounts, Room
 
 T = TypeVar("T")
 KEPT = 4  # ways of sampling a view, and of drawing its negatives, that stay open
-WEIGHED, LISTED, TRANSPOSED = 8, 16, 48  # bytes an edge that sampling may take beside the arrays of a view
+WEIGHED, SORTED, WIDENED, TURNED = 8, 16, 32, 48  # bytes an edge that sampling may take beside the arrays of a view
 LEAST = 1 << 16  # bytes that any view counts, so that nobody opens more than there is room for
 LOOK = 0.2  # seconds between looks whether a client is still there
-_OWN_PARTS = ("colptr", "row", "weight", "time", "forward")  # of a view; the others are read from the graph
+_OWN_PARTS = ("colptr", "row", "weight", "time")  # of a view; the others are read from the graph
 
 
 class HeldView:
     """One view of one client, on its account.
 
-    Of the types that hide edges it has ``colptr``, ``row``, weights, times and forward positions of its own, and a bit
-    an edge; features are the graph's.
+    Of the types that hide edges it has ``colptr``, ``row``, weights and times of its own, and a bit an edge; features
+    are the graph's.
 
     Args:
         graph: the whole one.
@@ -84,8 +86,7 @@ class HeldView:
         """Make the view of the bits that were shown.
 
         Raises:
-            ValueError: some are missing, they are not those that were sent, or a generated reverse edge is seen without
-                its forward edge.
+            ValueError: some are missing, or they are not those that were sent.
         """
         with self._lock:
             if self._graph is not None:
@@ -124,11 +125,12 @@ class HeldView:
         def make(room: Room) -> Method:
             edges = sum(e.num_edges for e in self.graph.edges.values())
             if isinstance(spec, MethodSpec):
-                room.hold(TRANSPOSED * edges)
+                room.hold(TURNED * edges)
             else:
                 room.hold(WEIGHED * edges if spec.draw == "weighted" else 0)
-                room.hold(LISTED * edges if spec.subgraph != "directional" else 0)
-            return open_method(self.graph, spec)
+                room.hold(WIDENED * edges if spec.subgraph != "directional" else 0)
+            both_ways = isinstance(spec, SampleSpec) and spec.subgraph == "bidirectional"
+            return open_method(_with_forward(self.graph) if both_ways else self.graph, spec)
 
         return self._kept(self._methods, json.dumps(spec.to_json(), sort_keys=True), make)
 
@@ -144,7 +146,7 @@ class HeldView:
             store, nodes = self.graph.edges[found], self.graph.nodes
             timed = store.time is not None or nodes[found.src].time is not None
             room.hold(8 * sum(nodes[end].num_nodes for end in (found.src, found.dst)))
-            room.hold(LISTED * store.num_edges if timed else 0)
+            room.hold(SORTED * store.num_edges if timed else 0)
             alone = Graph(nodes, {found: EdgeStore(store.colptr, store.row)})
             return _CountedNegatives(alone, found, **words, room=room)
 
@@ -181,7 +183,7 @@ class _CountedNegatives(NegativeSampler):
     def _by_source(self) -> Adjacency:
         with self._turning:
             if not self._turned:
-                self._room.hold(TRANSPOSED * self.graph.num_edges)
+                self._room.hold(TURNED * self.graph.num_edges)
                 self._turned = True
         return super()._by_source()
 
@@ -192,7 +194,10 @@ class _Unpacked:
     def __init__(self, bits: np.ndarray) -> None:
         self._bytes = bits.view(np.uint8)
 
-    def __call__(self, start: int, stop: int) -> np.ndarray:
+    def __call__(self, rows: Rows) -> np.ndarray:
+        if not isinstance(rows, slice):
+            return np.asarray(self._bytes[rows >> 3] >> (rows & 7).astype(np.uint8) & 1, bool)
+        start, stop = rows.start, rows.stop
         part = self._bytes[start // 8 : -(-stop // 8)]
         return np.unpackbits(part, bitorder="little")[start % 8 : start % 8 + stop - start].view(bool)
 
@@ -201,7 +206,13 @@ def _in_memory(store: EdgeStore) -> EdgeStore:
     """What sampling reads of edges, in memory; what models read of them stays a column."""
     parts: dict[str, Any] = {name: getattr(store, name) for name in _OWN_PARTS}
     arrays: dict[str, Any] = {name: None if values is None else np.asarray(values) for name, values in parts.items()}
-    return EdgeStore(**arrays, edge_attr=store.edge_attr, feature_names=store.feature_names)
+    return replace(store, **arrays)
+
+
+def _with_forward(graph: Graph) -> Graph:
+    """The same with the positions of forward edges in memory too."""
+    forward = {t: None if e.forward is None else np.asarray(e.forward) for t, e in graph.edges.items()}
+    return Graph(graph.nodes, {t: replace(e, forward=forward[t]) for t, e in graph.edges.items()})
 
 
 class Views:

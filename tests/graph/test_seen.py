@@ -18,10 +18,13 @@ from gnnctl.splits.link_views import edges_seen
 def test_places_and_positions_are_those_of_a_list(count, percent, seed):
     rng = np.random.default_rng(seed)
     mask = rng.integers(0, 100, count) < percent
-    seen = Seen(count, lambda start, stop: mask[start:stop])
+    seen = Seen(count, lambda rows: mask[rows])
     listed = np.flatnonzero(mask)
     assert seen.size == len(listed)
     asked = np.append(rng.integers(0, count + 1, 500), [0, count])
+    many = rng.integers(0, count + 1, count // 10)
+    assert np.array_equal(seen.places(many), np.searchsorted(listed, many))
+    assert np.array_equal(seen.places(np.sort(many)), np.searchsorted(listed, np.sort(many)))
     assert np.array_equal(seen.places(asked), np.searchsorted(listed, asked))
     if len(listed):
         places = rng.integers(0, len(listed), 500)
@@ -55,7 +58,7 @@ def test_columns_of_seen_edges_are_the_arrays_of_a_view_in_memory(both):
     else:
         codes[there][:] = 0
     arrays = {Key(t, p): getattr(e, p) for t, e in graph.edges.items() for p in EDGE_PARTS if getattr(e, p) is not None}
-    seen = {t: Seen(len(c), lambda start, stop, c=c: c[start:stop] <= 1) for t, c in codes.items()}
+    seen = {t: Seen(len(c), lambda rows, c=c: c[rows] <= 1) for t, c in codes.items()}
     found = seen_edges(graph.edges, ArrayFeatures(arrays), seen)
     for t, wanted in edges_seen(graph.edges, codes, 1).items():
         assert found[t].num_edges == wanted.num_edges
@@ -75,7 +78,7 @@ def test_columns_of_seen_edges_are_the_arrays_of_a_view_in_memory(both):
 def test_a_reverse_edge_without_its_forward_edge_is_refused():
     graph, there, back = graph_of_both_ways(np.random.default_rng(0))
     arrays = {Key(t, p): getattr(e, p) for t, e in graph.edges.items() for p in EDGE_PARTS if getattr(e, p) is not None}
-    hidden = Seen(9000, lambda start, stop: np.arange(start, stop) != 17)
+    hidden = Seen(9000, lambda rows: np.arange(9000)[rows] != 17)
     found = seen_edges(graph.edges, ArrayFeatures(arrays), {there: hidden})
     with pytest.raises(ValueError, match="without their forward edges"):
         np.asarray(found[back].forward)

@@ -373,8 +373,11 @@ def test_views_that_make_no_sense_are_refused(folder, remote):
          edge_type=LIKES.key, method="uniform", corrupt="dst", exclude=True, loops=True, power=1.0, seed=0)  # fmt: skip
     connection.ask(Request("show", {**at, "first": 0}, {"bits": bits}))
     says("not those that were shown", "seal", view=name, sha256="0" * 64)
-    # The reverse type shows all its edges, though a third of the forward ones is not there.
-    says("without their forward edges", "seal", view=name, sha256=sha256_of(bits))
+    connection.ask(Request("seal", {"view": name, "sha256": sha256_of(bits)}))
+    # The reverse type shows all its edges, though two thirds of the forward ones are not there.
+    both_ways = SampleSpec.uniform(graph.edge_types, (2,), subgraph="bidirectional").to_json()
+    asked = {"view": name, "spec": both_ways, "node_type": "thing", "epoch": 1, "features": False}
+    says("without their forward edges", "sample", {"rows": np.arange(3)}, **asked)
     leave()
     assert wait_until(lambda: server.held == {})
     name, leave = connection.open_view([])
