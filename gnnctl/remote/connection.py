@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gnnctl.errors import ArtifactError, GnnctlError, ResourceError, UsageError
-from gnnctl.remote.protocol import PROTOCOL, REQUEST_ROWS, VIEW, Request, answer_parts, is_whole_address
+from gnnctl.remote.protocol import NO_VIEW, PROTOCOL, REQUEST_ROWS, VIEW, Request, answer_parts, is_whole_address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,6 +155,8 @@ class Connection:
             fix = "name who signed it with --tls-ca" if "certificate verify failed" in text else _AGAIN
             raise ResourceError(f"{self.address} is not reached: {text}", fix=fix) from None
         except pa.ArrowInvalid as error:
+            if NO_VIEW in str(error):
+                raise ResourceError(f"{self.address} has lost what it was shown of the graph", fix=_AGAIN) from None
             raise UsageError(f"{self.address} refuses: {_brief(error)}") from None
         except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
             raise ResourceError(f"{self.address}: {_brief(error)}", fix=_AGAIN) from None

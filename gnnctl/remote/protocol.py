@@ -18,6 +18,7 @@ REQUEST_ROWS = 1 << 18  # that this client asks for at a time
 RECORD = "record"
 LINKS, NEGATIVES = "links", "negatives"
 VIEW, SHOW, SEAL = "view", "show", "seal"
+NO_VIEW = "there is no such view, or no longer"  # as a server says it that was started anew meanwhile
 _HEAD = b"gnnctl"
 _ADDRESS = re.compile(r"grpc(\+tls)?://[^/\s]+:\d+")
 

@@ -18,7 +18,7 @@ from gnnctl.graph.seen import EDGE_PARTS, Seen, renumbered_types, seen_edges
 from gnnctl.graph.store_interfaces import Key, Rows
 from gnnctl.graph.stores import EdgeStore
 from gnnctl.graph.types import EdgeType
-from gnnctl.remote.protocol import CHUNK_BYTES, VIEW, Request, answer_batch
+from gnnctl.remote.protocol import CHUNK_BYTES, NO_VIEW, VIEW, Request, answer_batch
 from gnnctl.sampling.adjacency import Adjacency
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import MethodSpec, Spec, open_method
@@ -289,7 +289,7 @@ class Views:
         try:
             return self._known[request.word("view", str)]
         except KeyError:
-            raise ValueError("there is no such view, or no longer: open it again") from None
+            raise ValueError(NO_VIEW) from None
 
     def close(self) -> None:
         """End all of them."""

@@ -292,7 +292,7 @@ def test_what_a_client_holds_is_let_go_of_when_it_goes(folder):
             assert held >= sum(e.row.nbytes + e.colptr.nbytes for e in graph.edges.values())
             client.kill()
         assert wait_until(lambda: server.held == {})
-        with pytest.raises(UsageError, match="no such view"):
+        with pytest.raises(ResourceError, match=r"has lost what it was shown.*training resumes"):
             list(open_served(address).connection.parts(Request("show", {"view": name}, {"bits": np.zeros(1, int)})))
         split = LinkSplit.open(folder / "split", open_served(address))
         split.view("train").on_server()
