@@ -42,5 +42,6 @@ const KernelTable& kernels_for(DType dtype) {
     }
 }
 const char* kernels_name() { return chosen().name; }
+Kernel<DropoutArgs> dropout_kernel() { return chosen().set->dropout; }
 
 }  // namespace gnnctl

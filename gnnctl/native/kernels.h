@@ -129,6 +129,17 @@ struct QuantileArgs {
     std::int32_t* rank = nullptr;
 };
 
+// Dropout of `count` elements, kDropoutBlock to a block, for which bits are drawn by themselves.
+constexpr std::int64_t kDropoutBlock = 4096;
+struct DropoutArgs {
+    const float* x = nullptr;
+    float* out = nullptr;
+    std::int64_t count = 0;
+    std::uint64_t key = 0;
+    std::uint32_t threshold = 0;     // an element goes where its 16 bits are below
+    float scale = 1.0F;
+};
+
 // Each works on destinations [first, last), every one reduced in edge order.
 template <typename Args>
 using Kernel = void (*)(const Args&, std::int64_t first, std::int64_t last);
@@ -150,9 +161,11 @@ struct KernelTable {
 // The best table that this processor can run; float64 has only the portable one.
 const KernelTable& kernels_for(DType dtype);
 const char* kernels_name();
+Kernel<DropoutArgs> dropout_kernel();  // works on blocks [first, last)
 
 struct KernelSet {
     KernelTable f32, bf16, f16;
+    Kernel<DropoutArgs> dropout;
 };
 namespace portable {
 extern const KernelSet set;

@@ -18,8 +18,9 @@ namespace gnnctl::avx512 {
 #include "kernels_gradient.h"
 #include "kernels_quantile.h"
 #include "kernels_segment.h"
+#include "kernels_dropout.h"
 
-const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>()};
+const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>(), &dropout};
 }  // namespace gnnctl::avx512
 
 #ifdef __clang__

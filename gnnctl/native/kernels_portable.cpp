@@ -11,7 +11,8 @@ namespace gnnctl::portable {
 #include "kernels_gradient.h"
 #include "kernels_quantile.h"
 #include "kernels_segment.h"
+#include "kernels_dropout.h"
 
-const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>()};
+const KernelSet set{table_of<float>(), table_of<Bf16>(), table_of<F16>(), &dropout};
 const KernelTable f64 = table_of<double>();
 }  // namespace gnnctl::portable

@@ -15,6 +15,7 @@ void bind_matmul(py::module_& m);
 void bind_sampler(py::module_& m);
 void bind_gather(py::module_& m);
 void bind_csc(py::module_& m);
+void bind_dropout(py::module_& m);
 void bind_row_finder(py::module_& m);
 void bind_number_nodes(py::module_& m);
 void bind_list_order(py::module_& m);
@@ -42,6 +43,7 @@ PYBIND11_MODULE(_native, m) {
     gnnctl::bind_sampler(m);
     gnnctl::bind_gather(m);
     gnnctl::bind_csc(m);
+    gnnctl::bind_dropout(m);
     gnnctl::bind_row_finder(m);
     gnnctl::bind_number_nodes(m);
     gnnctl::bind_list_order(m);

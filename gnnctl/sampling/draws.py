@@ -4,6 +4,7 @@ import numpy as np
 
 from gnnctl.sampling.keys import absorb, absorb_rows, bounded_all, name_hash, words_at
 from gnnctl.sampling.spec import ALL
+from gnnctl.sampling.trees import HiddenEdges
 
 
 def draw_keys(
@@ -16,14 +17,15 @@ def draw_keys(
         epoch: of all of them.
         edge_type: its name.
         nodes: rows.
-        disjoint: of disjoint sampling, the seeds' node type and the row of each node's seed.
+        disjoint: of disjoint sampling, what trees grow from, by name (a node type, or links), and the word of each
+            node's tree, of 64 bits: the row of its seed, or the word of its link.
     """
     key = absorb(absorb(0, seed), epoch)
     if disjoint is None:
         return absorb_rows(absorb(key, name_hash(edge_type)), nodes)
-    node_type, seeds = disjoint
-    key = absorb(absorb(key, name_hash(node_type)), name_hash(edge_type))
-    return absorb_rows(absorb_rows(key, seeds), nodes)
+    kind, words = disjoint
+    key = absorb(absorb(key, name_hash(kind)), name_hash(edge_type))
+    return absorb_rows(absorb_rows(key, words), nodes)
 
 
 def picks(keys: np.ndarray, degree: np.ndarray, fan_out: int, replace: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -48,6 +50,36 @@ def picks(keys: np.ndarray, degree: np.ndarray, fan_out: int, replace: bool) -> 
         chosen = (_with if replace else _without)(keys[drawn], degree[drawn], fan_out)
         offsets[starts[drawn][:, None] + np.arange(fan_out)] = chosen
     return taken, offsets
+
+
+def visible_picks(
+    keys: np.ndarray, degree: np.ndarray, fan_out: int, hidden: HiddenEdges
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`picks` without replacement from the in-edges that are not hidden.
+
+    Args:
+        keys, degree, fan_out: as of :func:`picks`.
+        hidden: in-edges of each node, whose offsets are below its degree.
+
+    Returns:
+        As :func:`picks`.
+    """
+    unseen = np.diff(hidden.ptr)
+    taken = degree - unseen if fan_out == ALL else np.minimum(degree - unseen, fan_out)
+    owners, found = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for more in np.unique(unseen).tolist():  # as many more are drawn, and those that are hidden passed over
+        of = np.flatnonzero(unseen == more)
+        count, offsets = picks(keys[of], degree[of], fan_out if fan_out == ALL else fan_out + more, False)
+        owners.append(np.repeat(of, count))
+        found.append(offsets)
+    owner, offset = np.concatenate(owners), np.concatenate(found)
+    order = np.argsort(owner, kind="stable")
+    owner, offset = owner[order], offset[order]
+    width = int(degree.max(initial=0)) + 1
+    passed = np.isin(owner * width + offset, np.repeat(np.arange(len(degree)), unseen) * width + hidden.offset)
+    owner, offset = owner[~passed], offset[~passed]
+    place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    return taken, offset[place < taken[owner]]
 
 
 def _with(keys: np.ndarray, degree: np.ndarray, count: int) -> np.ndarray:

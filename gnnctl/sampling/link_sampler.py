@@ -159,11 +159,12 @@ class LinkSampler:
             [node_type] = ends.rows
             subgraph = self._method.sample(ends.rows[node_type], node_type, epoch)
         else:
-            trees = self._trees(links, ends) if self.disjoint else None
+            trees = self.trees(links, ends) if self.disjoint else None
             subgraph = self._method.sample_many(ends.rows, epoch, trees)
         return replace(subgraph, seeds=links.rows, node_type=self.edge_types[0].src, links=links)
 
-    def _trees(self, links: LinkBatch, ends: Ends) -> Trees:
+    def trees(self, links: LinkBatch, ends: Ends) -> Trees:
+        """What disjoint sampling grows from links whose groups have ends apart."""
         assert isinstance(self._method, Sampler)
         first = np.flatnonzero(links.positive)
         names = np.array([absorb(0, name_hash(str(t))) for t in self.edge_types], np.uint64)

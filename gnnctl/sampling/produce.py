@@ -119,11 +119,14 @@ class Producer:
             columns = RecordColumns.of(subgraphs, layout)
             if columns.seed_times is None:
                 columns.seed_times = self.times(columns)
-            known = self.labels[task.part]
-            labels = None if known is None else labels_at(self.plan.parts[task.part], known, np.concatenate(task.seeds))
-            return produced(Block(columns, task.first, task.part, task.epoch, labels))
+            return produced(Block(columns, task.first, task.part, task.epoch, self.labels_of(task)))
 
         return make
+
+    def labels_of(self, task: Task) -> np.ndarray | None:
+        """Labels of the seeds of a task, one after the other, or None."""
+        known = self.labels[task.part]
+        return None if known is None else labels_at(self.plan.parts[task.part], known, np.concatenate(task.seeds))
 
     def view(self, part: str) -> Graph:
         """What a part is sampled from, and where its features are."""

@@ -347,7 +347,7 @@ ELSEWHERE = {
                 "attention_backward",
             ),
             *("logsumexp", "logsumexp_backward", "product_backward", "quantile", "quantile_backward"),
-            *("transpose", "check_csc"),
+            *("transpose", "check_csc", "dropout"),
         ),
         "takes addresses with dtypes and shapes: tests/native/test_kernels.py; its callers: tests/nn/test_fuzz_ops.py",
     ),

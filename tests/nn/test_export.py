@@ -201,7 +201,7 @@ def test_every_forward_operator_has_a_plain_form():
     names = {name for name in torch._C._dispatch_get_all_op_names() if name.startswith("gnnctl::")}
     plain_names = {operator._schema.name for operator in plain_operators()}
     # Parts of gradients; and searches and matchings, which come before a model of nodes.
-    others = {"sddmm", "segment_outer", "components", "greedy_matching", "nearest_k"}
+    others = {"sddmm", "segment_outer", "components", "greedy_matching", "nearest_k", "dropout"}
     missing = {n for n in names if "backward" not in n} - plain_names - {f"gnnctl::{name}" for name in others}
     assert not missing
 

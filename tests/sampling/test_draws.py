@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from sampling_reference import absorb, fnv
 from sampling_reference import picks as reference
 
-from gnnctl.sampling.draws import draw_keys, picks
+from gnnctl.sampling.draws import draw_keys, picks, visible_picks
+from gnnctl.sampling.trees import HiddenEdges
 
 
 @settings(deadline=None, max_examples=80)
@@ -41,6 +42,25 @@ def test_picks_are_the_published_ones(drawing, fan_out, replace, disjoint, seed,
         assert found[i].tolist() == reference(key, d, fan_out, take, replace)
 
 
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 2**32), st.integers(-1, 12))
+def test_hidden_edges_are_drawn_and_passed_over(drawing, fan_out):
+    rng = np.random.default_rng(drawing)
+    degree = rng.choice([1, 2, 5, 12, 13, 40], 15)
+    keys = draw_keys(3, 1, "a r b", np.arange(15), ("link", rng.integers(-(2**63), 2**63 - 1, 15)))
+    unseen = [np.sort(rng.permutation(d)[: rng.integers(0, min(4, d + 1))]) for d in degree]
+    hidden = HiddenEdges(np.append(0, np.cumsum([len(u) for u in unseen])), np.concatenate(unseen).astype(np.int64))
+    taken, offsets = visible_picks(keys, degree, fan_out, hidden)
+    for i, found in enumerate(np.split(offsets, np.cumsum(taken)[:-1])):
+        d, m = int(degree[i]), len(unseen[i])
+        take = d - m if fan_out == -1 else min(fan_out, d - m)
+        drawn = reference(int(keys[i]), d, -1 if fan_out == -1 else fan_out + m, take + m, False)
+        assert found.tolist() == [j for j in drawn if j not in unseen[i]][:take]
+    assert np.array_equal(
+        visible_picks(keys[:0], degree[:0], fan_out, HiddenEdges(np.zeros(1, np.int64), np.zeros(0, np.int64)))[1], []
+    )
+
+
 def test_the_published_vectors():
     keys = draw_keys(7, 3, "paper cites paper", np.array([42]))
     assert int(keys[0]) == 0xE8369AC32CFEA01B
@@ -51,3 +71,10 @@ def test_the_published_vectors():
     ]:
         for replace, expected in ((False, without), (True, replaced)):
             assert picks(keys, np.array([degree]), len(expected), replace)[1].tolist() == expected
+
+
+def test_the_published_vectors_of_the_tree_of_a_link():
+    keys = draw_keys(7, 3, "paper cites paper", np.array([42]), ("link", np.array([0xCA32AC619C166709], np.uint64)))
+    assert picks(keys, np.array([300]), 4, False)[1].tolist() == [90, 54, 100, 72]
+    hidden = HiddenEdges(np.array([0, 2]), np.array([5, 90]))
+    assert visible_picks(keys, np.array([300]), 4, hidden)[1].tolist() == [54, 100, 72, 122]

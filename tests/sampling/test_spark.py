@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sampling_cases import write_link_split
 from test_store import Run
 
 from gnnctl.artifacts import Artifact
@@ -19,6 +20,7 @@ from gnnctl.sampling.packed import Packing
 from gnnctl.sampling.plan import Shard
 from gnnctl.sampling.spark_joins import check_joinable
 from gnnctl.sampling.spark_run import write_with_spark
+from gnnctl.sampling.spec import SampleSpec
 
 pytest.importorskip("pyspark", reason="needs pyspark")
 pytest.importorskip("pandas", reason="needs pandas, which pyspark's mapInArrow asks for")
@@ -27,6 +29,7 @@ JAVA = shutil.which("java")
 # Planning, compiling and shuffling what is for large tables takes longer than these small ones.
 QUICK = {"shuffle.partitions": "1", "adaptive.enabled": "false", "codegen.wholeStage": "false"}
 QUICK |= {"codegen.factoryMode": "NO_CODEGEN"}
+BUYERS = {"predicted": ("user buys item",), "disjoint": 0.0, "times": True}
 needs_java = pytest.mark.skipif(JAVA is None, reason="needs Java")
 
 
@@ -106,7 +109,7 @@ def split_of_links(folder, node_split):
 @pytest.mark.parametrize("typed", [True, False])
 @pytest.mark.parametrize("seeds", ["links", "nodes"])
 def test_threads_shards_and_spark_write_the_same_bytes(spark, cli, request, tmp_path, typed, seeds):
-    """And for single nodes joins of edge tables do, too."""
+    """And joins of edge tables do, too."""
     if typed:
         split = request.getfixturevalue("link_split_path" if seeds == "links" else "split_path")
     else:
@@ -125,12 +128,70 @@ def test_threads_shards_and_spark_write_the_same_bytes(spark, cli, request, tmp_
     assert code == 0, err
     one = Artifact.open(made("one", "--threads", "1"))
     same = [made("two", "--threads", "2"), made("spark", "--engine", "spark", "--partitions", "3")]
-    if seeds == "nodes":
-        same.append(made("joins", "--engine", "spark-joins", "--partitions", "2"))
+    same.append(made("joins", "--engine", "spark-joins", "--partitions", "2"))
     for other in map(Artifact.open, same):
         assert (other.fingerprint, other.content, other.verify()) == (one.fingerprint, one.content, [])
         assert other.manifest.files == one.manifest.files
     assert Artifact.open(tmp_path / "joined").content == one.content
+
+
+def split_of_edges(folder):
+    """Labelled edges of one type, duplicates among them, all of which every part's view shows that may."""
+    import pyarrow as pa
+
+    from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
+    from gnnctl.graph import EdgeType, Graph
+    from gnnctl.splits import find_edge_target, split_links
+
+    rng, rates = np.random.default_rng(4), EdgeType("user", "rates", "item")
+    ends, notes = rng.integers(0, [[40], [25]], (2, 400)), pa.table({"stars": rng.random(400)})
+    edges = {rates: ends, EdgeType("item", "near", "user"): rng.integers(0, [[25], [40]], (2, 200))}
+    with ArtifactWriter(folder / "graph", Recipe("graph", "ingest", 1, {})) as writer:
+        Graph.from_coo({"user": 40, "item": 25}, edges, edge_columns={rates: notes}).write(writer)
+    artifact = Artifact.open(folder / "graph")
+    graph = Graph.open(artifact)
+    with ArtifactWriter(folder / "split", Recipe("split", "split", 1, {}, [Parent("graph", artifact)])) as writer:
+        split_links(graph, find_edge_target(graph, "user rates item.stars")).write(writer)
+    return folder / "split"
+
+
+@needs_java
+def test_tables_of_edges_are_the_views_however_they_are_sliced(spark, link_split_path, monkeypatch):
+    from gnnctl.sampling.link_produce import link_producer
+    from gnnctl.sampling.spark import SparkJob
+    from gnnctl.sampling.spark_edges import edge_tables
+    from gnnctl.splits import PARTS, open_split
+
+    monkeypatch.setattr("gnnctl.sampling.spark_edges._ROWS", 17)
+    split = open_split(link_split_path)
+    spec = SampleSpec.uniform(split.graph.edge_types, (2,))
+    producer, _ = link_producer(split, spec, "seed", 1, 1, 0, False, {})
+    in_degrees, sources = edge_tables(spark, SparkJob.of(producer, split), producer.layout, [0, 2])
+    degrees, edges = set(map(tuple, in_degrees.collect())), set(map(tuple, sources.collect()))
+    names, wanted, shown = split.graph.node_types, set(), set()
+    for view in (0, 2):
+        for kind, (t, store) in enumerate(split.view(PARTS[view]).edges.items()):
+            counts = np.diff(store.colptr)
+            for node in np.flatnonzero(counts).tolist():
+                start = int(store.colptr[node])
+                wanted.add((view, kind, names.index(t.dst), node, start, int(counts[node])))
+            shown |= {(view, kind, pos, src) for pos, src in enumerate(store.row.tolist())}
+    assert degrees == wanted
+    assert edges == shown
+
+
+@needs_java
+@pytest.mark.parametrize(("task", "trees"), [("link", True), ("link", False), ("edge", True)])
+def test_joins_hide_links_from_their_trees_and_keep_labels_and_times(spark, cli, tmp_path, task, trees):
+    split = split_of_edges(tmp_path) if task == "edge" else write_link_split(tmp_path, **BUYERS)
+    chosen = ["--num-neighbors", "3,1", "--seed", "5", "--unit", "seed", "--quiet"]
+    chosen += ["--disjoint"] if trees else []
+    chosen += ["--negatives", "1", "--corrupt", "both"] if task == "link" else []
+    for name, engine in (("local", []), ("joins", ["--engine", "spark-joins", "--partitions", "2"])):
+        code, _, err = cli("sample", split, "-o", tmp_path / name, *chosen, *engine)
+        assert code == 0, err
+    local, joins = Artifact.open(tmp_path / "local"), Artifact.open(tmp_path / "joins")
+    assert (joins.content, joins.verify(), joins.manifest.files) == (local.content, [], local.manifest.files)
 
 
 @needs_java

@@ -87,9 +87,9 @@ def test_a_dry_run_foresees_the_size(cli, own, options):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--features", "packed"], "is a split of links"), (["--engine", "spark-joins", "--dry-run"], "these are links")],
+    [(["--features", "packed"], "is a split of links"), (["--engine", "spark-joins", "--dry-run"], "--unit seed")],
 )
-def test_what_links_do_not_take_yet_is_refused(cli, tmp_path, options, said):
+def test_what_links_do_not_take_is_refused(cli, tmp_path, options, said):
     from gnnctl.artifacts import ArtifactWriter, Parent, Recipe
     from gnnctl.graph import Graph
     from gnnctl.splits.link import Links, LinkSplit

@@ -1,12 +1,13 @@
 """Personalised propagation, a round at a time and all at once."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.multi_hop import MultiHop, State
 from gnnctl.nn.conv.normalization import Adjacency, adjacency, times
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 
 
@@ -90,9 +91,7 @@ class APPNP(MultiHop):
         return state[0]
 
 
-def _thinned(matrix: Adjacency, dropout: float) -> Adjacency:
+def _thinned(matrix: Adjacency, share: float) -> Adjacency:
     row, own = matrix.edge_index.row, matrix.own
     weight = torch.ones(row.shape[0], device=row.device) if matrix.weight is None else matrix.weight
-    return matrix._replace(
-        weight=nn.functional.dropout(weight, dropout), own=None if own is None else nn.functional.dropout(own, dropout)
-    )
+    return matrix._replace(weight=dropout(weight, share), own=None if own is None else dropout(own, share))

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gnnctl.nn.conv.initial import glorot_
 from gnnctl.nn.conv.multi_hop import MultiHop, State
 from gnnctl.nn.conv.normalization import Adjacency, times
+from gnnctl.nn.dropout import dropout
 
 
 class ARMAConv(MultiHop):
@@ -74,7 +75,7 @@ class ARMAConv(MultiHop):
             each = self.weight[min(turn, self.weight.shape[0]) - 1]
             h = torch.einsum("nki,kio->nko", h.view(-1, self.stacks, self.out_channels), each).flatten(1)
         place = min(turn, self.root_weight.shape[0] - 1)
-        root = nn.functional.dropout(x, self.dropout, self.training) @ _side_by_side(self.root_weight[place])
+        root = dropout(x, self.dropout, self.training) @ _side_by_side(self.root_weight[place])
         # Edges without loops: the matrix has no term of the destinations' own rows.
         out = times(matrix, h, root) + root
         out = out if self.bias is None else out + self.bias[place]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.loops import FillValue, Looped, looped, read_fill
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.message_passing import MessagePassing, masked
 from gnnctl.nn.ops import edge_softmax, spmm
 
@@ -93,7 +94,7 @@ class HeadsConv(MessagePassing):
         edge_mask: Tensor | None = None,
     ) -> Tensor:
         """(D, H, F): the sum of ``hidden`` (S, H, F) weighed by coefficients (E, H), after dropout."""
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         factor = masked(edge_weight, edge_mask)
         alpha = alpha if factor is None else alpha * factor[:, None]
         return spmm(edge_index, hidden, alpha.to(hidden.dtype))

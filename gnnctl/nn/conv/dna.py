@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.normalization import adjacency
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.linear import per_head
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import sddmm, spmm
@@ -111,7 +112,7 @@ class DNAConv(MessagePassing):
         peak = score.detach().amax(1, keepdim=True).clamp(min=0)
         share = (score - peak).exp()
         alpha = share / (share.sum(1, keepdim=True) + (-peak).exp())
-        return nn.functional.dropout(alpha, self.dropout, self.training)
+        return dropout(alpha, self.dropout, self.training)
 
 
 class GroupedLinear(nn.Module):

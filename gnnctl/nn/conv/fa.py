@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from gnnctl.graph.batch import Degrees
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.normalization import adjacency, times
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import gather_dst, gather_src
 
@@ -64,11 +65,11 @@ class FAConv(MessagePassing):
         )
         score_src, score_dst = self.att_src(source), self.att_dst(target)
         alpha = (gather_src(edge_index, score_src) + gather_dst(edge_index, score_dst)).squeeze(-1).tanh()
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         own = matrix.own
         if own is not None:
             score_own = self.att_src(target) if isinstance(x, tuple) else score_src[: edge_index.num_dst]
-            own = own * nn.functional.dropout((score_own + score_dst).squeeze(-1).tanh(), self.dropout, self.training)
+            own = own * dropout((score_own + score_dst).squeeze(-1).tanh(), self.dropout, self.training)
         weight = alpha if matrix.weight is None else alpha * matrix.weight
         out = times(matrix._replace(weight=weight, own=own), source, target)
         x_0 = target if x_0 is None else x_0[: edge_index.num_dst]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import edge_softmax, gather_dst, gather_src, spmm
 
@@ -54,6 +55,6 @@ class GATEConv(MessagePassing):
         score = nn.functional.leaky_relu(hidden) @ self.att_src
         score = score + gather_dst(edge_index, (target @ self.att_dst)[:, None])[:, 0]
         alpha = edge_softmax(edge_index, nn.functional.leaky_relu(score))
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         alpha = alpha if edge_mask is None else alpha * edge_mask
         return spmm(edge_index, self.lin(source), alpha.to(source.dtype)) + self.bias

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.dense import from_dense_batch, to_dense_batch
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear, linear
 from gnnctl.nn.message_passing import MessagePassing
 
@@ -49,11 +50,11 @@ class GPSConv(MessagePassing):
         self.conv = conv
         self.inputs = frozenset({"ptr", "max_nodes"}) | (frozenset() if conv is None else conv.inputs)
         self.attn = nn.MultiheadAttention(channels, heads, dropout=attention_dropout, batch_first=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.mlp = nn.Sequential(
             Linear(channels, 2 * channels),
             nn.ReLU() if activation is None else activation,
-            nn.Dropout(dropout),
+            Dropout(dropout),
             Linear(2 * channels, channels),
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(channels) if norm else nn.Identity() for _ in range(3))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeType
 from gnnctl.nn.conv.initial import glorot_
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.lazy import linear
 from gnnctl.nn.message_passing import Pair
 from gnnctl.nn.ops import attention, spmm
@@ -101,7 +102,7 @@ class HANConv(nn.Module):
             score_src = (source * self.att_src[number]).sum(-1)
             score_dst = (target * self.att_dst[number]).sum(-1)
             alpha = attention(edges[t], score_src, score_dst, None, self.negative_slope)
-            alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+            alpha = dropout(alpha, self.dropout, self.training)
             if edge_mask is not None and t in edge_mask:
                 alpha = alpha * edge_mask[t][:, None]
             out = spmm(edges[t], source, alpha.to(source.dtype))

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.initial import glorot_
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import attention, segment_matmul, segment_reduce, spmm
 
@@ -104,7 +105,7 @@ class HEATConv(MessagePassing):
         score = nn.functional.linear(attr, at_edge) + nn.functional.linear(kinds, at_type)[edge_type]
         linear = nn.functional.linear
         alpha = attention(edge_index, linear(source, at_src), linear(target, at_dst), score, slope)
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         for factor in (edge_weight, edge_mask):
             alpha = alpha if factor is None else alpha * factor[:, None]
         # The coefficients are summed with either part of the message before their product with V.

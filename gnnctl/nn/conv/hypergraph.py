@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.initial import glorot_
 from gnnctl.nn.conv.normalization import inverse
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.ops import attention, spmm
 
@@ -129,4 +130,4 @@ class HypergraphConv(MessagePassing):
         else:
             alpha = attention(turned, scores, nodes, None, self.negative_slope)
             alpha = torch.empty_like(alpha).index_copy(0, order.long(), alpha)
-        return nn.functional.dropout(alpha, self.dropout, self.training)
+        return dropout(alpha, self.dropout, self.training)

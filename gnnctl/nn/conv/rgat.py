@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.initial import glorot_
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import edge_softmax, segment_matmul, spmm
 from gnnctl.nn.relational import relation_pairs, relation_rows
@@ -157,7 +158,7 @@ class RGATConv(MessagePassing):
             alpha = torch.where(alpha > 0, alpha + 1, alpha)
         elif self.modifier == "f-scaled":
             alpha = alpha * degree[edge_index.col()][:, None]
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         edges = EdgeIndex(edge_index.colptr, of_src.place, hidden.shape[0], edge_index.num_dst, validate=False)
         rows = hidden.view(-1, self.heads, 1, self.out_channels).expand(-1, -1, self.dim, -1).flatten(1, 2)
         out = self._sum(edges, rows, alpha, edge_weight, edge_mask)

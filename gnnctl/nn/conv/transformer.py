@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.conv.attention import Attention
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.linear import per_head
 from gnnctl.nn.message_passing import MessagePassing, Pair, ends
 from gnnctl.nn.ops import edge_softmax, gather_dst, sddmm, segment_reduce, spmm
@@ -82,7 +83,7 @@ class TransformerConv(MessagePassing):
         if self.edge_lin is not None and edge_attr is not None:
             edge_weight = self.edge_lin.weight.view(self.heads, self.out_channels, -1)
         alpha = self.attention(x, edge_index, edge_attr).alpha
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         alpha = alpha if edge_mask is None else alpha * edge_mask[:, None]
         value = self.lin(source).view(-1, self.heads, self.out_channels)
         out = spmm(edge_index, value, alpha.to(value.dtype))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.nn.dense_conv.batch import present, with_loops
+from gnnctl.nn.dropout import dropout
 
 
 class DenseGATConv(nn.Module):
@@ -58,7 +59,7 @@ class DenseGATConv(nn.Module):
         absent = (adj == 0)[:, None]
         # The lowest number in place of minus infinity: a row without edges is no NaN, and is zeroed after.
         alpha = score.masked_fill(absent, torch.finfo(score.dtype).min).softmax(-1).masked_fill(absent, 0.0)
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         out = (alpha @ hidden).transpose(1, 2)
         out = out.flatten(2) if self.concat else out.mean(2)
         return present(out if self.bias is None else out + self.bias, mask)

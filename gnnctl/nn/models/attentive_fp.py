@@ -4,12 +4,13 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout, elu, leaky_relu
+from torch.nn.functional import elu, leaky_relu
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.nn.cells import gru
 from gnnctl.nn.conv.gat import GATConv
 from gnnctl.nn.conv.gate import GATEConv
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.models.schnet import whole
 from gnnctl.nn.ops import segment_reduce
 

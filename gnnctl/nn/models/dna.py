@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.conv.dna import DNAConv
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.layer import LayerEdges
@@ -49,8 +50,8 @@ class DNA(LayeredModel):
         self.encoder: nn.Module = (
             Linear(node.features, hidden) if node.features else NodeEmbedding(node.num_nodes, options.embedding, hidden)
         )
-        self.first_dropout = nn.Dropout(options.input_dropout or 0.0)
-        self.dropout = nn.Dropout(options.dropout)
+        self.first_dropout = Dropout(options.input_dropout or 0.0)
+        self.dropout = Dropout(options.dropout)
         self.activation = activation_of(options.activation or "relu")
         attention_dropout = options.dropout if options.attention_dropout is None else options.attention_dropout
         try:

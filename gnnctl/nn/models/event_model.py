@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.models.pair_history import PairHistory
 from gnnctl.nn.models.recent_neighbors import RecentNeighbors
 from gnnctl.nn.models.tgn import TGNMemory, TimeEncoder
@@ -107,7 +108,7 @@ class EventModel(nn.Module):
         self.attention = nn.MultiheadAttention(hidden, heads, dropout=dropout, kdim=seen, vdim=seen, batch_first=True)
         self.query = nn.Linear(2 * hidden, hidden)
         self.joined = nn.Linear(2 * hidden, hidden)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.scored = nn.Sequential(
             nn.Linear((3 if pairs else 2) * hidden + 2 * pairs, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )

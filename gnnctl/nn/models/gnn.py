@@ -10,6 +10,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.aggr.degree_scaler import DegreeScalerAggregation
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
 from gnnctl.nn.models.convolutions import conv_of
@@ -96,8 +97,8 @@ class GNN(LayeredModel):
                     else NodeEmbedding(node.num_nodes, options.embedding, options.hidden)
                 )
         self.activation = activation_of(options.activation or kind.activation)
-        self.first_dropout = nn.Dropout(_first_dropout(options, self.encoded))
-        self.hidden_dropout = nn.Dropout(options.dropout if self.encoded else 0.0)
+        self.first_dropout = Dropout(_first_dropout(options, self.encoded))
+        self.hidden_dropout = Dropout(options.dropout if self.encoded else 0.0)
         self.widths = [options.hidden] * (options.layers + 1)
         if not self.encoded:
             self.widths[0] = schema.nodes[node_type].features

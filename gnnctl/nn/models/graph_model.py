@@ -11,6 +11,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.aggr import Aggregation, aggregation
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.build import build_model
 from gnnctl.nn.models.encoder import RowNorm, activation_of
@@ -57,7 +58,7 @@ class GraphModel(OverNodes):
             Linear(width + schema.graph_features, options.hidden),
             RowNorm(options.norm, options.hidden),
             activation_of(options.activation or "relu"),
-            nn.Dropout(options.dropout),
+            Dropout(options.dropout),
         )
         self.output = Linear(options.hidden, out_channels)
 

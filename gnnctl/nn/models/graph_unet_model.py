@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.message_passing import masked
 from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.graph_unet import GraphUNet
@@ -44,7 +45,7 @@ class GraphUNetModel(nn.Module):
         self.node_type, self.edge_type = node_type, next(iter(schema.edges))
         self.out_channels, self.num_layers = out_channels, options.layers
         self.embedding = None if node.features else NodeEmbedding(node.num_nodes, options.embedding, options.hidden)
-        self.dropout = nn.Dropout(options.dropout if options.input_dropout is None else options.input_dropout)
+        self.dropout = Dropout(options.dropout if options.input_dropout is None else options.input_dropout)
         self.unet = GraphUNet(
             node.features or options.hidden,
             options.hidden,

@@ -12,6 +12,7 @@ from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.relations import RelationPairs, join_relations
 from gnnctl.graph.types import EdgeSchema, EdgeType
 from gnnctl.nn.conv.sage import SAGEConv
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.hetero.grouped import LEAST_RELATIONS, GroupedRelations, alike
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import MessagePassing
@@ -112,7 +113,7 @@ class TypedLayer(nn.Module):
         normed = dict.fromkeys([*targets, *sources]) if hidden else {}
         self.norms = nn.ModuleDict({module_name(t): RowNorm(options.norm, width) for t in normed})
         self.activation = activation_of(activation) if hidden else None
-        self.dropout = nn.Dropout(options.dropout if hidden else 0.0)
+        self.dropout = Dropout(options.dropout if hidden else 0.0)
         self.residual = options.residual and in_channels == out_channels
 
     def forward(

@@ -12,6 +12,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch, LinkSeeds
 from gnnctl.graph.types import EdgeType, GraphSchema
 from gnnctl.nn.decoders.registry import DecoderOptions, build_decoder
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.build import build_model
 from gnnctl.nn.models.encoder import activation_of
@@ -254,7 +255,7 @@ class EdgeModel(PairModel):
         self.hidden = nn.Sequential(
             Linear(2 * options.hidden + self.features + self.types, options.hidden),
             activation_of(options.activation or "relu"),
-            nn.Dropout(options.dropout),
+            Dropout(options.dropout),
         )
         self.output = Linear(options.hidden, out_channels)
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.conv.normalization import unsampled
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.message_passing import masked
 from gnnctl.nn.models.encoder import RowNorm, activation_of
@@ -63,7 +64,7 @@ class LINKX(LayeredModel):
 
     def _mlp(self, options: ModelOptions, width: int, out: int) -> nn.Sequential:
         hidden = options.hidden
-        between = (RowNorm(options.norm, hidden), self.activation, nn.Dropout(options.dropout))
+        between = (RowNorm(options.norm, hidden), self.activation, Dropout(options.dropout))
         return nn.Sequential(Linear(width, hidden), *between, Linear(hidden, out))
 
     def first_parameters(self) -> list[str]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnnctl.errors import UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.encoder import RowNorm, activation_of
 from gnnctl.nn.models.options import ModelOptions
@@ -35,14 +36,14 @@ class MLP(nn.Module):
         self.out_channels = out_channels
         self.options = options
         widths = [features, *[options.hidden] * (options.layers - 1)]
-        parts: list[nn.Module] = [nn.Dropout(options.input_dropout or 0.0)]
+        parts: list[nn.Module] = [Dropout(options.input_dropout or 0.0)]
         for before, after in pairwise(widths):
             parts += [
                 Linear(before, after),
                 RowNorm(options.norm, after),
                 activation_of(options.activation or "relu"),
             ]
-            parts.append(nn.Dropout(options.dropout))
+            parts.append(Dropout(options.dropout))
         self.hidden = nn.Sequential(*parts)
         self.output = Linear(widths[-1], out_channels)
 

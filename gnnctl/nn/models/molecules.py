@@ -11,6 +11,7 @@ from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.batch import Batch
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.types import EdgeType, GraphSchema
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.models.attentive_fp import AttentiveFP
 from gnnctl.nn.models.dimenet import KINDS as DIMENET_KINDS
 from gnnctl.nn.models.dimenet import DimeNetPlusPlus
@@ -103,7 +104,7 @@ class AttentiveFPModel(MoleculeModel):
         if x is None or attr is None:
             raise ValueError("the model takes features of nodes and edges, the batch has none")
         found = self.fingerprint.represent(x, batch.edge_index[self.edge_type], attr, self._ptr(batch))
-        dropped = nn.functional.dropout(found, self.fingerprint.dropout, self.training)
+        dropped = dropout(found, self.fingerprint.dropout, self.training)
         return self.fingerprint.output(dropped), found
 
 

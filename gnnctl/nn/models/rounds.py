@@ -11,6 +11,7 @@ from gnnctl.errors import UsageError
 from gnnctl.graph.types import GraphSchema
 from gnnctl.nn.conv import APPNP, ARMAConv, ChebConv, SGConv, SSGConv, TAGConv
 from gnnctl.nn.conv.multi_hop import MultiHop, State
+from gnnctl.nn.dropout import Dropout
 from gnnctl.nn.linear import Linear
 from gnnctl.nn.models.encoder import NodeEmbedding, activation_of
 from gnnctl.nn.models.layer import LayerEdges
@@ -117,8 +118,8 @@ class RoundsModel(LayeredModel):
         self.embedding = None if node.features else NodeEmbedding(node.num_nodes, options.embedding, options.hidden)
         width = node.features or options.hidden
         self.activation = activation_of(options.activation or "relu")
-        self.first_dropout = nn.Dropout(options.dropout if options.input_dropout is None else options.input_dropout)
-        self.dropout = nn.Dropout(options.dropout)
+        self.first_dropout = Dropout(options.dropout if options.input_dropout is None else options.input_dropout)
+        self.dropout = Dropout(options.dropout)
         self.mlp: nn.Module | None = None
         if kind.predicts_first:
             hidden, last = Linear(width, options.hidden), Linear(options.hidden, out_channels)

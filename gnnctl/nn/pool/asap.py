@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.paths import two_step_paths
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.ops import attention, spmm
 from gnnctl.nn.pool.clusters import coalesce
 from gnnctl.nn.pool.select import Kept, one_graph, top_k
@@ -72,7 +73,7 @@ class ASAPooling(nn.Module):
         of_query, of_key = self.attention.weight.chunk(2, dim=1)
         query = nn.functional.linear(self.lin(spmm(edges, given, reduce="max")), of_query, self.attention.bias)
         alpha = attention(edges, given @ of_key.T, query, None, self.negative_slope)[:, 0]
-        alpha = nn.functional.dropout(alpha, self.dropout, self.training)
+        alpha = dropout(alpha, self.dropout, self.training)
         x = spmm(edges, x, alpha)
         degree = edges.in_degree().to(x.dtype)[:, None]
         fitness = spmm(edges, self.fitness_src(x)) - degree * self.fitness_dst(x) + self.fitness_own(x)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.ops import segment_logsumexp, spmm
 from gnnctl.nn.pool.clusters import Clusters, clusters_of, merge_edges, merge_rows
 from gnnctl.nn.pool.edge import edge_scores
@@ -58,7 +59,7 @@ class ClusterPooling(nn.Module):
         """Pool the graphs ``ptr`` (B + 1,) of x (N, F)."""
         ptr = one_graph(x, ptr)
         edges, _ = edge_index.select(edge_index.row != edge_index.col())
-        raw = nn.functional.dropout(edge_scores(self.lin, x, edges), self.dropout, self.training)
+        raw = dropout(edge_scores(self.lin, x, edges), self.dropout, self.training)
         if self.method == "log_softmax":
             first = edges.colptr[ptr]
             total = segment_logsumexp(first, raw[:, None])[:, 0]

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.pool.assignment import DensePooled, normalized, orthogonality, pool_by
 
 
@@ -26,7 +27,7 @@ class DMoNPooling(nn.Module):
 
     def forward(self, x: Tensor, adj: Tensor, mask: Tensor | None = None) -> DensePooled:
         """Pool x (B, N, F) with adj (B, N, N) symmetric, each graph having an edge; mask (B, N) bool."""
-        scores = nn.functional.dropout(self.network(x), self.dropout, self.training)
+        scores = dropout(self.network(x), self.dropout, self.training)
         out, coarse, assignment = pool_by(torch.softmax(scores, dim=-1), x, adj, mask)
         present = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
         degree = adj.sum(-1) * present

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gnnctl.graph.edge_index import EdgeIndex
+from gnnctl.nn.dropout import dropout
 from gnnctl.nn.ops import gather_dst, gather_src, segment_softmax
 from gnnctl.nn.pool.clusters import Clusters, clusters_of, merge_edges, merge_rows, unpool_clusters
 from gnnctl.nn.pool.matching import greedy_matching, pairs_as_labels
@@ -55,7 +56,7 @@ class EdgePooling(nn.Module):
     def forward(self, x: Tensor, edge_index: EdgeIndex, ptr: Tensor | None = None) -> EdgePooled:
         """Pool the graphs ``ptr`` (B + 1,) of x (N, F)."""
         raw = edge_scores(self.lin, x, edge_index)
-        raw = nn.functional.dropout(raw, self.dropout, self.training)
+        raw = dropout(raw, self.dropout, self.training)
         if self.method == "softmax":
             score = segment_softmax(edge_index.colptr, raw[:, None])[:, 0]
         else:
