@@ -33,7 +33,7 @@ def serve(
     tls_key: Annotated[
         Path | None, typer.Option(help="PEM file of its key.", exists=True, dir_okay=False, show_default=False)
     ] = None,
-    memory: Annotated[int, typer.Option(help="MB of unread answers a client.", min=2)] = 256,
+    memory: Annotated[int, typer.Option(help="MB of unread answers and of views a client.", min=2)] = 256,
     threads: Annotated[int, typer.Option(help="Threads that sample and gather.", min=1)] = 2,
     json: options.Json = False,
     quiet: options.Quiet = False,

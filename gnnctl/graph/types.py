@@ -22,6 +22,11 @@ class EdgeType(NamedTuple):
         """Name of the type's folder in an artifact and of its parameters in a model."""
         return f"{self.src}__{self.rel}__{self.dst}"
 
+    @property
+    def forward(self) -> "EdgeType":
+        """Where this is a generated reverse type, the one that it was generated from."""
+        return EdgeType(self.dst, self.rel.removeprefix("rev_"), self.src)
+
     @classmethod
     def parse(cls, text: str) -> "EdgeType":
         """Read ``"src rel dst"``.

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gnnctl.errors import ArtifactError, GnnctlError, ResourceError, UsageError
-from gnnctl.remote.protocol import PROTOCOL, REQUEST_ROWS, Request, answer_parts, is_whole_address
+from gnnctl.remote.protocol import NO_VIEW, PROTOCOL, REQUEST_ROWS, VIEW, Request, answer_parts, is_whole_address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,8 +48,8 @@ class Connection:
             raise UsageError(f"--tls-ca: {address} is without TLS", fix="write grpc+tls://HOST:PORT")
         self.address, self._seconds = address, seconds
         trusted = {} if tls_ca is None else {"tls_root_certs": tls_ca.read_bytes()}
-        headers = [(b"authorization", b"Bearer " + token.encode())] if token else []
-        self._options = flight.FlightCallOptions(timeout=seconds, headers=headers)
+        self._headers = [(b"authorization", b"Bearer " + token.encode())] if token else []
+        self._options = flight.FlightCallOptions(timeout=seconds, headers=self._headers)
         with self._told():
             self._client = flight.FlightClient(address, **trusted)
         self.description: dict[str, Any] = self.act("describe")
@@ -72,6 +73,35 @@ class Connection:
         """Part and bytes of each row of the answer, as they arrive."""
         with self._told():
             yield from answer_parts(chunk.data for chunk in self._get(request))
+
+    def ask(self, request: Request) -> dict[str, np.ndarray]:
+        """The whole answer, the bytes of each part."""
+        found: dict[str, list[np.ndarray]] = {}
+        for part, data in self.parts(request):
+            found.setdefault(part, []).append(data)
+        return {part: np.concatenate(pieces) for part, pieces in found.items()}
+
+    def open_view(self, edge_types: list[str]) -> tuple[str, Callable[[], None]]:
+        """A view that the server keeps until it is left, and what leaves it; still without any edges of these types.
+
+        It is an answer that does not end: when this process does, however it may, the server sees that it has gone.
+        """
+        import pyarrow.flight as flight
+
+        with self._told():
+            ticket = flight.Ticket(Request(VIEW, {"edge_types": edge_types}).ticket())
+            reader = self._client.do_get(ticket, flight.FlightCallOptions(headers=self._headers))
+            late = threading.Timer(self._seconds, reader.cancel)
+            late.start()
+            try:
+                [(_, name)] = answer_parts([reader.read_chunk().data])
+            except flight.FlightCancelledError:
+                raise flight.FlightTimedOutError("") from None
+            except StopIteration:
+                raise ValueError("an answer that is none") from None
+            finally:
+                late.cancel()
+            return name.tobytes().decode("ascii"), reader.cancel
 
     def table(self, name: str, rows: np.ndarray | None = None) -> "pa.Table":
         """A table of the graph, or some of its rows."""
@@ -125,6 +155,8 @@ class Connection:
             fix = "name who signed it with --tls-ca" if "certificate verify failed" in text else _AGAIN
             raise ResourceError(f"{self.address} is not reached: {text}", fix=fix) from None
         except pa.ArrowInvalid as error:
+            if NO_VIEW in str(error):
+                raise ResourceError(f"{self.address} has lost what it was shown of the graph", fix=_AGAIN) from None
             raise UsageError(f"{self.address} refuses: {_brief(error)}") from None
         except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
             raise ResourceError(f"{self.address}: {_brief(error)}", fix=_AGAIN) from None

@@ -1,7 +1,7 @@
 """A graph whose arrays lie on a server: read in rows and ranges, sampled there."""
 
 import os
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -99,20 +99,6 @@ class ServedGraph(Graph):
         super().__init__(nodes, edges, encoders=artifact.json("encoders"), artifact=artifact)
         self.connection, self.features = artifact.connection, artifact.features
         self.structure = ServedEdges(self.features, {t: n.num_nodes for t, n in nodes.items()}, list(edges))
-
-    def with_edges_here(self) -> Graph:
-        """The same graph with its edges and times brought into memory, its node features still on the server."""
-        nodes: dict[str, NodeStore] = {}
-        for name, store in self.nodes.items():
-            nodes[name] = object.__new__(ServedNodes)
-            vars(nodes[name]).update(vars(store), time=None if store.time is None else np.asarray(store.time))
-        parts = ("colptr", "row", "weight", "edge_attr", "time", "forward")
-        edges = {}
-        for t, held in self.edges.items():
-            columns = {part: getattr(held, part) for part in parts}
-            arrays: dict[str, Any] = {p: None if v is None else np.asarray(v) for p, v in columns.items()}
-            edges[t] = replace(held, **arrays)
-        return Graph(nodes, edges, encoders=self.encoders, artifact=self.artifact)
 
 
 def open_served(address: str, *, token: str | None = None, tls_ca: Path | None = None) -> ServedGraph:

@@ -16,6 +16,9 @@ CHUNK_BYTES = 1 << 20  # of an answer, at a time
 REQUEST_BYTES = 16 << 20  # of a ticket, at most
 REQUEST_ROWS = 1 << 18  # that this client asks for at a time
 RECORD = "record"
+LINKS, NEGATIVES = "links", "negatives"
+VIEW, SHOW, SEAL = "view", "show", "seal"
+NO_VIEW = "there is no such view, or no longer"  # as a server says it that was started anew meanwhile
 _HEAD = b"gnnctl"
 _ADDRESS = re.compile(r"grpc(\+tls)?://[^/\s]+:\d+")
 
@@ -35,9 +38,9 @@ class Request:
     """What a ticket asks for.
 
     Attributes:
-        do: ``array``, ``table``, ``sample`` or ``groups``.
+        do: what; schemas/README.md has them all.
         words: its parameters, JSON values.
-        columns: its int64 arrays, all of the same length: ``rows``, and ``times``.
+        columns: its int64 arrays, all of the same length, by name.
     """
 
     do: str

@@ -7,7 +7,9 @@ import numpy as np
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.types import EdgeType
+from gnnctl.remote import ServedView
 from gnnctl.sampling.negatives import Corrupt, Method, NegativeSampler
+from gnnctl.sampling.served_negatives import ServedNegatives
 from gnnctl.splits.link import LinkSplit
 
 LinkCorrupt = Literal["dst", "src", "both", "either"]
@@ -77,10 +79,11 @@ class LinkNegatives:
             if corrupt == "either"
             else [(corrupt, per_positive)]
         )
+        of_graph = ServedNegatives if isinstance(graph, ServedView) else NegativeSampler
         self._samplers = [
             [
                 (
-                    NegativeSampler(
+                    of_graph(
                         graph, t, method=method, corrupt=end, exclude=exclude, loops=loops, power=power, seed=seed,
                         degrees=view,
                     ),

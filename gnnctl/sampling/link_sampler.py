@@ -13,6 +13,7 @@ from gnnctl.sampling.link_batch import Ends, LinkBatch
 from gnnctl.sampling.link_negatives import Corrupted, LinkNegatives
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
+from gnnctl.sampling.served import ServedMethod
 from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.subgraph import Subgraph
 from gnnctl.sampling.trees import HiddenEdges, Trees, hidden_edges
@@ -26,7 +27,7 @@ def opposites(graph: Graph, edge_type: EdgeType) -> list[EdgeType]:
     """The edge types that hold the same links the other way round: a generated reverse type, the type that this one is
     the reverse of, or the type itself where it is undirected."""
     src, rel, dst = edge_type
-    reverse, forward = EdgeType(dst, "rev_" + rel, src), EdgeType(dst, rel.removeprefix("rev_"), src)
+    reverse, forward = EdgeType(dst, "rev_" + rel, src), edge_type.forward
     found = [reverse] if reverse in graph.edges and graph.edges[reverse].forward is not None else []
     if graph.edges[edge_type].forward is not None and forward in graph.edges:
         found.append(forward)
@@ -73,7 +74,7 @@ class LinkSampler:
     drawn. Where samples are joint nothing is hidden: the view must be without its own links, or the model sees them.
 
     Args:
-        method: samples the part's view. Another one than :class:`Sampler` only where links connect one node type.
+        method: samples the part's view. Another way than by fan-outs only where links connect one node type.
         links: of the part.
         edge_types: their relations.
         negatives: how they are drawn; or fixed ones, those of link i being rows i * K to (i + 1) * K - 1; None: none.
@@ -100,8 +101,15 @@ class LinkSampler:
         self.links = links
         self._method = method
         self._negatives = negatives
-        self.disjoint = isinstance(method, Sampler) and method.spec.disjoint
-        check_links(method.spec if isinstance(method, Sampler) else None, edge_types, timed=links.time is not None)
+        spec = (
+            method.spec
+            if isinstance(method, Sampler)
+            else method.fan_outs
+            if isinstance(method, ServedMethod)
+            else None
+        )
+        self.disjoint = spec is not None and spec.disjoint
+        check_links(spec, edge_types, timed=links.time is not None)
         self._opposite = {t: opposites(self.graph, t) for t in edge_types} if opposite is None else opposite
         if isinstance(negatives, Links) and len(negatives.src) % max(1, len(links.src)):
             raise ValueError(f"negatives: {len(negatives.src)} are not as many for each of {len(links.src)} links")
@@ -143,6 +151,9 @@ class LinkSampler:
 
     def around(self, links: LinkBatch, epoch: int) -> Subgraph:
         """The subgraph around links and negatives that are drawn already."""
+        if isinstance(self._method, ServedMethod) and self._method.fan_outs is not None:
+            subgraph = self._method.around(links, epoch, self._opposite)
+            return replace(subgraph, seeds=links.rows, links=links)
         ends = links.ends()
         if not isinstance(self._method, Sampler):
             [node_type] = ends.rows

@@ -10,7 +10,7 @@ from gnnctl.graph.graph import Graph
 from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.types import EdgeType
 from gnnctl.parameters import Value, defaults_of, imported, read_parameters, split_name
-from gnnctl.remote import ServedGraph
+from gnnctl.remote import ServedGraph, ServedView
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.spec import SampleSpec, rules_of
@@ -134,7 +134,7 @@ def open_method(graph: Graph, spec: Spec, *, num_threads: int = 1, features: boo
     Raises:
         UsageError, DataError: the graph or the parameters do not allow it.
     """
-    if isinstance(graph, ServedGraph):
+    if isinstance(graph, ServedGraph | ServedView):
         from gnnctl.sampling.served import ServedMethod
 
         return ServedMethod(graph, spec, features)

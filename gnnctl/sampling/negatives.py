@@ -133,7 +133,7 @@ class NegativeSampler:
         number = into.edge_types[self.edge_type]
         src, dst, missing = draw_negatives(into.native, number, ends, per_positive, populations, rules, num_threads)
         if len(missing):
-            lists = Adjacency.of(self.graph, "out") if self.corrupt == "dst" else into
+            lists = self._by_source() if self.corrupt == "dst" else into
             given = (lists.native, number, ends, per_positive, populations, rules)
             complete_negatives(*given, src, dst, missing, num_threads)
         found = np.ones(len(src), bool)
@@ -142,6 +142,10 @@ class NegativeSampler:
         if self.corrupt != "src":
             found &= dst >= 0
         return Negatives(np.stack([src, dst]), found, np.repeat(np.arange(len(ends[0])), per_positive))
+
+    def _by_source(self) -> Adjacency:
+        """The lists of out-edges, which only a last draw needs."""
+        return Adjacency.of(self.graph, "out")
 
     def _ends(self, positives: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
         if isinstance(positives, int):

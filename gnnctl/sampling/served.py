@@ -1,6 +1,8 @@
 """Sampling from a graph on a server: seeds go there, records and the features of their nodes and edges come back."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,11 +11,18 @@ from gnnctl.graph.features import Stored, decode_features
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.store_interfaces import Column
 from gnnctl.graph.types import EdgeType
-from gnnctl.remote import ServedGraph
+from gnnctl.remote import ServedGraph, ServedView
 from gnnctl.remote.protocol import RECORD, Request
 from gnnctl.sampling.columns import Layout
+from gnnctl.sampling.link_batch import LinkBatch
+from gnnctl.sampling.link_columns import LinkLayout
+from gnnctl.sampling.link_requests import links_request
 from gnnctl.sampling.records import from_arrow
+from gnnctl.sampling.spec import SampleSpec
 from gnnctl.sampling.subgraph import Subgraph
+
+if TYPE_CHECKING:
+    from gnnctl.sampling.methods import Spec
 
 
 class ServedMethod:
@@ -22,55 +31,81 @@ class ServedMethod:
     Any number of threads may ask at once; each request is one round trip.
 
     Args:
-        graph: on the server.
-        spec: how it samples.
+        graph: on the server, or a view of it.
+        spec: how it samples; an attribute, too.
         features: whether those of nodes and edges come along.
 
     Raises:
         UsageError: a way of sampling of one's own, whose code the server does not have.
     """
 
-    def __init__(self, graph: ServedGraph, spec: Any, features: bool) -> None:
+    def __init__(self, graph: ServedGraph | ServedView, spec: "Spec", features: bool) -> None:
         document = spec.to_json()
         if ":" in document.get("method", ""):
             fix = "use one of gnnctl sample --list-samplers"
             raise UsageError(f"--sampler {document['method']}: a server runs no code of others", fix=fix)
         self.graph: Graph = graph
+        self.spec, self._served = spec, graph
         self._connection, self._document, self._features = graph.connection, document, features
-        self._hops, self._disjoint, self._weighted, self._time = spec.hops, spec.disjoint, spec.own_weights, spec.time
 
     def groups(self, seeds: np.ndarray, node_type: str) -> np.ndarray | None:
         """See :class:`Method`."""
         if "method" not in self._document:
             return None
-        words = {"spec": self._document, "node_type": node_type}
-        parts = [data for _, data in self._connection.parts(Request("groups", words, {"rows": seeds}))]
-        return np.concatenate(parts).view(np.int64) if parts else None
+        answer = self._connection.ask(Request("groups", self._words(node_type=node_type), {"rows": seeds}))
+        return answer["groups"].view(np.int64) if answer else None
 
     def sample(self, seeds: np.ndarray, node_type: str, epoch: int, times: np.ndarray | None = None) -> Subgraph:
         """See :class:`Method`; ``times`` as :meth:`gnnctl.sampling.Sampler.sample` takes them."""
+        columns = {"rows": seeds} if times is None else {"rows": seeds, "times": times}
+        words = self._words(node_type=node_type, epoch=epoch, features=self._features)
+        subgraph = self._asked(Request("sample", words, columns), node_type, None)
+        if not np.array_equal(subgraph.seeds, seeds):
+            raise self._other()
+        return subgraph
+
+    def around(self, links: LinkBatch, epoch: int, opposite: Mapping[EdgeType, Sequence[EdgeType]]) -> Subgraph:
+        """The subgraph around links: what :meth:`gnnctl.sampling.LinkSampler.around` gives where the graph lies.
+
+        Args:
+            opposite: by edge type of the links, those that hold the same links the other way round.
+        """
+        words = self._words(epoch=epoch, features=self._features)
+        layout = LinkLayout(links.edge_types, links.disjoint)
+        subgraph = self._asked(links_request(links, opposite, words), links.edge_types[0].src, layout)
+        found = subgraph.links
+        if found is None or not replace(links, times=None).same_as(replace(found, times=None)):
+            raise self._other()
+        return subgraph
+
+    @property
+    def fan_outs(self) -> SampleSpec | None:
+        """How it samples, where it is by fan-outs."""
+        return self.spec if isinstance(self.spec, SampleSpec) else None
+
+    def _words(self, **more: Any) -> dict[str, Any]:
+        view = {"view": self._served.on_server()} if isinstance(self._served, ServedView) else {}
+        return {"spec": self._document, **view, **more}
+
+    def _other(self) -> ArtifactError:
+        where = self._connection.address
+        return ArtifactError(f"{where}: an answer to another question", fix="use the same gnnctl on both sides")
+
+    def _asked(self, request: Request, node_type: str, links: LinkLayout | None) -> Subgraph:
         import pyarrow as pa
 
-        words = {"spec": self._document, "node_type": node_type, "epoch": epoch, "features": self._features}
-        columns = {"rows": seeds} if times is None else {"rows": seeds, "times": times}
-        found: dict[str, list[np.ndarray]] = {}
-        for part, data in self._connection.parts(Request("sample", words, columns)):
-            found.setdefault(part, []).append(data)
-        where = self._connection.address
-        layout = Layout.of(self.graph, self._hops, node_type, self._disjoint, weighted=self._weighted, time=self._time)
+        found, where, spec = self._connection.ask(request), self._connection.address, self.spec
+        more: dict[str, Any] = {"weighted": spec.own_weights, "time": spec.time, "links": links}
+        layout = Layout.of(self.graph, spec.hops, node_type, spec.disjoint, **more)
         try:
-            record = pa.ipc.open_stream(np.concatenate(found.pop(RECORD))).read_next_batch()
+            record = pa.ipc.open_stream(found.pop(RECORD)).read_next_batch()
         except (KeyError, pa.ArrowException, StopIteration):
             raise ArtifactError(
                 f"{where}: an answer without a record", fix="use the same gnnctl on both sides"
             ) from None
         subgraph = from_arrow(record, layout, None, self.graph, where).columns.subgraph(0)
-        if not np.array_equal(subgraph.seeds, seeds):
-            raise ArtifactError(f"{where}: an answer to another question", fix="use the same gnnctl on both sides")
         if self._features:
-            subgraph.features = _Arrived(
-                self.graph, where, {name: np.concatenate(parts) for name, parts in found.items()}
-            )
+            subgraph.features = _Arrived(self.graph, where, found)
         return subgraph
 
 

@@ -48,7 +48,7 @@ class PartServer(GraphServer):
     def _actions(self) -> dict[str, Callable[[], dict[str, Any]]]:
         return {**super()._actions(), LEAVE: self._leave}
 
-    def _answers(self) -> dict[str, Callable[[Request, str], Answer]]:
+    def _answers(self, gone: Callable[[], bool]) -> dict[str, Callable[[Request, str], Answer]]:
         return {"array": self._array, PICK: self._pick}
 
     def _leave(self) -> dict[str, Any]:

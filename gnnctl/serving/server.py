@@ -4,8 +4,9 @@ import hmac
 import json
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -19,21 +20,30 @@ from gnnctl.graph.graph import Graph
 from gnnctl.graph.store_interfaces import Column
 from gnnctl.remote.protocol import (
     CHUNK_BYTES,
+    LINKS,
+    NEGATIVES,
     PROTOCOL,
     RECORD,
     REQUEST_BYTES,
+    SEAL,
+    SHOW,
+    VIEW,
     Request,
     answer_batch,
     answer_schema,
     check_protocol,
 )
 from gnnctl.sampling.columns import Layout, RecordColumns
+from gnnctl.sampling.link_columns import LinkLayout
+from gnnctl.sampling.link_requests import no_links, read_links
+from gnnctl.sampling.link_sampler import LinkSampler
 from gnnctl.sampling.method import Method
 from gnnctl.sampling.methods import METHODS, MethodSpec, Spec, open_method, read_spec
 from gnnctl.sampling.records import Block, to_arrow
 from gnnctl.sampling.sampler import Sampler
 from gnnctl.sampling.subgraph import Subgraph
 from gnnctl.serving.accounts import Accounts
+from gnnctl.serving.views import Views
 
 SPECS_KEPT = 8  # ways of sampling that stay open
 Answer = Iterator[pa.RecordBatch]
@@ -55,15 +65,15 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
     """Serves from the moment it is made until :meth:`shutdown`.
 
     An answer is made piece by piece as its client takes it. What of it lies in memory meanwhile, the structure of one
-    sample and a piece of 1 MiB, counts on the client's account; what would overdraw that is refused. Only computing
-    holds one of the ``threads``, waiting for a client does not.
+    sample and a piece of 1 MiB, counts on the client's account, as do the views that it has shown; what would overdraw
+    that is refused. Only computing holds one of the ``threads``, waiting for a client does not.
 
     Args:
         graph: opened from an artifact.
         location: ``grpc://host:port``; port 0 takes a free one.
         token: that every call must bring; None: any may come.
         tls: certificate chain and private key (PEM), or None.
-        memory: bytes of unread answers a client.
+        memory: bytes of unread answers and of views a client.
         threads: that sample and gather at a time.
 
     Raises:
@@ -86,6 +96,7 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
         artifact = graph.artifact
         self._graph, self._artifact = graph, artifact
         self._accounts, self._slots = Accounts(memory), threading.BoundedSemaphore(threads)
+        self._views = Views(graph, self._accounts, self._slots)
         self._methods: OrderedDict[str, Method] = OrderedDict()
         self._opening = threading.Lock()
         contents = self._artifact.manifest.contents
@@ -95,9 +106,17 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
         middleware = {} if token is None else {"token": _Bearer(token)}
         super().__init__(location, middleware=middleware, tls_certificates=[] if tls is None else [tls])
 
+    def shutdown(self) -> None:
+        """End it, once answers under way have been taken."""
+        self._views.close()
+        super().shutdown()
+
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()  # what Flight would do here is end it without
+
     @property
     def held(self) -> dict[str, int]:
-        """Bytes of unread answers by client that has any."""
+        """Bytes of unread answers and of views by client that has any."""
         return self._accounts.held
 
     # -- what Flight calls -------------------------------------------------------------------------------------------
@@ -122,7 +141,7 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
             client = context.peer()
             if request.do == "table":
                 return self._table(request)
-            answers = self._answers()
+            answers = self._answers(context.is_cancelled)
             if request.do not in answers:
                 raise ValueError(f"there is no request '{request.do:.40}'")
             answer = answers[request.do](request, client)
@@ -132,8 +151,18 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
     def _actions(self) -> dict[str, Callable[[], dict[str, Any]]]:
         return {"describe": self._described}
 
-    def _answers(self) -> dict[str, Callable[[Request, str], Answer]]:
-        return {"array": self._array, "sample": self._sample, "groups": self._groups}
+    def _answers(self, gone: Callable[[], bool]) -> dict[str, Callable[[Request, str], Answer]]:
+        """By what is asked the answer to a request of a client, of whom ``gone`` tells whether it waits no more."""
+        return {
+            "array": self._array,
+            "sample": self._sample,
+            "groups": self._groups,
+            LINKS: self._links,
+            VIEW: partial(self._views.opened, gone=gone),
+            SHOW: self._views.show,
+            SEAL: self._views.seal,
+            NEGATIVES: self._views.negatives,
+        }
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -186,32 +215,54 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
 
     def _sample(self, request: Request, client: str) -> Answer:
         spec, node_type = self._spec(request), self._node_type(request)
-        epoch, features = request.word("epoch", int), request.word("features", bool)
         seeds, times = self._seeds(request, node_type), request.columns.get("times")
         with self._slots:
-            method = self._method(spec)
-            self._check_draws(spec, node_type, len(seeds))
+            method = self._method(request, spec)
+            self._check_draws(spec, {node_type: len(seeds)})
             if times is None:
-                subgraph = method.sample(seeds, node_type, epoch)
+                subgraph = method.sample(seeds, node_type, request.word("epoch", int))
             elif isinstance(method, Sampler):
-                subgraph = method.sample(seeds, node_type, epoch, times)
+                subgraph = method.sample(seeds, node_type, request.word("epoch", int), times)
             else:
                 raise ValueError("'times' goes with fan-outs only")
-            record = self._record(subgraph, spec, epoch)
-            rows = list(self._gathered(subgraph)) if features else []
-        del subgraph
-        held = record.size + sum(r.nbytes for _, r in rows) + CHUNK_BYTES
+        del seeds, times, method
+        yield from self._sampled(request, client, subgraph, spec, None)
+
+    def _links(self, request: Request, client: str) -> Answer:
+        spec = self._spec(request)
+        if isinstance(spec, MethodSpec):
+            raise ValueError("links are sampled around by fan-outs")
+        with self._slots:
+            links, opposite = read_links(request, self._graph, spec.disjoint)
+            sampler = LinkSampler(self._method(request, spec), no_links(links), links.edge_types, opposite=opposite)
+            self._check_draws(spec, {t: len(rows) for t, rows in links.ends().rows.items()})
+            subgraph = sampler.around(links, request.word("epoch", int))
+        layout = LinkLayout(links.edge_types, spec.disjoint)
+        del links, sampler
+        yield from self._sampled(request, client, subgraph, spec, layout)
+
+    def _sampled(
+        self, request: Request, client: str, subgraph: Subgraph, spec: Spec, links: LinkLayout | None
+    ) -> Answer:
+        """A record, and the features of its nodes and edges where they are asked for."""
+        view = self._views.of(request)
+        with self._slots:
+            record = self._record(subgraph, spec, request.word("epoch", int), links)
+            wanted = request.word("features", bool)
+            rows = list(self._gathered(subgraph, self._graph if view is None else view.graph)) if wanted else []
+        del subgraph, view
+        held = record.size + sum(where.nbytes for _, _, where in rows) + CHUNK_BYTES
         with self._accounts.holding(client, held):
             for start in range(0, record.size, CHUNK_BYTES):
                 yield answer_batch(RECORD, record.slice(start, min(CHUNK_BYTES, record.size - start)))
-            yield from chain.from_iterable(self._rows(name, self._arrays[name], where) for name, where in rows)
+            yield from chain.from_iterable(self._rows(*part) for part in rows)
 
-    def _check_draws(self, spec: Spec, node_type: str, seeds: int) -> None:
+    def _check_draws(self, spec: Spec, seeds: Mapping[str, int]) -> None:
         """Draws with replacement are as many as asked for, whatever the degrees: the most that they can be is known
         before they are made."""
         if isinstance(spec, MethodSpec) or not spec.replace:
             return
-        nodes, drawn = Counter({node_type: seeds}), 0
+        nodes, drawn = Counter(seeds), 0
         for hop in range(spec.hops):
             reached: Counter[str] = Counter()
             for t, fan_outs in spec.num_neighbors.items():
@@ -226,21 +277,21 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
             if not spec.disjoint:
                 nodes = Counter({name: min(count, self._graph.num_nodes(name)) for name, count in reached.items()})
 
-    def _gathered(self, subgraph: Subgraph) -> Iterator[tuple[str, np.ndarray]]:
+    @staticmethod
+    def _gathered(subgraph: Subgraph, graph: Graph) -> Iterator[tuple[str, np.ndarray | Column, np.ndarray]]:
         """Which rows of which arrays are the features of a subgraph; an edge that is not in the graph has any."""
-        for name, rows in subgraph.nodes.items():
-            if (array := f"nodes/{name}/x") in self._arrays:
-                yield array, rows
+        for node_type, rows in subgraph.nodes.items():
+            if (x := graph.nodes[node_type].x) is not None:
+                yield f"nodes/{node_type}/x", x, rows
         for t, edges in subgraph.edges.items():
             for name in ("weight", "edge_attr"):
-                if (array := f"edges/{t.key}/{name}") in self._arrays and len(self._arrays[array]):
-                    yield array, np.maximum(edges.pos, 0)
+                if (values := getattr(graph.edges[t], name)) is not None and len(values):
+                    yield f"edges/{t.key}/{name}", values, np.maximum(edges.pos, 0)
 
-    def _record(self, subgraph: Subgraph, spec: Spec, epoch: int) -> pa.Buffer:
+    def _record(self, subgraph: Subgraph, spec: Spec, epoch: int, links: LinkLayout | None) -> pa.Buffer:
         """The published record, as an Arrow IPC stream."""
-        layout = Layout.of(
-            self._graph, spec.hops, subgraph.node_type, spec.disjoint, weighted=spec.own_weights, time=spec.time
-        )
+        more: dict[str, Any] = {"weighted": spec.own_weights, "time": spec.time, "links": links}
+        layout = Layout.of(self._graph, spec.hops, subgraph.node_type, spec.disjoint, **more)
         columns = RecordColumns.of([subgraph], layout)
         batch = to_arrow(Block(columns, 0, "train" if epoch else "val", epoch, None))
         sink = pa.BufferOutputStream()
@@ -252,7 +303,7 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
         spec, node_type = self._spec(request), self._node_type(request)
         seeds = self._seeds(request, node_type)
         with self._slots:
-            found = self._method(spec).groups(seeds, node_type)
+            found = self._method(request, spec).groups(seeds, node_type)
         if found is not None:
             with self._accounts.holding(client, found.nbytes):
                 yield answer_batch("groups", np.ascontiguousarray(found, np.int64).view(np.uint8))
@@ -287,8 +338,10 @@ class GraphServer(flight.FlightServerBase):  # type: ignore[misc]  # pyarrow has
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"no spec of sampling: {error}") from None
 
-    def _method(self, spec: Spec) -> Method:
-        """What samples by a spec; the last few stay open."""
+    def _method(self, request: Request, spec: Spec) -> Method:
+        """What samples the request's view, or the graph, by a spec; the last few stay open."""
+        if (view := self._views.of(request)) is not None:
+            return view.method(spec)
         key = json.dumps(spec.to_json(), sort_keys=True)
         with self._opening:
             if key not in self._methods:

@@ -11,7 +11,7 @@ from gnnctl.errors import ArtifactError
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.types import EdgeType
-from gnnctl.remote import ServedGraph, graph_parent
+from gnnctl.remote import ServedGraph, ServedView, graph_parent
 from gnnctl.splits.link_groups import ends_of
 from gnnctl.splits.link_target import LinkTarget
 from gnnctl.splits.link_views import edges_seen
@@ -89,8 +89,6 @@ class LinkSplit:
         if document["task"] not in ("link", "edge"):
             raise ArtifactError(f"{artifact.path} is a split of {document['task']}s", fix="name a split of links")
         graph = graph_parent(artifact, graph)
-        if isinstance(graph, ServedGraph):
-            graph = graph.with_edges_here()  # the views hide edges of it, which the server does not know
         summary = artifact.manifest.summary
         codes = {t: artifact.array(f"codes/{t.key}") for t in graph.edges if artifact.has(f"codes/{t.key}")}
         for edge_type, code in codes.items():
@@ -112,7 +110,8 @@ class LinkSplit:
         return self.parts[name]
 
     def view(self, name: str) -> Graph:
-        """The graph that messages pass over while a part is learnt from or scored; in memory, made once.
+        """The graph that messages pass over while a part is learnt from or scored; made once, in memory where
+        the whole graph is here.
 
         Positions of its edges are its own. It has the edges' weights, features and times, and none of their kept
         columns.
@@ -120,6 +119,8 @@ class LinkSplit:
         number = PARTS.index(name)
         if number not in self._views and isinstance(self.graph, PartitionedGraph):
             self._views[number] = self.graph.view(number)
+        elif number not in self._views and isinstance(self.graph, ServedGraph):
+            self._views[number] = ServedView(self.graph, self.codes, number)
         elif number not in self._views:
             edges = edges_seen(self.graph.edges, self.codes, number)
             self._views[number] = Graph(self.graph.nodes, edges, encoders=self.graph.encoders, graphs=self.graph.graphs)

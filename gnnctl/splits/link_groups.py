@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.stores import destinations
 from gnnctl.graph.types import EdgeType
+
+_EDGES = 1 << 20  # looked at at a time
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,25 @@ def ends_of(graph: Graph, edge_type: EdgeType) -> tuple[np.ndarray, np.ndarray]:
     store = graph.edges[edge_type]
     targets = np.repeat(np.arange(len(store.colptr) - 1, dtype=np.int64), np.diff(store.colptr))
     return np.asarray(store.row, dtype=np.int64), targets
+
+
+def ends_among(
+    graph: Graph, edge_type: EdgeType, end: Literal["src", "dst"], rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Source and destination (e,) int64 of the edges of a type that have one of ``rows`` at an end, by position.
+
+    All edges are looked at, some at a time: those of a graph on a disk or a server are not held.
+    """
+    store, found = graph.edges[edge_type], [np.zeros((2, 0), np.int64)]
+    wanted = np.zeros(graph.num_nodes(getattr(edge_type, end)), bool)
+    wanted[rows] = True
+    colptr = np.asarray(store.colptr)
+    for start in range(0, store.num_edges, _EDGES):
+        stop = min(start + _EDGES, store.num_edges)
+        ends = np.stack([np.asarray(store.row[start:stop], np.int64), destinations(colptr, start, stop)])
+        found.append(ends[:, wanted[ends[0 if end == "src" else 1]]])
+    src, dst = np.concatenate(found, axis=1)
+    return src, dst
 
 
 def group_links(

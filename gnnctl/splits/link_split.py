@@ -118,7 +118,7 @@ def split_links(graph: Graph, target: LinkTarget, options: LinkOptions | None = 
         counts = {reason: counts[reason] + made.counts[reason] for reason in counts}
         crossing += made.crossing
     for t, store in graph.edges.items():
-        forward = EdgeType(t.dst, t.rel.removeprefix("rev_"), t.src)
+        forward = t.forward
         if store.forward is not None and forward in codes:
             codes[t] = codes[forward][store.forward]
     parts = _parts(chosen)

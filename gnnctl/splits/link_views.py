@@ -64,5 +64,4 @@ def forward_of(edge_type: EdgeType, edges: Mapping[EdgeType, EdgeStore]) -> Edge
     """The type that a generated reverse type was generated from, or None."""
     if edges[edge_type].forward is None:
         return None
-    found = EdgeType(edge_type.dst, edge_type.rel.removeprefix("rev_"), edge_type.src)
-    return found if found in edges else None
+    return edge_type.forward if edge_type.forward in edges else None

@@ -33,10 +33,10 @@ class Processes(Protocol):
     share: Share
 
     def wrap(self, forward: Any) -> Any:
-        """What calls the model, with gradients averaged over the processes."""
+        """What calls the model, which all begin with the same weights of."""
 
     def joint(self, weight: float | Tensor, seeds: int) -> "Joint":
-        """Begin to add up what the parts of a step weigh."""
+        """Begin a step of all: what this part of it weighs, and its seeds."""
 
     def total(self, value: Tensor) -> Tensor:
         """The sum over the processes."""
@@ -62,11 +62,18 @@ class Processes(Protocol):
 
 
 class Joint(Protocol):
-    """Sums of a step that are on their way."""
+    """A step of all processes."""
 
-    def result(self) -> tuple[float | Tensor, float | Tensor, int | Tensor]:
-        """What to multiply this part's mean loss with to have (its share in the joint mean loss, what is to be
-        differentiated), and the seeds of the joint batch."""
+    def pull(self) -> float | Tensor:
+        """What to multiply this part's mean loss with before it is differentiated."""
+
+    def settle(self, model: nn.Module) -> tuple[float | Tensor, int | Tensor]:
+        """Give the parameters the gradients of the joint batch's mean loss, once this part's are there; parameters that
+        no process used have none.
+
+        Returns:
+            This part's share in the joint mean loss, and the seeds of the joint batch.
+        """
 
 
 class Alone:
@@ -116,22 +123,52 @@ class _OwnStep:
     def __init__(self, seeds: int) -> None:
         self._seeds = seeds
 
-    def result(self) -> tuple[float | Tensor, float | Tensor, int | Tensor]:
-        return 1.0, 1.0, self._seeds
+    def pull(self) -> float:
+        return 1.0
+
+    def settle(self, model: nn.Module) -> tuple[float, int]:
+        return 1.0, self._seeds
 
 
-class _JointStep:
+class _StepAtOnce:
+    """On CPUs: one message a step, so that processes wait for each other once."""
+
+    def __init__(self, weight: float | Tensor, seeds: int) -> None:
+        self._own, self._seeds = torch.as_tensor(weight, dtype=torch.float32).detach(), seeds
+
+    def pull(self) -> Tensor:
+        return self._own
+
+    def settle(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        head = torch.tensor([0.0, self._seeds, *(parameter.grad is not None for parameter in learnt)])
+        head[0] = self._own
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad.detach() for p in learnt]
+        joint = torch.cat([head, *(part.float().flatten() for part in parts)])
+        dist.all_reduce(joint)
+        sums, *places = torch.split(joint, [len(head), *(part.numel() for part in parts)])
+        joint[len(head) :] /= sums[0]
+        for parameter, used, found in zip(learnt, sums[2:].tolist(), places, strict=True):
+            parameter.grad = found.view_as(parameter).to(parameter.dtype) if used else None
+        return (self._own / sums[0]).double(), sums[1]
+
+
+class _StepInParts:
+    """On GPUs: gradients travel, and are averaged, while others are computed; what they weigh is known before."""
+
     def __init__(self, weight: float | Tensor, seeds: int, count: int, device: torch.device) -> None:
         self._own = torch.as_tensor(weight, dtype=torch.float64, device=device).detach()
         self._sums = torch.stack([self._own, self._own.new_tensor(float(seeds))])
         self._count = count
         self._work = dist.all_reduce(self._sums, async_op=True)
 
-    def result(self) -> tuple[float | Tensor, float | Tensor, int | Tensor]:
+    def pull(self) -> Tensor:
         self._work.wait()
-        part = self._own / self._sums[0]
         # The gradients are averaged over the processes, and their sum is wanted.
-        return part, (part * self._count).float(), self._sums[1]
+        return (self._own / self._sums[0] * self._count).float()
+
+    def settle(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        return self._own / self._sums[0], self._sums[1]
 
 
 class Group:
@@ -159,12 +196,19 @@ class Group:
             dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
 
     def wrap(self, forward: Any) -> Any:
-        """Parameters that no process used keep no gradient, as in one process."""
-        return DistributedDataParallel(forward, find_unused_parameters=True)
+        """See :class:`Processes`."""
+        if self._device.type == "cuda":
+            return DistributedDataParallel(forward, find_unused_parameters=True)
+        with torch.no_grad():
+            for value in (*forward.parameters(), *forward.buffers()):
+                dist.broadcast(value, src=0)
+        return forward
 
     def joint(self, weight: float | Tensor, seeds: int) -> Joint:
         """See :class:`Processes`."""
-        return _JointStep(weight, seeds, self.share.among, self._device)
+        if self._device.type == "cuda":
+            return _StepInParts(weight, seeds, self.share.among, self._device)
+        return _StepAtOnce(weight, seeds)
 
     def total(self, value: Tensor) -> Tensor:
         """See :class:`Processes`."""

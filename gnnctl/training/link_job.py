@@ -105,11 +105,10 @@ class LinkJob(_PairJob):
         found: dict[str, Any] = {}
         cards: list[Card] = []
         plain = popularity(split.graph, split.target.edge_types, split.part("train"))
-        known = split.known()
         for name in PARTS:
             part = split.part(name)
             asked = spread(len(part.relation), TRAIN_LINKS if name == "train" else 0)
-            ranking = Ranking(split.graph, split.target.edge_types, part.take(asked), known)
+            ranking = Ranking(split.graph, split.target.edge_types, part.take(asked))
             represented = represent_all(model, split.view(name), device, progress=progress)
             check_finite(represented)
             scores = link_scores(model, represented, split, name, ranking, asked, self.links)

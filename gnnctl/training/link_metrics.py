@@ -1,6 +1,6 @@
 """How well links are told from what is no link: filtered ranks among all candidates, and fixed negatives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -13,10 +13,10 @@ from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.nn.models.link_model import LinkModel, Representations
 from gnnctl.splits.link import Links
+from gnnctl.splits.link_groups import ends_among
 from gnnctl.training.ranking import batch_rows, filtered_ranks, known_candidates, ranking_metrics
 
 End = Literal["dst", "src"]
-KnownLinks = Mapping[EdgeType, tuple[np.ndarray, np.ndarray]]
 # From node rows and a relation's number to (b, candidates) scores.
 Score = Callable[[int, End, Tensor], Tensor]
 RANKED = ("mrr", "hits@1", "hits@3", "hits@10", "recall@10", "ndcg@10")
@@ -40,17 +40,15 @@ class Ranking:
     """The questions (source, type, ?) and (?, type, destination) of links; candidates are all nodes of the end's type.
 
     Attributes:
-        graph: whose nodes are candidates.
+        graph: whose nodes are candidates, and none of whose links of the types counts against another.
         edge_types: of the links, in the order of their numbers.
         links: that are asked for.
-        known: by type sources and destinations of every true link, none of which counts against another.
         memory: bytes of scores at a time.
     """
 
     graph: Graph
     edge_types: list[EdgeType]
     links: Links
-    known: KnownLinks
     memory: int = MEMORY
     _filters: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
@@ -88,9 +86,9 @@ class Ranking:
 
     def _known(self, number: int, edge_type: EdgeType, end: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if (number, end) not in self._filters:
-            src, dst = self.known[edge_type]
-            keys, values = (src, dst) if end == "dst" else (dst, src)
             queries = (self.links.src if end == "dst" else self.links.dst)[rows]
+            src, dst = ends_among(self.graph, edge_type, "src" if end == "dst" else "dst", queries)
+            keys, values = (src, dst) if end == "dst" else (dst, src)
             self._filters[number, end] = known_candidates(queries, keys, values)
         return self._filters[number, end]
 

@@ -36,7 +36,7 @@ class LinkObjective:
         self.device = device or torch.device("cpu")
         val = split.part("val")
         self.asked = spread(len(val.relation), options.eval_links)
-        self.ranking = Ranking(split.graph, split.target.edge_types, val.take(self.asked), split.known())
+        self.ranking = Ranking(split.graph, split.target.edge_types, val.take(self.asked))
 
     def monitor(self, asked: str | None) -> str:
         """The metric ``asked`` for, or ``mrr``; UsageError where there is none such."""

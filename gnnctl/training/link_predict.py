@@ -15,6 +15,7 @@ from gnnctl.console import Progress, no_progress
 from gnnctl.errors import DataError, UsageError
 from gnnctl.graph.batch import link_features
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.stores import destinations
 from gnnctl.nn.models.link_model import LinkModel
 from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.splits.link_groups import ends_of
@@ -32,6 +33,7 @@ from gnnctl.training.ranking import batch_rows, known_candidates
 from gnnctl.training.represent import represent_all
 from gnnctl.training.store import DEFAULT_MEMORY
 
+EDGES = 1 << 20  # looked at at a time
 OPEN_VIEW = "test"  # sees all that is known but the test part: pairs of no part are scored in it
 
 
@@ -195,7 +197,7 @@ class LinkPrediction:
         assert isinstance(model, LinkModel)
         assert self.trained.links is not None
         every = np.arange(len(links.relation))
-        ranking = Ranking(split.graph, split.target.edge_types, links, split.known())
+        ranking = Ranking(split.graph, split.target.edge_types, links)
         scores = link_scores(model, represented, split, name, ranking, every, self.trained.links)
         return {"seeds": len(links.relation), **scores.metrics(ranking)}
 
@@ -274,9 +276,13 @@ def has_loops(split: LinkSplit, number: int) -> bool:
     train, edge_type = split.part("train"), split.target.edge_types[number]
     if bool(((train.src == train.dst) & (train.relation == number)).any()):
         return True
-    src, dst = ends_of(split.graph, edge_type)
-    seen = split.codes.get(edge_type)
-    return bool(((src == dst) if seen is None else (src == dst) & (seen == 0)).any())
+    colptr, seen = np.asarray(split.graph.edges[edge_type].colptr), split.codes.get(edge_type)
+    for start in range(0, int(colptr[-1]), EDGES):
+        stop = min(start + EDGES, int(colptr[-1]))
+        loops = split.graph.edges[edge_type].row[start:stop] == destinations(colptr, start, stop)
+        if (loops if seen is None else loops & (seen[start:stop] == 0)).any():
+            return True
+    return False
 
 
 def _chunks(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:

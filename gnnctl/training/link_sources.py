@@ -217,7 +217,7 @@ class SampledLinkBatches:
         # Where an edge's features are wanted, its number in the part travels in the place of its label.
         named = links._replace(label=np.arange(len(links.relation))) if numbered else links
         batches = self._sampled(
-            source or open_method(view, self._spec),
+            source or open_method(view, self._spec, features=True),
             view,
             named,
             negatives=negatives,

@@ -193,8 +193,8 @@ class Trainer:
         joint = self.processes.joint(self.objective.weight(batch) if counted else 0.0, counted)
         with self._autocast():
             loss = self.objective.loss(self.forward, batch)
-        part, pull, seeds = joint.result()
-        self.scaler.scale(loss * pull).backward()  # type: ignore[no-untyped-call]  # torch gives backward no types
+        self.scaler.scale(loss * joint.pull()).backward()  # type: ignore[no-untyped-call]  # torch gives backward no types
+        part, seeds = joint.settle(self.model)
         if self.options.clip_grad:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip_grad)

@@ -37,7 +37,7 @@ def test_filtered_ranks_of_both_ends_are_those_counted_one_by_one(reciprocal):
     model, test = model_of(split, reciprocal=reciprocal), split.part("test")
     represented = represent_all(model, split.view("test"), torch.device("cpu"))
     known = {t: set(zip(*(v.tolist() for v in ends), strict=True)) for t, ends in split.known().items()}
-    ranking = Ranking(split.graph, split.target.edge_types, test, split.known(), memory=100)
+    ranking = Ranking(split.graph, split.target.edge_types, test, memory=100)
     ranks = ranking.ranks(score_by(model, represented), cross_entropy=True)
     h, losses = represented["place"], []
     model.requires_grad_(False)
@@ -56,7 +56,7 @@ def test_recall_and_ndcg_are_those_of_the_shown_lists():
     links = split.part("test")
     rng = np.random.default_rng(0)
     table = torch.from_numpy(rng.normal(size=(30, 20)).astype(np.float32))
-    ranking = Ranking(split.graph, split.target.edge_types, links, split.known())
+    ranking = Ranking(split.graph, split.target.edge_types, links)
     found = ranking.metrics(ranking.ranks(lambda number, end, ends: table[ends] if end == "dst" else table.T[ends]))
     src, dst = next(iter(split.known().values()))
     recall, ndcg = [], []
@@ -95,7 +95,7 @@ def test_popularity_counts_training_links_of_the_type():
 def test_no_links_have_no_metrics():
     split = shifts(9, 2)
     nothing = split.part("test").take(np.zeros(0, np.int64))
-    ranking = Ranking(split.graph, split.target.edge_types, nothing, split.known())
+    ranking = Ranking(split.graph, split.target.edge_types, nothing)
     found = ranking.metrics(ranking.ranks(popularity(split.graph, split.target.edge_types, split.part("train"))))
     assert set(found.values()) == {None}
 
