@@ -123,7 +123,7 @@ def train(
     from gnnctl.training.package import check_package, package_model
     from gnnctl.training.report import FILE as REPORT
     from gnnctl.training.report import report_page
-    from gnnctl.training.run import fit_model, train_model
+    from gnnctl.training.run import fit_model, judged, train_model
     from gnnctl.training.summary import summary_text
     from gnnctl.training.trained import HISTORY, PACKAGE, STATE
 
@@ -295,7 +295,9 @@ def train(
         return found.batches(model, where, loader_threads, processes.share)
 
     if here.rank:
-        fit_model(job, loaded, design, training, None, **how)
+        judged(
+            job, *fit_model(job, loaded, design, training, None, **how), found.spec, device=where, processes=processes
+        )
         if meeting is not None:
             meeting.wait()
         return
