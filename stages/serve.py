@@ -8,6 +8,7 @@ import typer
 from gnnctl import options
 from gnnctl.console import Console
 from gnnctl.errors import ResourceError, UsageError
+from gnnctl.options import remote
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 GRACE = 2.0  # seconds that answers under way have when the server is stopped
@@ -26,13 +27,8 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(help="PEM file of the certificate chain.", exists=True, dir_okay=False, show_default=False),
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(help="PEM file of its key.", exists=True, dir_okay=False, show_default=False)
-    ] = None,
+    tls_cert: remote.TlsCert = None,
+    tls_key: remote.TlsKey = None,
     memory: Annotated[int, typer.Option(help="MB of unread answers and of views a client.", min=2)] = 256,
     threads: Annotated[int, typer.Option(help="Threads that sample and gather.", min=1)] = 2,
     json: options.Json = False,
@@ -47,16 +43,15 @@ def serve(
     import threading
 
     from gnnctl.graph.graph import Graph
+    from gnnctl.remote.connection import read_certificate
     from gnnctl.remote.graph import read_token
     from gnnctl.serving import GraphServer
 
     console = Console("serve", json=json, quiet=quiet)
-    if (tls_cert is None) != (tls_key is None):
-        raise UsageError("--tls-cert and --tls-key go together", fix="pass both, or neither")
+    tls = read_certificate(tls_cert, tls_key)
     token = os.environ.get("GNNCTL_TOKEN") if token_file is None else read_token(token_file)
     if not token and host not in LOOPBACK:
         raise UsageError(f"--host {host}: without a token anyone could read the graph", fix="pass --token-file")
-    tls = None if tls_cert is None or tls_key is None else (tls_cert.read_bytes(), tls_key.read_bytes())
     if tls is None and host not in LOOPBACK:
         console.warn("without --tls-cert and --tls-key the token and the data can be read on the way")
     opened = Graph.open(graph)

@@ -91,6 +91,8 @@ def train(
     graph: remote.Graph = None,
     token_file: remote.TokenFile = None,
     tls_ca: remote.TlsCa = None,
+    tls_cert: remote.TlsCert = None,
+    tls_key: remote.TlsKey = None,
     split: machine.Split = None,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -110,6 +112,7 @@ def train(
     from gnnctl.nn.models.unsupervised import WALKS, parse_objective
     from gnnctl.processes import lost, place
     from gnnctl.remote import graph_option
+    from gnnctl.remote.connection import read_certificate
     from gnnctl.sampling.methods import MethodSpec
     from gnnctl.splits.audit import read_beside
     from gnnctl.training.code import code_inputs
@@ -120,7 +123,7 @@ def train(
     from gnnctl.training.package import check_package, package_model
     from gnnctl.training.report import FILE as REPORT
     from gnnctl.training.report import report_page
-    from gnnctl.training.run import fit_model, train_model
+    from gnnctl.training.run import fit_model, judged, train_model
     from gnnctl.training.summary import summary_text
     from gnnctl.training.trained import HISTORY, PACKAGE, STATE
 
@@ -131,12 +134,13 @@ def train(
     walks = parse_objective(objective)[0] in WALKS
     if walks and model is not None:
         raise UsageError(f"--model {model}: walks learn a vector a node, without layers", fix="leave it out")
+    tls = read_certificate(tls_cert, tls_key)
     name, parameters = parse_model(model or ("embedding" if walks else "sage"))
     preset = preset_of(model or "")
     learns = name not in models() or models()[name].learns
     found = TrainingInput.open(
         source,
-        graph=graph_option(graph, token_file, tls_ca),
+        graph=graph_option(graph, token_file, None if tls is not None else tls_ca),
         split=split,
         num_neighbors=num_neighbors,
         sampler=sampler,
@@ -169,6 +173,10 @@ def train(
         node_type=node_type,
         place=here,
     )
+    if tls is not None and not isinstance(found.split.graph, PartitionedGraph):
+        raise UsageError(
+            "--tls-cert is for processes that have the graph in partitions", fix="leave it and --tls-key out"
+        )
     unfit = {
         ("--folds", "--objective"): folds is not None and found.objective is not None,
         ("--folds", "--init"): folds is not None and init is not None,
@@ -273,7 +281,7 @@ def train(
     if isinstance(found.split.graph, PartitionedGraph):
         from gnnctl.serving.parts import Meeting
 
-        meeting = Meeting(found.split.graph, here.rank, here.master, processes.first, processes.tell, lost)
+        meeting = Meeting(found.split.graph, here.rank, here.master, processes.first, processes.tell, lost, tls, tls_ca)
     cache = found.cache(feature_cache)
     how: dict[str, Any] = {
         "device": where,
@@ -287,7 +295,9 @@ def train(
         return found.batches(model, where, loader_threads, processes.share)
 
     if here.rank:
-        fit_model(job, loaded, design, training, None, **how)
+        judged(
+            job, *fit_model(job, loaded, design, training, None, **how), found.spec, device=where, processes=processes
+        )
         if meeting is not None:
             meeting.wait()
         return

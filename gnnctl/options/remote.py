@@ -34,3 +34,23 @@ TlsCa = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        help="PEM file of the certificate chain that this side serves with.",
+        dir_okay=False,
+        exists=True,
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        help="PEM file of its key.",
+        dir_okay=False,
+        exists=True,
+        show_default=False,
+        rich_help_panel=PANEL,
+    ),
+]

@@ -16,6 +16,7 @@ from gnnctl.remote.protocol import NO_VIEW, PROTOCOL, REQUEST_ROWS, VIEW, Reques
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Certificate = tuple[bytes, bytes]  # its chain and its private key, PEM
 REQUEST_SECONDS = 120.0  # that a request may take, whole
 _AGAIN = "see whether it runs, then run the command again: training resumes"
 
@@ -171,3 +172,16 @@ def _brief(error: Exception) -> str:
         if text.startswith(prefix):
             text = text.partition(", with message: ")[2] or text
     return text.rstrip(". ")
+
+
+def read_certificate(chain: Path | None, key: Path | None) -> Certificate | None:
+    """What ``--tls-cert`` and ``--tls-key`` name, or None.
+
+    Raises:
+        UsageError: one of them alone.
+    """
+    if chain is None and key is None:
+        return None
+    if chain is None or key is None:
+        raise UsageError("--tls-cert and --tls-key go together", fix="pass both, or neither")
+    return chain.read_bytes(), key.read_bytes()

@@ -4,6 +4,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from gnnctl.errors import ResourceError
 from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.store_interfaces import Column
-from gnnctl.remote.connection import Connection
+from gnnctl.remote.connection import Certificate, Connection
 from gnnctl.remote.owner import LEAVE, PARTS, PICK, RemoteOwner, array_name, read_pick_request
 from gnnctl.remote.protocol import CHUNK_BYTES, Request, answer_batch
 from gnnctl.sampling.hop import LocalOwner
@@ -28,16 +29,18 @@ class PartServer(GraphServer):
     Args:
         graph: whose partition this process holds.
         owner: of it.
-        location, token: as for :class:`GraphServer`.
+        location, token, tls: as for :class:`GraphServer`.
 
     Attributes:
         left: set when the first process has told that nothing more will be asked.
     """
 
-    def __init__(self, graph: PartitionedGraph, owner: LocalOwner, location: str, token: str) -> None:
+    def __init__(
+        self, graph: PartitionedGraph, owner: LocalOwner, location: str, token: str, tls: Certificate | None = None
+    ) -> None:
         self.left = threading.Event()
         self._owner = owner
-        super().__init__(graph, location, token=token, memory=MEMORY, threads=THREADS)
+        super().__init__(graph, location, token=token, tls=tls, memory=MEMORY, threads=THREADS)
         stores = {view: owner.features(view) for view in (None, *range(graph.index.views))}
         self._arrays = {
             array_name(key, view): Column(store, key)
@@ -77,6 +80,12 @@ class Meeting:
         first: gives all processes what the first one makes.
         tell: gives every process what each of them says.
         gone: what to raise where another process does not answer.
+        tls: certificate chain and private key (PEM) of this process, for data that are not to travel in the clear;
+            None in all processes, or in none.
+        tls_ca: PEM file of who signed the others'; None: those that the system trusts.
+
+    Raises:
+        ResourceError: another process is not reached, or its certificate is not trusted.
 
     Attributes:
         graph: the same.
@@ -90,6 +99,8 @@ class Meeting:
         first: Callable[[Callable[[], str]], str],
         tell: Callable[[str], list[str]],
         gone: Callable[[], Exception],
+        tls: Certificate | None = None,
+        tls_ca: Path | None = None,
     ) -> None:
         self.graph = graph
         own = graph.owners[rank]
@@ -97,11 +108,12 @@ class Meeting:
         token = first(lambda: secrets.token_hex(32))
         host = "127.0.0.1" if master is None else _address_towards(master)
         at = f"[{host}]" if ":" in host else host
-        self._server = PartServer(graph, own, f"grpc://{at}:0", token)
+        scheme = "grpc" if tls is None else "grpc+tls"
+        self._server = PartServer(graph, own, f"{scheme}://{at}:0", token, tls)
         self._others: list[RemoteOwner] = []
-        for number, address in enumerate(tell(f"grpc://{at}:{self._server.port}")):
+        for number, address in enumerate(tell(f"{scheme}://{at}:{self._server.port}")):
             if number != rank:
-                self._others.append(RemoteOwner(Connection(address, token), own.features, gone))
+                self._others.append(RemoteOwner(Connection(address, token, tls_ca), own.features, gone))
                 graph.owners[number] = self._others[-1]
 
     def wait(self) -> None:

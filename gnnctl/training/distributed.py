@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -44,6 +45,12 @@ class Processes(Protocol):
     def gather(self, values: Sequence[Tensor]) -> Tensor:
         """All rows of all processes, the same everywhere, in the order of the processes; on the CPU where there are
         several."""
+
+    def union(self, mask: np.ndarray) -> np.ndarray:
+        """(n,) bool, what is marked in any process."""
+
+    def hand_round(self, values: np.ndarray | None, count: int, width: int, source: int) -> np.ndarray:
+        """(count, width) float32 that the process ``source`` has, for all; the others give None."""
 
     def first(self, make: Callable[[], T]) -> T:
         """What the first process makes, by itself, for all."""
@@ -96,6 +103,15 @@ class Alone:
     def gather(self, values: Sequence[Tensor]) -> Tensor:
         """One after another."""
         return torch.cat(list(values))
+
+    def union(self, mask: np.ndarray) -> np.ndarray:
+        """As it is."""
+        return mask
+
+    def hand_round(self, values: np.ndarray | None, count: int, width: int, source: int) -> np.ndarray:
+        """As they are."""
+        assert values is not None
+        return values
 
     def first(self, make: Callable[[], T]) -> T:
         """Makes it."""
@@ -212,8 +228,28 @@ class Group:
 
     def total(self, value: Tensor) -> Tensor:
         """See :class:`Processes`."""
-        found = value.clone()
-        dist.all_reduce(found)
+        found = value.detach().to(self._device, copy=True)
+        with self.watched():
+            dist.all_reduce(found)
+        return found.to(value.device)
+
+    def union(self, mask: np.ndarray) -> np.ndarray:
+        """See :class:`Processes`."""
+        found = torch.from_numpy(mask.astype(np.uint8)).to(self._device)
+        with self.watched():
+            dist.all_reduce(found, dist.ReduceOp.MAX)
+        marked: np.ndarray = found.cpu().numpy().astype(bool)
+        return marked
+
+    def hand_round(self, values: np.ndarray | None, count: int, width: int, source: int) -> np.ndarray:
+        """See :class:`Processes`."""
+        if values is None:
+            held = torch.empty((count, width), device=self._device)
+        else:
+            held = torch.from_numpy(np.array(values, np.float32)).to(self._device)
+        with self.watched():
+            dist.broadcast(held, src=source)
+        found: np.ndarray = held.cpu().numpy()
         return found
 
     def gather(self, values: Sequence[Tensor]) -> Tensor:

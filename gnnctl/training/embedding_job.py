@@ -105,7 +105,12 @@ class EmbeddingJob:
         return OwnLoss()
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; where there is one target, of a linear probe on the embeddings."""
         assert isinstance(model, Unsupervised | WalkModel)

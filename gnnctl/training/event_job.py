@@ -242,7 +242,12 @@ class EventJob:
         return EventObjective(self.timeline.fixed("val")[0].shape[1] > 0 or not len(self.timeline.order["val"]))
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; the events are gone through once more, with the final weights.
 

@@ -13,8 +13,10 @@ from gnnctl.graph.graph import Graph
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.ordered import ordered_map
 from gnnctl.sampling.spec import ALL, SampleSpec
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.graphs import graph_outputs
 from gnnctl.training.layerwise import EDGE_BUDGET, Layerwise, NodeIds
+from gnnctl.training.shared_rows import joined
 from gnnctl.training.store import DEFAULT_MEMORY
 
 SAMPLING_THREADS = 2
@@ -131,11 +133,31 @@ def logits_of(
     *,
     device: torch.device | str = "cpu",
     progress: Progress = no_progress,
+    processes: Processes = ALONE,
 ) -> np.ndarray:
-    """Logits with every neighbour, or, given a spec, from neighbourhoods of the rows' own that are sampled by it."""
-    if spec is None:
-        return exact_logits(model, graph, node_type, rows, device=device, progress=progress)
-    return sampled_logits(model, graph, node_type, rows, spec, device=device, progress=progress)
+    """Logits with every neighbour, or, given a spec, from neighbourhoods of the rows' own that are sampled by it.
+
+    Args:
+        processes: that compute them together: layer by layer, or each an equal part of the rows; a model that sees the
+            whole graph at once is the first one's.
+    """
+
+    def of(part: np.ndarray) -> np.ndarray:
+        if spec is None:
+            return exact_logits(model, graph, node_type, part, device=device, progress=progress)
+        return sampled_logits(model, graph, node_type, part, spec, device=device, progress=progress)
+
+    if processes.share.among == 1:
+        return of(rows)
+    if spec is None and getattr(model, "exact_layers", False) and not getattr(model, "whole_graphs", False):
+        model.eval()
+        shared = Layerwise(model, graph, torch.device(device), progress=progress, processes=processes)
+        return shared.run(node_type, np.asarray(rows, dtype=np.int64), entered=False)[0]
+    if spec is None and getattr(model, "whole_graph", False):
+        return processes.first(lambda: of(rows))
+    first, last, counted = processes.share.stretch(len(rows), filled=True)
+    own = of(rows[first:last])
+    return joined(own if counted else own[:0], np.empty((len(rows), own.shape[1]), np.float32), processes)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from gnnctl.page import Card
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits import NodeSplit
 from gnnctl.splits.link import LinkSplit
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.inference import logits_of
 from gnnctl.training.loop import seed_torch
@@ -47,12 +48,18 @@ class Job(Protocol):
         """What is minimised; DataError: a part without seeds. UsageError: options that do not fit."""
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """Exact metrics of every part.
 
         Args:
             spec: what each seed may see, where that is not everything.
+            processes: that compute it together; the first one's result counts, and has cards.
 
         Raises:
             DataError: the model's outputs are no numbers.
@@ -87,14 +94,28 @@ class NodeJob:
         return Supervised(Task.of(target, labels, options.class_weights, options.label_smoothing, options.focal))
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`Job`; the baseline is the constant prediction."""
         split = self.split
         task = Task.of(split.target, split.part("train")[1])
         parts = {name: split.part(name) for name in PARTS}
         rows = np.concatenate([part[0] for part in parts.values()])
-        logits = logits_of(model, split.graph, split.target.node_type, rows, spec, device=device, progress=progress)
+        logits = logits_of(
+            model,
+            split.graph,
+            split.target.node_type,
+            rows,
+            spec,
+            device=device,
+            progress=progress,
+            processes=processes,
+        )
         if not np.isfinite(logits).all():
             problem = "the trained model gives scores that are no numbers"
             raise DataError(problem, fix="lower --lr or pass --clip-grad 1")
@@ -106,7 +127,7 @@ class NodeJob:
             y = torch.from_numpy(np.array(labels))
             found[name] = {"seeds": len(part_rows), **evaluate(task, torch.from_numpy(logits[start:end]), y)}
             found[name]["baseline"] = baseline(task, parts["train"][1], labels)
-            if len(labels):  # of the last part that has seeds
+            if len(labels) and not processes.share.rank:  # of the last part that has seeds
                 cards = self._cards(task, name, part_rows, logits[start:end], np.array(labels))
             start = end
         return Evaluation(found, cards)

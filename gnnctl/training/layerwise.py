@@ -18,13 +18,14 @@ from gnnctl.graph.edge_index import EdgeIndex
 from gnnctl.graph.graph import Graph
 from gnnctl.graph.types import EdgeType
 from gnnctl.nn.models.layer import LayerEdges
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.neighborhood import Block, block, chunks_by_edges, needed_rows
+from gnnctl.training.shared_rows import Stores, exchange, joined, own_rows
 from gnnctl.training.store import DEFAULT_MEMORY, RowStore, room_for
 
 EDGE_BUDGET = 1 << 20  # in-edges plus nodes of a block
 NODE_CHUNK = 1 << 15  # nodes encoded, or classified, at a time
 NodeIds = dict[str, np.ndarray]
-Stores = dict[str, RowStore]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Layerwise:
         node_ids: where ``graph`` is not the model's own, by node type each row's row in that one, -1 for none.
         edge_budget: in-edges plus nodes of a block.
         memory: bytes of representations kept in memory; larger layers lie in temporary mapped files.
+        processes: that compute each layer together, each the rows of its partition, or an equal part; all get all.
     """
 
     model: Any
@@ -46,6 +48,7 @@ class Layerwise:
     edge_budget: int = EDGE_BUDGET
     memory: int = DEFAULT_MEMORY
     progress: Progress = no_progress
+    processes: Processes = ALONE
 
     def run(self, node_type: str, rows: np.ndarray, *, entered: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
         """Logits (n, num_outputs) of ``rows`` of ``node_type``, and what entered the last layer (n, width), None where
@@ -58,7 +61,7 @@ class Layerwise:
     ) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
         """By node type what :meth:`run` gives of its rows; no representation is computed twice."""
         layers = int(self.model.num_layers)
-        needed = needed_rows(self.graph, wanted, layers)
+        needed = needed_rows(self.graph, wanted, layers, self.processes)
         total = sum(len(part) for level in needed for part in level.values())
         with self.progress(total=total, desc="exact", unit="node") as bar:
             found = self._encode(needed[0], bar)
@@ -73,16 +76,19 @@ class Layerwise:
         }
 
     def _logits(self, found: RowStore, rows: np.ndarray) -> np.ndarray:
-        logits = room_for((len(rows), self.model.out_channels), self.memory // 2)
-        for start in range(0, len(rows), NODE_CHUNK):
-            part = found.read(rows[start : start + NODE_CHUNK])
-            logits[start : start + len(part)] = self._numpy(self.model.head(self._tensor(part)))
-        return logits
+        first, last = self.processes.share.bounds(len(rows))
+        own = room_for((last - first, self.model.out_channels), self.memory // 2)
+        for start in range(0, len(own), NODE_CHUNK):
+            part = found.read(rows[first:last][start : start + NODE_CHUNK])
+            own[start : start + len(part)] = self._numpy(self.model.head(self._tensor(part)))
+        if self.processes.share.among == 1:
+            return own
+        return joined(own, room_for((len(rows), own.shape[1]), self.memory // 2), self.processes)
 
     def _encode(self, needed: dict[str, np.ndarray], bar: Any) -> Stores:
         """Representations of the nodes that the first layer needs."""
         found: Stores = {}
-        for name, rows in needed.items():
+        for name, rows in self._own(needed).items():
             for start in range(0, len(rows), NODE_CHUNK):
                 part = rows[start : start + NODE_CHUNK]
                 x = self.graph.nodes[name].features(part)
@@ -96,12 +102,12 @@ class Layerwise:
                     found[name] = RowStore(rows, self.graph.num_nodes(name), values.shape[1], self.memory)
                 found[name].write(part, self._numpy(values))
                 bar.update(len(part))
-        return found
+        return exchange(self.graph, needed, found, self.memory, self.processes, bar)
 
     def _layer(self, i: int, before: Stores, needed: dict[str, np.ndarray], bar: Any) -> Stores:
         """Representations after layer ``i`` of the nodes that the next one needs."""
         found: Stores = {}
-        for name, rows in needed.items():
+        for name, rows in self._own(needed).items():
             into = [store for t, store in self.graph.edges.items() if t.dst == name]
             for part in chunks_by_edges(into, rows, self.edge_budget):
                 one_hop = block(self.graph, name, part)
@@ -114,7 +120,12 @@ class Layerwise:
                     found[name] = RowStore(rows, self.graph.num_nodes(name), values.shape[1], self.memory)
                 found[name].write(part, self._numpy(values))
                 bar.update(len(part))
-        return found
+        return exchange(self.graph, needed, found, self.memory, self.processes, bar)
+
+    def _own(self, needed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Those that this process computes."""
+        rank = self.processes.share.rank
+        return {name: own_rows(self.graph, name, rows, self.processes)[rank] for name, rows in needed.items()}
 
     def _edges(self, one_hop: Block) -> LayerEdges:
         edges = LayerEdges({})

@@ -16,6 +16,7 @@ from gnnctl.page import Card
 from gnnctl.sampling.methods import Spec
 from gnnctl.splits.link import LinkSplit
 from gnnctl.splits.link_target import LinkTarget
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import PARTS
 from gnnctl.training.link_metrics import Ranking, pair_scores, popularity
@@ -93,7 +94,12 @@ class LinkJob(_PairJob):
         return LinkObjective(self.split, self.links)
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; the baseline ranks candidates by their training links.
 
@@ -109,17 +115,17 @@ class LinkJob(_PairJob):
             part = split.part(name)
             asked = spread(len(part.relation), TRAIN_LINKS if name == "train" else 0)
             ranking = Ranking(split.graph, split.target.edge_types, part.take(asked))
-            represented = represent_all(model, split.view(name), device, progress=progress)
+            represented = represent_all(model, split.view(name), device, progress=progress, processes=processes)
             check_finite(represented)
-            scores = link_scores(model, represented, split, name, ranking, asked, self.links)
-            constant = ranking.ranks(plain)
+            scores = link_scores(model, represented, split, name, ranking, asked, self.links, processes)
+            constant = ranking.ranks(plain, processes=processes)
             found[name] = {
                 "seeds": len(part.relation),
                 **({"ranked": len(asked)} if len(asked) < len(part.relation) else {}),
                 **scores.metrics(ranking),
                 "baseline": ranking.metrics(constant) if len(asked) else {},
             }
-            if len(asked):  # of the last part that has links
+            if len(asked) and not processes.share.rank:  # of the last part that has links
                 cards = link_cards(split, name, ranking.links, scores, constant, self.links)
         return Evaluation(found, cards, WHOLE_VIEW if spec is not None else "")
 
@@ -144,7 +150,12 @@ class EdgeJob(_PairJob):
         )
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; the baseline is the constant prediction."""
         assert isinstance(model, EdgeModel)
@@ -159,7 +170,7 @@ class EdgeJob(_PairJob):
         for name in PARTS:
             part = split.part(name)
             assert part.label is not None
-            represented = represent_all(model, split.view(name), device, progress=progress)
+            represented = represent_all(model, split.view(name), device, progress=progress, processes=processes)
             attr = link_features(split.graph, split.target.edge_types, part.relation, part.pos)
             logits = pair_scores(model, represented, part, attr)
             check_finite({"logits": logits})
@@ -168,7 +179,7 @@ class EdgeJob(_PairJob):
                 **evaluate(task, logits, torch.from_numpy(part.label)),
                 "baseline": baseline(task, train, part.label),
             }
-            if len(part.label):  # of the last part that has links
+            if len(part.label) and not processes.share.rank:  # of the last part that has links
                 cards = [
                     *quality_cards(task, logits.numpy(), part.label, names, name),
                     *edge_cards(task, split, part, logits),

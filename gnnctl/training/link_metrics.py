@@ -14,6 +14,7 @@ from gnnctl.graph.types import EdgeType
 from gnnctl.nn.models.link_model import LinkModel, Representations
 from gnnctl.splits.link import Links
 from gnnctl.splits.link_groups import ends_among
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.ranking import batch_rows, filtered_ranks, known_candidates, ranking_metrics
 
 End = Literal["dst", "src"]
@@ -50,22 +51,26 @@ class Ranking:
     edge_types: list[EdgeType]
     links: Links
     memory: int = MEMORY
-    _filters: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
+    _filters: dict[tuple[int, str, int, int], tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)
 
     @torch.no_grad()
-    def ranks(self, score: Score, *, scratch: int = 1, cross_entropy: bool = False) -> Ranks:
+    def ranks(
+        self, score: Score, *, scratch: int = 1, cross_entropy: bool = False, processes: Processes = ALONE
+    ) -> Ranks:
         """Ranks by a way of scoring.
 
         Args:
             score: of (relation number, the end that is asked for, (b,) rows of the links' other ends).
             scratch: numbers of memory that a score takes.
             cross_entropy: whether the loss is wanted.
+            processes: each of which ranks an equal part; all get all.
         """
         n = len(self.links.relation)
         found = {"dst": torch.zeros(n, dtype=torch.float64), "src": torch.zeros(n, dtype=torch.float64)}
         total = 0.0
         for number, edge_type in enumerate(self.edge_types):
             rows = np.flatnonzero(self.links.relation == number)
+            rows = rows[slice(*processes.share.bounds(len(rows)))]
             if not len(rows):
                 continue
             src, dst = torch.from_numpy(self.links.src[rows]), torch.from_numpy(self.links.dst[rows])
@@ -80,17 +85,23 @@ class Ranking:
                         total += float(torch.nn.functional.cross_entropy(scores, wanted, reduction="sum"))
                     return scores
 
-                known = self._known(number, edge_type, end, rows)
+                known = self._known(number, edge_type, end, rows, processes)
                 found[end][torch.from_numpy(rows)] = filtered_ranks(ask, targets, known, batch_size=size)
+        if processes.share.among > 1:
+            *both, losses = processes.total(torch.stack([*found.values(), torch.full((n,), total).double()]))
+            found, total = dict(zip(found, both, strict=True)), float(losses[0]) if n else 0.0
         return Ranks(found["dst"], found["src"], total / (2 * n) if cross_entropy and n else None)
 
-    def _known(self, number: int, edge_type: EdgeType, end: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if (number, end) not in self._filters:
+    def _known(
+        self, number: int, edge_type: EdgeType, end: str, rows: np.ndarray, processes: Processes
+    ) -> tuple[np.ndarray, np.ndarray]:
+        key = (number, end, processes.share.rank, processes.share.among)
+        if key not in self._filters:
             queries = (self.links.src if end == "dst" else self.links.dst)[rows]
             src, dst = ends_among(self.graph, edge_type, "src" if end == "dst" else "dst", queries)
             keys, values = (src, dst) if end == "dst" else (dst, src)
-            self._filters[number, end] = known_candidates(queries, keys, values)
-        return self._filters[number, end]
+            self._filters[key] = known_candidates(queries, keys, values)
+        return self._filters[key]
 
     def metrics(self, ranks: Ranks) -> dict[str, float | None]:
         """Those of RANKED: ``mrr`` and ``hits`` over both questions, ``recall`` and ``ndcg`` over (source, type, ?)."""

@@ -96,16 +96,12 @@ class LinkObjective:
     ) -> dict[str, float | None]:
         """Metrics of the validation links (of so many as the options say), over the validation view; exact.
 
-        The first process does it while the others wait: each would need every node's representation.
+        Processes represent the nodes together, and each ranks its part of the links.
         """
         assert isinstance(model, LinkModel)
-
-        def judge() -> dict[str, float | None]:
-            represented = represent_all(model, self.split.view("val"), self.device)
-            scores = link_scores(model, represented, self.split, "val", self.ranking, self.asked, self.options)
-            return scores.metrics(self.ranking)
-
-        return processes.first(judge)
+        represented = represent_all(model, self.split.view("val"), self.device, processes=processes)
+        asked = (self.split, "val", self.ranking, self.asked)
+        return link_scores(model, represented, *asked, self.options, processes).metrics(self.ranking)
 
 
 class LinkScores(NamedTuple):
@@ -136,6 +132,7 @@ def link_scores(
     ranking: Ranking,
     asked: np.ndarray,
     options: LinkOptions,
+    processes: Processes = ALONE,
 ) -> LinkScores:
     """Ranks and scores of some links of a part.
 
@@ -143,9 +140,10 @@ def link_scores(
         represented: exact, in the part's view.
         ranking: of the links.
         asked: (n,) their numbers in the part.
+        processes: that rank them together.
     """
-    scratch = model.decoder.scratch
-    ranks = ranking.ranks(score_by(model, represented), scratch=scratch, cross_entropy=options.loss == "all")
+    scratch, entropy = model.decoder.scratch, options.loss == "all"
+    ranks = ranking.ranks(score_by(model, represented), scratch=scratch, cross_entropy=entropy, processes=processes)
     fixed = split.negatives.get(part)
     if fixed is None or not len(fixed.relation):
         return LinkScores(ranks, torch.zeros(0), torch.zeros(0), ranks.loss)

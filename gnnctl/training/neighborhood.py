@@ -7,6 +7,8 @@ import numpy as np
 
 from gnnctl.graph.graph import EdgeStore, Graph
 from gnnctl.graph.types import EdgeType
+from gnnctl.training.distributed import ALONE, Processes
+from gnnctl.training.shared_rows import own_rows
 
 MARK_CHUNK = 1 << 22  # edges looked at at a time while marking
 
@@ -44,8 +46,13 @@ def in_edge_positions(store: EdgeStore, rows: np.ndarray) -> tuple[np.ndarray, n
     return positions, colptr
 
 
-def needed_rows(graph: Graph, wanted: Mapping[str, np.ndarray], layers: int) -> list[dict[str, np.ndarray]]:
+def needed_rows(
+    graph: Graph, wanted: Mapping[str, np.ndarray], layers: int, processes: Processes = ALONE
+) -> list[dict[str, np.ndarray]]:
     """Rows whose representation each layer must give, so that the last gives the ``wanted`` rows of some node types.
+
+    Args:
+        processes: each of which looks at the in-edges of its own rows.
 
     Returns:
         ``layers + 1`` dictionaries node type -> ascending int64 rows; entry 0 is what the encoder must give. A type
@@ -57,10 +64,12 @@ def needed_rows(graph: Graph, wanted: Mapping[str, np.ndarray], layers: int) -> 
         masks = {name: np.zeros(graph.num_nodes(name), bool) for name in graph.node_types}
         for name, kept in current.items():
             masks[name][kept] = True
+        mine = {name: own_rows(graph, name, rows, processes)[processes.share.rank] for name, rows in current.items()}
         for edge_type, store in graph.edges.items():
-            for part in chunks_by_edges([store], current.get(edge_type.dst, np.zeros(0, np.int64)), MARK_CHUNK):
+            for part in chunks_by_edges([store], mine.get(edge_type.dst, np.zeros(0, np.int64)), MARK_CHUNK):
                 positions, _ = in_edge_positions(store, part)
                 masks[edge_type.src][store.row[positions]] = True
+        masks = {name: processes.union(mask) for name, mask in masks.items()}
         current = {name: np.flatnonzero(mask) for name, mask in masks.items() if mask.any()}
         found.append(current)
     return found[::-1]

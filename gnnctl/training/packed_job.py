@@ -12,6 +12,7 @@ from gnnctl.sampling.loader import Loader
 from gnnctl.sampling.methods import Spec
 from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.splits import NodeSplit
+from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import PARTS, NodeJob
 from gnnctl.training.metrics import baseline, evaluate
@@ -36,9 +37,16 @@ class PackedNodeJob(NodeJob):
         self._records, self._batch_size = records, batch_size
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`Job`; by the recorded neighbourhoods."""
+        if processes.share.rank:
+            return Evaluation({})  # records are read through once, by the first process
         train_labels = self.split.part("train")[1]
         task = Task.of(self.split.target, train_labels)
         degrees = bool(getattr(model, "needs_degree", False))

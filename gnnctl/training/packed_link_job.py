@@ -157,9 +157,16 @@ class PackedLinkJob(LinkJob):
         return RecordedLinkObjective(self.split, self.links)
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; by the recorded neighbourhoods."""
+        if processes.share.rank:
+            return Evaluation({})  # records are read through once, by the first process
         model.eval()
         found: dict[str, Any] = {}
         cards: list[Card] = []
@@ -196,9 +203,16 @@ class PackedEdgeJob(EdgeJob):
         self._recorded = RecordedLinks(split, records, batch_size)
 
     def evaluate(
-        self, model: nn.Module, device: torch.device, spec: Spec | None = None, progress: Progress = no_progress
+        self,
+        model: nn.Module,
+        device: torch.device,
+        spec: Spec | None = None,
+        progress: Progress = no_progress,
+        processes: Processes = ALONE,
     ) -> Evaluation:
         """See :class:`gnnctl.training.job.Job`; by the recorded neighbourhoods, and the constant prediction."""
+        if processes.share.rank:
+            return Evaluation({})
         model.eval()
         found: dict[str, Any] = {}
         cards: list[Card] = []

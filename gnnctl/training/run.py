@@ -66,6 +66,8 @@ def train_model(
 ) -> TrainedRun:
     """Train, keep the best epoch, evaluate it exactly on every part.
 
+    In a process that is not the first of its run, :func:`fit_model` and :func:`judged` do.
+
     Args:
         job: the split, and what it asks for.
         source: makes the batches for the model, on ``device``.
@@ -95,8 +97,7 @@ def train_model(
         processes=processes,
     )
     weights = save_weights(folder / WEIGHTS, fit.best_weights)
-    model.load_state_dict(fit.best_weights)
-    evaluation = job.evaluate(model, device, None if spec is None else spec.whole(), progress)
+    evaluation = judged(job, model, fit, spec, device=device, progress=progress, processes=processes)
     facts = {
         "batch_size": options.batch_size,
         "best_epoch": fit.best_epoch,
@@ -154,9 +155,30 @@ def fit_model(
         done = trainer.resume()
     if done:
         log(f"resuming after epoch {done} of {options.epochs}")
-    fit = trainer.fit()
+    return model, trainer.fit()
+
+
+def judged(
+    job: Job,
+    model: nn.Module,
+    fit: FitResult,
+    spec: Spec | None,
+    *,
+    device: torch.device | str,
+    progress: Progress = no_progress,
+    processes: Processes = ALONE,
+) -> Evaluation:
+    """The exact evaluation of the best epoch, whose weights the model gets; after it processes part.
+
+    Raises:
+        DataError: the model's outputs are no numbers. ResourceError: another process was lost.
+    """
+    model.load_state_dict(fit.best_weights)
+    with processes.watched():
+        processes.settle(model)
+        found = job.evaluate(model, torch.device(device), None if spec is None else spec.whole(), progress, processes)
     processes.part()
-    return model, fit
+    return found
 
 
 def learns(model: nn.Module) -> bool:

@@ -53,6 +53,10 @@ class RowStore:
             out[start : start + READ_ROWS] = self.read(rows[start : start + READ_ROWS])
         return out
 
+    def put(self, rows: np.ndarray, values: np.ndarray) -> None:
+        """Fill ascending stored ``rows``."""
+        self.values[self.places(rows)] = values
+
     def write(self, rows: np.ndarray, values: "np.ndarray[Any, Any]") -> None:
         """Fill ascending, contiguous stored ``rows``."""
         if len(rows):

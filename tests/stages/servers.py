@@ -28,3 +28,17 @@ def server_process(folder, *options):
             yield process, json.loads(text)["address"]
         finally:
             process.kill()
+
+
+def done(result):
+    code, out, err = result
+    assert code == 0, err
+    return out
+
+
+def refused(result, code, words):
+    found, out, err = result
+    assert (found, out) == (code, ""), err
+    assert len(err.splitlines()) == 1, err
+    assert words in err
+    return err

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 import torch
-from servers import server_process, serving
+from servers import done, refused, server_process, serving
 
 from gnnctl.artifacts import ArtifactWriter, Recipe
 from gnnctl.errors import ArtifactError, ResourceError, UsageError
@@ -42,20 +42,6 @@ def served(areas):
 @pytest.fixture
 def token(monkeypatch):
     monkeypatch.setenv("GNNCTL_TOKEN", "secret")
-
-
-def done(result):
-    code, out, err = result
-    assert code == 0, err
-    return out
-
-
-def refused(result, code, words):
-    found, out, err = result
-    assert (found, out) == (code, ""), err
-    assert len(err.splitlines()) == 1, err
-    assert words in err
-    return err
 
 
 # -- the same numbers ------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 import torch
-from servers import server_process, serving
+from servers import done, refused, server_process, serving
 
 from gnnctl.artifacts import Artifact, ArtifactWriter, Parent, Recipe
 from gnnctl.errors import ResourceError, UsageError
@@ -38,19 +38,6 @@ LIKES, LIKED = EdgeType("person", "likes", "thing"), EdgeType("thing", "rev_like
 KNOWS = EdgeType("person", "knows", "person")
 TRAIN = ["--epochs", "2", "--hidden", "8", "--device", "cpu", "--threads", "1", "--seed", "2", "--quiet"]
 SAMPLED = ["--num-neighbors", "4,3", "--batch-size", "128", *TRAIN]
-
-
-def done(result):
-    code, out, err = result
-    assert code == 0, err
-    return out
-
-
-def refused(result, code, words):
-    found, out, err = result
-    assert (found, out) == (code, ""), err
-    assert len(err.splitlines()) == 1, err
-    assert words in err
 
 
 def write_split(path, graph, types, *, negatives=0, val=0.1, test=0.2, **options):

@@ -20,6 +20,7 @@ from gnnctl.graph.partitioned import PartitionedGraph
 from gnnctl.graph.store_interfaces import Key
 from gnnctl.nn.models import ModelOptions
 from gnnctl.processes import ALONE, Place, lost
+from gnnctl.remote.connection import Connection
 from gnnctl.sampling.share import Share
 from gnnctl.serving.parts import Meeting, _address_towards
 from gnnctl.training.inputs import TrainingInput
@@ -58,18 +59,24 @@ def parted(areas, papers, tmp_path_factory):
 
 def curve(folder):
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
+    return [
+        {name: value for name, value in record.items() if name != "seconds" and value is not None} for record in records
+    ]
 
 
-def test_two_processes_with_a_partition_each_give_the_run_of_one(cli, parted, tmp_path):
-    code, _, error = cli("train", parted / "areas", "-o", tmp_path / "one", *OPTIONS)
+@pytest.mark.parametrize("name", ["areas", "links"])
+def test_two_processes_with_a_partition_each_give_the_run_of_one(cli, parted, certificate, tmp_path, name):
+    options = OPTIONS if name == "areas" else OPTIONS[:-2]  # links have no classes
+    code, _, error = cli("train", parted / name, "-o", tmp_path / "one", *options)
     assert code == 0, error
     fingerprint = Artifact.open(tmp_path / "one").fingerprint
     (parted / "graph").rename(parted / "away")  # nobody looks at the whole graph
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "gnnctl", "train"]
+    files = {"--tls-cert": "cert.pem", "--tls-key": "key.pem", "--tls-ca": "cert.pem"}
+    tls = [str(word) for flag, name in files.items() for word in (flag, certificate / name)]
     try:
         run = subprocess.run(
-            [*command, str(parted / "areas"), "-o", str(tmp_path / "two"), *OPTIONS],
+            [*command, str(parted / name), "-o", str(tmp_path / "two"), *options, *tls],
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True,
             text=True,
@@ -85,15 +92,31 @@ def test_two_processes_with_a_partition_each_give_the_run_of_one(cli, parted, tm
     for expected, found in zip(curve(tmp_path / "one"), curve(tmp_path / "two"), strict=True):
         assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
     own, shared = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
-    for name, values in own.items():
-        assert shared[name] == pytest.approx(values, abs=1e-6), name
+    for key, values in own.items():
+        assert shared[key] == pytest.approx(values, abs=1e-6), key
     for part, expected in Artifact.open(tmp_path / "one").json("metrics").items():
         found = two.json("metrics")[part]
         assert found.pop("baseline", None) == expected.pop("baseline", None)
-        assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        present = {name: value for name, value in expected.items() if value is not None}
+        assert {name: value for name, value in found.items() if value is not None} == pytest.approx(
+            present, rel=1e-5, abs=1e-6
+        )
 
 
-def meet(split, **words):
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """The folder with cert.pem and key.pem of 127.0.0.1, signed by itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("certificate")
+    make = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=parts"
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([openssl, *make.split(), *names], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def meet(split, tls=(None, None), **words):
     """Two processes' inputs, met over Flight, and their meetings."""
     inputs = [TrainingInput.open(str(split), place=Place(n, 2, n, 2), **words) for n in range(2)]
     said, barrier = ["", ""], threading.Barrier(2)
@@ -111,7 +134,7 @@ def meet(split, **words):
             barrier.wait()
             return token[0]
 
-        return Meeting(inputs[rank].split.graph, rank, None, first, tell, lost)
+        return Meeting(inputs[rank].split.graph, rank, None, first, tell, lost, *tls)
 
     with ThreadPoolExecutor(2) as pool:
         return inputs, list(pool.map(meeting, range(2)))
@@ -152,6 +175,30 @@ def test_a_process_that_asks_for_the_other_partition_learns_the_same_weights(par
     with pytest.raises(ResourceError, match="one of its processes was lost"):
         graph.nodes["paper"].x[rows]
     meeting._server.shutdown()
+
+
+def test_data_travel_by_tls_between_processes_that_have_a_certificate(cli, parted, areas, certificate, tmp_path):
+    chain, key = certificate / "cert.pem", certificate / "key.pem"
+    pair = (chain.read_bytes(), key.read_bytes())
+    words = {"num_neighbors": ["5,3"]}
+    [first, second], meetings = meet(parted / "papers", (pair, chain), **words)
+    graph, x = first.split.graph, Artifact.open(parted / "papers").parent("graph").array("nodes/paper/x")
+    rows = second.split.graph.part.rows("paper")[:3]
+    assert np.array_equal(graph.nodes["paper"].x[rows], x[rows])
+    port = meetings[1]._server.port
+    with pytest.raises(ResourceError, match="is not reached"):
+        Connection(f"grpc://127.0.0.1:{port}", "any", seconds=5)
+    for meeting in meetings:
+        meeting._server.shutdown()
+    with pytest.raises(ResourceError, match=r"certificate verify failed.*--tls-ca"):
+        meet(parted / "papers", (pair, None), **words)
+    train = ("train", areas / "split", "-o", tmp_path / "m", "--num-neighbors", "4,4")
+    for options, why in (
+        (("--tls-cert", chain), "--tls-cert and --tls-key go together"),
+        (("--tls-cert", chain, "--tls-key", key), "--tls-cert is for processes that have the graph in partitions"),
+    ):
+        code, _, error = cli(*train, *options)
+        assert (code, why in error) == (2, True), error
 
 
 def test_a_machine_is_found_by_the_address_that_leads_to_another(monkeypatch):

@@ -68,6 +68,11 @@ def test_two_processes_one_of_them_lost_and_then_three_give_the_curve_of_one(cli
         json.loads(text)["metrics"]["test"]["seeds"] == json.loads((out / "metrics.json").read_text())["test"]["seeds"]
     )
 
+    expected, found = (json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path / "one", out))
+    for part, values in expected.items():
+        assert found[part].pop("baseline") == values.pop("baseline")
+        assert found[part] == pytest.approx(values, rel=2e-2, abs=1e-3), part
+
     def curve(folder):
         records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
@@ -81,6 +86,61 @@ def test_two_processes_one_of_them_lost_and_then_three_give_the_curve_of_one(cli
     own, shared = (load_file(folder / "weights.safetensors") for folder in (tmp_path / "one", out))
     for name, values in own.items():
         assert shared[name] == pytest.approx(values, abs=1e-3), name
+
+
+DYING = """
+import os, signal
+import torch
+from torch import nn
+
+class Dying(nn.Module):
+    num_layers = 1
+
+    def __init__(self, *, schema, node_type, out_channels, options):
+        super().__init__()
+        self.lin = nn.Linear(schema.nodes[node_type].features, out_channels)
+        self.register_buffer("held", torch.zeros(1))  # is settled after the state was saved
+
+    def forward(self, batch):
+        if not self.training and os.environ["RANK"] == "1" and os.path.exists(os.environ["STATE"]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.lin(batch.seeds_of(batch.x[batch.node_type]))
+"""
+
+
+def test_a_process_that_is_lost_while_all_compute_the_exact_metrics_leaves_the_state(cli, areas, tmp_path, monkeypatch):
+    (tmp_path / "dying.py").write_text(DYING)
+    state = tmp_path / "m.partial" / "state.pt"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("STATE", str(state))
+    words = ("--model", "dying:Dying", "--num-neighbors", "4", "--batch-size", "64", "--epochs", "1")
+    running = torchrun(2, "train", areas / "split", "-o", tmp_path / "m", *words)
+    _, error = running.communicate(timeout=60)
+    assert running.returncode != 0
+    said = [line for line in error.splitlines() if line.startswith("gnnctl: error")]
+    assert len(said) == 1, error
+    assert "one of its processes was lost; start the same command again" in said[0]
+    assert state.exists()
+
+
+def test_two_processes_rank_links_as_one_does(cli, areas, tmp_path):
+    links = ("--task", "link", "--edge-type", "author writes paper", "--disjoint", "0.3", "--val", "0.2", "--quiet")
+    code, _, error = cli("split", areas / "graph", "-o", tmp_path / "split", *links)
+    assert code == 0, error
+    words = [*OPTIONS[:8], "--epochs", "2", "--num-neighbors", "4,4", "--batch-size", "64", "--negatives", "1"]
+    code, _, error = cli("train", tmp_path / "split", "-o", tmp_path / "one", *words)
+    assert code == 0, error
+    _, error = (running := torchrun(2, "train", tmp_path / "split", "-o", tmp_path / "two", *words)).communicate()
+    assert running.returncode == 0, error
+    one, two = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("one", "two"))
+    for part, values in one.items():
+        for name, value in (values | values.pop("baseline")).items():
+            assert value is None or (two[part] | two[part]["baseline"])[name] == pytest.approx(value, rel=1e-3), name
+    records = [(tmp_path / name / "metrics.jsonl").read_text().splitlines()[-1] for name in ("one", "two")]
+    expected, found = (
+        {k: v for k, v in json.loads(line).items() if k != "seconds" and v is not None} for line in records
+    )
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
 def test_records_of_single_seeds_are_shared_and_those_of_batches_refused(cli, areas, tmp_path):
