@@ -2,11 +2,11 @@
 
     python tests/benchmarks/processes.py [--processes 2] [--epochs 4] [--quick]
 
-A power-law graph of 1 million nodes and 10 million edges with 64 features, SAGE of 256 channels, fan-outs [15, 10], 4,096
-seeds a process. Each side is a whole run of `gnnctl train` with one thread and no loading thread a process; what counts is
-the time that the first process reports for its epochs of training, the first epoch left out. The sides take turns. Several
-processes are set beside one with the batch that each of them has, as data-parallel training is usually scaled, and beside
-one with the batch of all, which meets more of its nodes twice.
+A power-law graph of 1 million nodes and 10 million edges with 64 features, SAGE of 256 channels, fan-outs [15, 10],
+4,096 seeds a process. Each side is a whole run of `gnnctl train` with one thread and no loading thread a process; what
+counts is the time that the first process reports for its epochs of training, the first epoch left out. The sides take
+turns. Several processes are set beside one with the batch that each of them has, as data-parallel training is usually
+scaled, and beside one with the batch of all, which meets more of its nodes twice.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from gnnctl.bench.rmat import power_law
 from gnnctl.graph.graph import DEFAULT_NODE, Graph
 from gnnctl.splits import NodeSplit, Target
 
-FEATURES, CLASSES, SEEDS, BATCH = 64, 10, 40_960, 4096
+FEATURES, CLASSES, SEEDS, BATCH = 64, 10, 163_840, 4096
 
 
 def main() -> None:
@@ -49,9 +49,9 @@ def main() -> None:
                 found.append(seeds / epoch_seconds(folder, processes, joint, asked.epochs, turn))
         many = statistics.median(rates[sides[-1]])
         for (processes, joint), found in rates.items():
-            rate = statistics.median(found)
+            rate, spread = statistics.median(found), f"{min(found):,.0f}-{max(found):,.0f}"
             print(
-                f"{processes} x 1 thread, batches of {joint:,}: {rate:,.0f} seeds/s ({min(found):,.0f}-{max(found):,.0f}), "
+                f"{processes} x 1 thread, batches of {joint:,}: {rate:,.0f} seeds/s ({spread}); "
                 f"{asked.processes} processes: {many / rate:.2f} times"
             )
 
