@@ -164,20 +164,18 @@ def adopted(cli, made, folder, change=lambda table: table, *options):
 FORM = ["--batch-size", "32", "--negatives", "2", "--epochs", "2"]
 
 
-@pytest.mark.parametrize("options", [[], ["--disjoint"]])
+@pytest.mark.parametrize("options", [[], ["--disjoint"], ["--features", "packed"]])
 def test_records_of_links_that_others_wrote_are_adopted(cli, made, tmp_path, options):
     assert adopted(cli, made, tmp_path, lambda table: table, *options) == (0, "")
     own, other = (Artifact.open(tmp_path / name) for name in ("own", "in"))
     assert other.manifest.contents["records"] == own.manifest.contents["records"]
     assert other.json("subgraphs") == own.json("subgraphs")
     assert resample(other, 1.0).problems == []
-    for name in ("own", "in"):
-        arguments = ["--hidden", "4", "--epochs", "1", "--device", "cpu", "--seed", "1", "--quiet"]
-        code, _, err = cli("train", tmp_path / name, "-o", tmp_path / f"{name}-model", *arguments)
-        assert code == 0, err
-    # Adopted records may come in any order, so that training shuffles them at the first reading already.
-    losses = [Artifact.open(tmp_path / f"{name}-model").manifest.summary for name in ("own", "in")]
-    assert all(summary["epochs"] == 1 for summary in losses)
+    if "packed" in options:  # the split has no fixed negatives, by which such training is judged
+        return
+    arguments = ["--hidden", "4", "--epochs", "1", "--device", "cpu", "--seed", "1", "--quiet"]
+    code, _, err = cli("train", tmp_path / "in", "-o", tmp_path / "model", *arguments)
+    assert code == 0, err
 
 
 def with_seeds(change):
