@@ -54,8 +54,6 @@ def adopt(
     opened = open_split(split, graph)
     if opened.target.task == "graph":
         raise UsageError(f"{split} is of graphs, which are taken whole, not sampled", fix="name one of nodes or links")
-    if isinstance(opened, LinkSplit) and features == "packed":
-        raise UsageError(f"--features packed: {split} is a split of links", fix="leave it out")
     flags = {"--fan-out-budget": fan_out_budget, "--replace": replace, "--disjoint": disjoint}
     flags |= {"--draw": draw, "--time": time, "--subgraph": subgraph}
     given = {flag: value for flag, value in flags.items() if value}

@@ -117,13 +117,13 @@ def predict(
     from gnnctl.training.event_predict import EventPrediction, is_of_events
     from gnnctl.training.link_predict import LinkPrediction
     from gnnctl.training.link_trained import is_of_links
-    from gnnctl.training.options import resolve_device, set_threads
+    from gnnctl.training.options import resolve_device, set_up_cpu
     from gnnctl.training.predict import Prediction
     from gnnctl.training.predictions import EMBEDDINGS, FILE, write_predictions
 
     place = graph_option(graph, token_file, tls_ca)
     console = Console("predict", json=json, quiet=quiet)
-    set_threads(threads)
+    set_up_cpu(threads)
     where = resolve_device(device)
     opened = Artifact.open(model, "model")
     job: Prediction | LinkPrediction | EventPrediction

@@ -150,8 +150,6 @@ def sample(
     packing = None
     if engine == "spark-joins":
         check_joinable(producer)
-    if isinstance(opened, LinkSplit) and features == "packed":
-        raise UsageError(f"--features packed: {sources[0]} is a split of links", fix="leave it out")
     if features == "packed":
         if str(output) == "-":
             raise UsageError("--features packed: a pipe has nothing beside its records", fix="name a folder with -o")

@@ -119,7 +119,7 @@ def train(
     from gnnctl.training.distributed import device_of, open_processes
     from gnnctl.training.initial import open_initial, take_weights
     from gnnctl.training.inputs import TrainingInput
-    from gnnctl.training.options import TrainOptions, resolve_device, set_threads
+    from gnnctl.training.options import TrainOptions, resolve_device, set_up_cpu
     from gnnctl.training.package import check_package, package_model
     from gnnctl.training.report import FILE as REPORT
     from gnnctl.training.report import report_page
@@ -129,7 +129,7 @@ def train(
 
     here = place()
     console = Console("train", json=json, quiet=quiet, silent=here.rank > 0)
-    set_threads(threads)
+    set_up_cpu(threads)
     where = resolve_device(device_of(device, here))
     walks = parse_objective(objective)[0] in WALKS
     if walks and model is not None:

@@ -17,6 +17,7 @@ from gnnctl.bench.timing import LEAST_REPEATS, Timing, interleave
 from gnnctl.console import Progress, no_progress
 from gnnctl.errors import UsageError
 from gnnctl.graph.graph import Graph
+from gnnctl.graph.memory import keep_freed_memory
 from gnnctl.nn.models.registry import models
 
 # A training step over the whole graph, one over a sampled batch, and a forward pass over the whole graph.
@@ -109,12 +110,13 @@ def bench_compile(
     """Measure models on a graph, the outputs being those of all nodes of ``node_type``, or of a batch of them.
 
     A training step is a forward pass and a backward pass of a fixed random gradient, all parameters included; dropout
-    is off.
+    is off, and freed memory is kept, for all sides, as in training.
 
     Raises:
         UsageError: a model that there is not, or that does not take the graph.
     """
     device = torch.device(options.device)
+    keep_freed_memory()
     notes: list[str] = []
     measured = []
     names = _names(options.models, graph)

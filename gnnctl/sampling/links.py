@@ -33,8 +33,8 @@ class LinkLoader(Loader):
         negatives: how they are drawn, or fixed ones; see :class:`LinkSampler`. Records have their own.
         opposite: as for :class:`LinkSampler`.
         batch_size: links a batch, not counting negatives.
-        balanced, classes, shuffle_seed, epoch, part, num_threads, ahead, device, degrees, prepare, share: as for
-            :class:`Loader`.
+        balanced, classes, shuffle_seed, epoch, part, order, num_threads, ahead, device, degrees, prepare, share: as
+            for :class:`Loader`.
 
     Raises:
         UsageError, DataError, ValueError: as :class:`LinkSampler` and :class:`Loader`.
@@ -55,6 +55,7 @@ class LinkLoader(Loader):
         shuffle_seed: int | None = None,
         epoch: int = 0,
         part: str = "train",
+        order: int | None = None,
         num_threads: int = 1,
         ahead: int | None = None,
         device: torch.device | str = "cpu",
@@ -77,6 +78,7 @@ class LinkLoader(Loader):
             shuffle_seed=shuffle_seed,
             epoch=epoch,
             part=part,
+            order=order,
             num_threads=num_threads,
             ahead=ahead,
             device=device,

@@ -19,7 +19,7 @@ from gnnctl.splits.link import LinkSplit
 from gnnctl.training.distributed import ALONE, Processes
 from gnnctl.training.evaluation import Evaluation
 from gnnctl.training.job import PARTS
-from gnnctl.training.link_metrics import JUDGED, judged
+from gnnctl.training.link_metrics import JUDGED, among_negatives, judged
 from gnnctl.training.link_options import LinkOptions
 from gnnctl.training.loop import seed_torch
 from gnnctl.training.objective import Forward
@@ -351,12 +351,10 @@ def event_metrics(positive: Tensor, negative: Tensor) -> dict[str, float | None]
     """``loss``, AUROC and average precision over all, and ``sampled_mrr``: of each event among its own negatives."""
     if not len(positive) or not negative.shape[1]:
         return {"loss": None, **dict.fromkeys(METRICS)}
-    higher, equal = (negative > positive[:, None]).sum(1), (negative == positive[:, None]).sum(1)
-    ranks = 1 + higher.double() + equal.double() / 2
     return {
         "loss": float(event_loss(positive, negative)),
         **judged(positive, negative.flatten()),
-        "sampled_mrr": float((1 / ranks).mean()),
+        "sampled_mrr": among_negatives(positive, negative)["sampled_mrr"],
     }
 
 

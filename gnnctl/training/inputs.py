@@ -33,11 +33,11 @@ from gnnctl.training.embedding_job import EmbeddingJob
 from gnnctl.training.event_job import DEFAULT_EVENTS, EventJob, event_batches
 from gnnctl.training.graphs import GraphBatches, columns_for
 from gnnctl.training.job import Job, NodeJob
-from gnnctl.training.link_job import EdgeJob, LinkJob
 from gnnctl.training.link_options import LinkOptions, check_sampled, read_link_options
 from gnnctl.training.link_sources import link_batches
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.packed_job import PackedNodeJob
+from gnnctl.training.packed_link_job import pair_job
 from gnnctl.training.partitions import graph_here, not_read_here
 from gnnctl.training.sources import FullBatches, SampledBatches, WalkBatches
 
@@ -231,7 +231,7 @@ class TrainingInput:
         """What the split asks of training, and of a model by its name.
 
         Raises:
-            UsageError: as :class:`EventJob`.
+            UsageError: as :class:`EventJob` and :class:`PackedLinkJob`.
         """
         if isinstance(self.split, LinkSplit) and model in models() and models()[model].events:
             return EventJob(self.split, self.links, self.batch_size or DEFAULT_EVENTS)
@@ -239,7 +239,7 @@ class TrainingInput:
             if isinstance(self.records, SubgraphRecords) and self.packed:
                 return PackedNodeJob(self.split, self.records, self.batch_size or DEFAULT_BATCH)
             return NodeJob(self.split) if self.objective is None else EmbeddingJob(self.split, *self.objective)
-        return EdgeJob(self.split) if self.split.target.task == "edge" else LinkJob(self.split, self.links)
+        return pair_job(self.split, self.links, self.records, self.batch_size or DEFAULT_BATCH)
 
     def layers(self, wanted: int | None, model: str) -> int:
         """Layers of the model: as many as hops, unless the full batch leaves the choice.

@@ -22,6 +22,7 @@ End = Literal["dst", "src"]
 Score = Callable[[int, End, Tensor], Tensor]
 RANKED = ("mrr", "hits@1", "hits@3", "hits@10", "recall@10", "ndcg@10")
 JUDGED = ("auroc", "average_precision")
+AMONG_NEGATIVES = ("sampled_mrr", "sampled_hits@1", "sampled_hits@3", "sampled_hits@10")
 TOP = 10
 MEMORY = 256 << 20  # bytes of scores at a time
 PAIRS = 1 << 16  # scored at a time
@@ -166,6 +167,19 @@ def judged(positive: Tensor, negative: Tensor) -> dict[str, float | None]:
     truth = torch.cat([torch.ones(len(positive)), torch.zeros(len(negative))]).long()
     values = (binary_auroc(squeezed, truth), binary_average_precision(squeezed, truth))
     return {name: float(value) for name, value in zip(JUDGED, values, strict=True)}
+
+
+def among_negatives(positive: Tensor, negative: Tensor) -> dict[str, float | None]:
+    """Those of AMONG_NEGATIVES: of the rank of each link among its own negatives alone, ties counted half.
+
+    Args:
+        positive: (n,) scores of the links; negative: (n, K) those of the negatives of each.
+    """
+    if not negative.numel():
+        return dict.fromkeys(AMONG_NEGATIVES)
+    own = positive[:, None]
+    ranks = 1 + (negative > own).double().sum(1) + (negative == own).double().sum(1) / 2
+    return {f"sampled_{name}": value for name, value in ranking_metrics(ranks).items()}
 
 
 def _retrieval(links: Links, ranks: np.ndarray, k: int) -> dict[str, float | None]:

@@ -123,6 +123,10 @@ def read_link_options(
             raise UsageError(text, fix="leave it out")
         return None
     if sampled is not None:
+        if sampled.get("features") == "packed" and "eval_links" in given:
+            raise UsageError(
+                f"--eval-links: {source} has features packed, all its links are judged", fix="leave it out"
+            )
         for name in ("negatives", "negative_method", "corrupt", "keep_known"):
             if name in given:
                 raise UsageError(f"{_flag(name)}: the subgraphs have their negatives already", fix="leave it out")

@@ -16,11 +16,13 @@ from gnnctl.sampling.links import LinkLoader
 from gnnctl.sampling.loader import Records
 from gnnctl.sampling.methods import Spec, open_method
 from gnnctl.sampling.share import WHOLE, Share
+from gnnctl.sampling.store import SubgraphRecords
 from gnnctl.sampling.stream import StreamRecords
 from gnnctl.splits.link import Links, LinkSplit
 from gnnctl.training.link_options import HARD_POOL, LinkOptions, check_sampled
 from gnnctl.training.loop import BatchSource
 from gnnctl.training.partitions import share_of
+from gnnctl.training.sources import reading
 
 
 class FullLinkBatches:
@@ -128,7 +130,8 @@ def negatives_of(split: LinkSplit, links: LinkOptions, seed: int) -> LinkNegativ
 class SampledLinkBatches:
     """Batches around the ends of training links and their negatives, sampled in the train view or read from records.
 
-    Validation of labelled edges is sampled at epoch 0; that of links to be found needs no batches.
+    Validation of labelled edges is sampled at epoch 0; that of links to be found needs no batches. With packed features
+    all batches are read, those of the validation too.
 
     Args:
         split: the links and their views.
@@ -136,7 +139,8 @@ class SampledLinkBatches:
         batch_size: links a batch.
         device: where batches go.
         negatives: draws those of each batch; None: batches have none. Records have their own.
-        records: where training batches are read; None samples them.
+        records: where training batches are read; None samples them. An artifact with fewer epochs begins again, in
+            another order.
         prepare: called with each batch in its loading thread.
         degrees: the model asks for degrees.
         num_threads: that load ahead.
@@ -187,12 +191,15 @@ class SampledLinkBatches:
         """The batches of an epoch, loaded ahead."""
         if self._records is None:
             return self._loader("train", epoch, self._negatives, shuffle_seed=self._spec.seed)
-        held = self._records.description.epochs
-        at = epoch if isinstance(self._records, StreamRecords) else (epoch - 1) % held + 1
-        return self._loader("train", at, None, source=self._records)
+        if isinstance(self._records, StreamRecords):
+            return self._loader("train", epoch, None, source=self._records)
+        at, order = reading(self._records, self._spec.seed, epoch)
+        return self._loader("train", at, None, source=self._records, order=order)
 
     def validation(self) -> Iterable[Batch]:
-        """The batches of the validation part, where its edges are labelled."""
+        """The batches of the validation part, where its edges are labelled or its records carry their features."""
+        if isinstance(self._records, SubgraphRecords) and self._records.packed:
+            return self._loader("val", 0, None, source=self._records)
         return self._loader("val", 0, None) if self._labelled else []
 
     def _loader(
@@ -203,6 +210,7 @@ class SampledLinkBatches:
         *,
         source: Records | None = None,
         shuffle_seed: int | None = None,
+        order: int | None = None,
     ) -> Iterator[Batch]:
         view, links = self._split.view(part), self._split.part(part)
         numbered = self._attr.get(part) is not None
@@ -218,6 +226,7 @@ class SampledLinkBatches:
             shuffle_seed=shuffle_seed,
             epoch=epoch,
             part=part,
+            order=order,
             num_threads=self._num_threads,
             device=self._device,
             degrees=self._degrees,

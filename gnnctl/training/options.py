@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 
 from gnnctl.errors import UsageError
+from gnnctl.graph.memory import keep_freed_memory
 
 Optimizer = Literal["adam", "adamw", "sgd", "adagrad"]
 Schedule = Literal["none", "cosine", "linear", "plateau"]
@@ -101,8 +102,8 @@ def check_precision(precision: str, device: torch.device) -> None:
         raise UsageError("--precision float16 needs a CUDA device", fix="pass bfloat16 or float32")
 
 
-def set_threads(threads: int) -> None:
-    """Use so many CPU threads in torch and in the kernels; 0 leaves all of them.
+def set_up_cpu(threads: int) -> None:
+    """Use so many CPU threads in torch and in the kernels, 0 leaving all of them; and see :func:`keep_freed_memory`.
 
     Raises:
         UsageError: far more than there are processors.
@@ -112,3 +113,4 @@ def set_threads(threads: int) -> None:
         raise UsageError(f"--threads {threads} is more than {most}", fix="ask for as many as there are processors")
     if threads > 0:
         torch.set_num_threads(threads)
+    keep_freed_memory()

@@ -162,11 +162,8 @@ class SampledBatches:
             return self._loader(self._held_out, "train", epoch, self._spec.seed)
         if isinstance(self._records, StreamRecords):
             return self._loader(self._records, "train", epoch, None)
-        held = self._records.description.epochs
-        # Records come in their epoch's keyed order, which is as random as another; only a second reading needs one.
-        again = epoch > held or not self._records.keyed
-        order = reading_key(self._spec.seed, epoch) if again else None
-        return self._loader(self._records, "train", (epoch - 1) % held + 1, None, order)
+        at, order = reading(self._records, self._spec.seed, epoch)
+        return self._loader(self._records, "train", at, None, order)
 
     def validation(self) -> Iterable[Batch]:
         """The batches of the validation part."""
@@ -194,3 +191,11 @@ class SampledBatches:
             prepare=self._prepare if part == "train" else None,
             share=share_of(self._split, part, self._share),
         )
+
+
+def reading(records: SubgraphRecords, seed: int, epoch: int) -> tuple[int, int | None]:
+    """Which epoch of stored records a training epoch reads, and by what number it shuffles them; None: as they are."""
+    held = records.description.epochs
+    # Records come in their epoch's keyed order, which is as random as another; only a second reading needs one.
+    again = epoch > held or not records.keyed
+    return (epoch - 1) % held + 1, reading_key(seed, epoch) if again else None

@@ -12,8 +12,8 @@ def summary_text(summary: dict[str, Any]) -> str:
     names = [name for name in names if any(found[name] is not None for found in metrics.values())]
     rows = [[part, found["seeds"], *(found[name] for name in names)] for part, found in metrics.items()]
     plain = metrics["test"]["baseline"]
-    title = "test, popularity" if "mrr" in names else "test, constant"
-    title = "test, seen before" if "sampled_mrr" in names else title
+    title = "test, seen before" if "sampled_mrr" in names else "test, constant"
+    title = "test, popularity" if {"mrr", "sampled_hits@1"} & set(names) else title
     rows.append([title, metrics["test"]["seeds"], *(plain.get(name) for name in names)])
     head = f"best epoch {summary['best_epoch']} of {summary['epochs']}" + (
         f" by validation {summary['monitor']} {summary['best_value']:.4f}" if summary["best_value"] is not None else ""

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/processes.py [--processes 2] [--epochs 4] [--quick]
 
-A power-law graph of 1 million nodes and 10 million edges with 64 features, SAGE of 256 channels, fan-outs [10, 10],
-joint batches of 2,048. Each side is a whole run of `gnnctl train` with one thread and no loading thread a process; what
+A power-law graph of 1 million nodes and 10 million edges with 64 features, SAGE of 256 channels, fan-outs [15, 10],
+4,096 seeds a process. Each side is a whole run of `gnnctl train` with one thread and no loading thread a process; what
 counts is the time that the first process reports for its epochs of training, the first epoch left out. The sides take
-turns. Two halves of a batch have 1.15 times the nodes of the whole and 1.04 times the edges, so that 2 is out of reach.
+turns. Several processes are set beside one with the batch that each of them has, as data-parallel training is usually
+scaled, and beside one with the batch of all, which meets more of its nodes twice.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from gnnctl.bench.rmat import power_law
 from gnnctl.graph.graph import DEFAULT_NODE, Graph
 from gnnctl.splits import NodeSplit, Target
 
-FEATURES, CLASSES, SEEDS = 64, 10, 40_960
+FEATURES, CLASSES, SEEDS, BATCH = 64, 10, 163_840, 4096
 
 
 def main() -> None:
@@ -40,16 +41,19 @@ def main() -> None:
         folder = Path(name)
         seeds = SEEDS // scale
         write_split(folder, 1_000_000 // scale, 10_000_000 // scale, seeds)
-        rates: dict[int, list[float]] = {1: [], asked.processes: []}
+        batch = BATCH // scale
+        sides = [(1, batch), (1, asked.processes * batch), (asked.processes, asked.processes * batch)]
+        rates: dict[tuple[int, int], list[float]] = {side: [] for side in sides}
         for turn in range(asked.repeats):
-            for processes, found in rates.items():
-                found.append(seeds / epoch_seconds(folder, processes, asked.epochs, turn))
-        one, many = (statistics.median(found) for found in rates.values())
-        for processes, found in rates.items():
+            for (processes, joint), found in rates.items():
+                found.append(seeds / epoch_seconds(folder, processes, joint, asked.epochs, turn))
+        many = statistics.median(rates[sides[-1]])
+        for (processes, joint), found in rates.items():
+            rate, spread = statistics.median(found), f"{min(found):,.0f}-{max(found):,.0f}"
             print(
-                f"{processes} x 1 thread: {statistics.median(found):,.0f} seeds/s ({min(found):,.0f}-{max(found):,.0f})"
+                f"{processes} x 1 thread, batches of {joint:,}: {rate:,.0f} seeds/s ({spread}); "
+                f"{asked.processes} processes: {many / rate:.2f} times"
             )
-        print(f"ratio: {many / one:.2f}")
 
 
 def write_split(folder: Path, nodes: int, edges: int, seeds: int) -> None:
@@ -68,13 +72,13 @@ def write_split(folder: Path, nodes: int, edges: int, seeds: int) -> None:
         split.write(writer)
 
 
-def epoch_seconds(folder: Path, processes: int, epochs: int, turn: int) -> float:
+def epoch_seconds(folder: Path, processes: int, batch: int, epochs: int, turn: int) -> float:
     """Median seconds of an epoch's training, without the first epoch."""
-    out = folder / f"model-{processes}-{turn}"
+    out = folder / f"model-{processes}-{batch}-{turn}"
     runner = [sys.executable, "-m", "gnnctl"]
     if processes > 1:
         runner = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "-m", "gnnctl"]
-    options = ["--hidden", "256", "--num-neighbors", "10,10", "--batch-size", "2048", "--epochs", str(epochs + 1)]
+    options = ["--hidden", "256", "--num-neighbors", "15,10", "--batch-size", str(batch), "--epochs", str(epochs + 1)]
     options += ["--threads", "1", "--loader-threads", "0", "--device", "cpu", "--quiet", "--no-resume"]
     command = [*runner, "train", str(folder / "split"), "-o", str(out), *options]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)

@@ -34,7 +34,7 @@ def report_page(
     best = "" if fit.best_value is None else f": validation {escape(fit.monitor)} <strong>{fit.best_value:.4f}</strong>"
     lead = f"Best epoch {fit.best_epoch} of {fit.epochs}{best}" if fit.epochs else "Nothing was trained"
     chips = [*(["stopped early"] if fit.stopped_early else []), f"{sum(_seconds(r) for r in fit.history):,.0f} s"]
-    found = [*_curves(fit), *_metrics(evaluation.metrics, evaluation.note)]
+    found = [*_curves(fit), *_metrics(evaluation)]
     if folds is not None:
         found.append(_folds(folds))
     found += evaluation.cards
@@ -63,8 +63,8 @@ def _curves(fit: FitResult) -> list[Card]:
     return cards
 
 
-def _metrics(metrics: Mapping[str, Any], note: str) -> list[Card]:
-    parts = {part: found for part, found in metrics.items() if isinstance(found, dict) and "seeds" in found}
+def _metrics(evaluation: Evaluation) -> list[Card]:
+    parts = {part: found for part, found in evaluation.metrics.items() if isinstance(found, dict) and "seeds" in found}
     known = {name for found in parts.values() for name, value in found.items() if value is not None}
     names = [n for n in next(iter(parts.values())) if n in known - {"seeds", "baseline"}]
     if not names:
@@ -73,7 +73,8 @@ def _metrics(metrics: Mapping[str, Any], note: str) -> list[Card]:
     last = list(parts)[-1]
     if constant := parts[last].get("baseline"):
         rows.append([f"{last}, baseline", parts[last]["seeds"], *(constant.get(n) for n in names)])
-    return [Card("Exact metrics", html_table(["part", "seeds", *names], rows), note, wide=True)]
+    title = "Exact metrics" if evaluation.exact else "Metrics of the recorded neighbourhoods"
+    return [Card(title, html_table(["part", "seeds", *names], rows), evaluation.note, wide=True)]
 
 
 def _folds(folds: Mapping[str, Any]) -> Card:

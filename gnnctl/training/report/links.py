@@ -50,9 +50,7 @@ def link_cards(
         cards.append(slice_table("mrr by edge type", "edge type", *slices, values, unit="links", note=note, wide=True))
     cards.append(_places(ranks, others, part))
     if len(scores.negative):
-        told = options.loss == "bce" and not options.adversarial
-        draw = _calibration if told else _apart
-        cards.append(draw(scores.positive, scores.negative, part))
+        cards.append(told_card(scores.positive, scores.negative, part, options))
     src, dst = _degrees(split, links)
     for title, degrees in (("what is asked for", (dst, src)), ("what is given", (src, dst))):
         slices = by_powers(np.concatenate(degrees))
@@ -68,6 +66,12 @@ def link_cards(
     if links.time is not None and (chart := over_time("mrr", links.time, both["mrr"])) is not None:
         cards.append(chart)
     return cards
+
+
+def told_card(positive: Tensor, negative: Tensor, part: str, options: LinkOptions) -> Card:
+    """How well links are told from their fixed negatives, by their scores (n,) and (n * K,)."""
+    told = options.loss == "bce" and not options.adversarial
+    return (_calibration if told else _apart)(positive, negative, part)
 
 
 def edge_cards(task: Task, split: LinkSplit, links: Links, logits: Tensor) -> list[Card]:
