@@ -1,6 +1,7 @@
 """What learning from links minimises, and how its validation judges an epoch."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -34,9 +35,12 @@ class LinkObjective:
     def __init__(self, split: LinkSplit, options: LinkOptions, device: torch.device | None = None) -> None:
         self.split, self.options = split, options
         self.device = device or torch.device("cpu")
-        val = split.part("val")
-        self.asked = spread(len(val.relation), options.eval_links)
-        self.ranking = Ranking(split.graph, split.target.edge_types, val.take(self.asked))
+        self.asked = spread(len(split.part("val").relation), options.eval_links)
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """Of the validation links that are asked, among all candidates."""
+        return Ranking(self.split.graph, self.split.target.edge_types, self.split.part("val").take(self.asked))
 
     def monitor(self, asked: str | None) -> str:
         """The metric ``asked`` for, or ``mrr``; UsageError where there is none such."""
