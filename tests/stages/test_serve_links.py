@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow.flight as flight
 import pytest
 import torch
+from served_links import KNOWS, LIKED, LIKES, write_links, write_split
 from servers import done, refused, server_process, serving
-from shop_links import KNOWS, LIKED, LIKES, write_links, write_split
 
 from gnnctl.artifacts import ArtifactWriter, Recipe
 from gnnctl.errors import ResourceError, UsageError
